@@ -1,0 +1,61 @@
+# `make` lists what there is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Made anew only when what it depends on changes; a second call reinstalls nothing.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("error: Python 3.11 or newer is needed, this is %d.%d; name another with make PYTHON=..." % v[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(READY) ## Make the environment in .venv, if it is missing or out of date.
+
+.PHONY: fit
+fit: $(READY) ## Train EfficientNet-B0 on the embedded photographs.
+	$(BIN)/python -m lit_effnet.fit --config experiments/photos.yaml
+
+.PHONY: test
+test: $(READY) ## Run the quick tests.
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: test-all
+test-all: $(READY) ## Run all tests.
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(READY) ## Look for mistakes and for what is not formatted.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: typecheck
+typecheck: $(READY) ## Check the types of the package.
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: $(READY) ## Time our B0 against timm's and torchvision's; takes tens of minutes.
+	$(BIN)/python benchmarks/network_speed.py
+
+.PHONY: results
+results: $(READY) ## Write the README's tables from the project's results files.
+	$(BIN)/python -m lit_effnet.results.readme
+
+.PHONY: lock
+lock: $(READY) ## Resolve pyproject.toml into requirements.lock; needs uv.
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --fork-strategy fewest --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" --output-file requirements.lock

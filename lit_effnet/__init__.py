@@ -1,0 +1,1 @@
+"""Experiments on model scaling with EfficientNet."""

@@ -1,0 +1,146 @@
+"""What all commands share: bad input becomes one line on standard error and exit status 2."""
+
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+BAD_INPUT = 2
+
+EXPERIMENTS = Path("experiments")
+
+
+class OneLineErrors(ArgumentParser):
+    """A parser that reports a mistake in one line, with the nearest names, and exits with 2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # An abbreviated flag would take a misspelt one for another without a word.
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong in one line and exit with 2; raise where the parser may not exit."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        fail(explain(message, self.keys(), sys.argv[1:]))
+
+    def keys(self) -> list[str]:
+        """The names of all arguments, dotted, without dashes."""
+        return [action.dest for action in self._actions]
+
+
+def fail(message: str) -> NoReturn:
+    """Print `message` in one line on standard error and exit with status 2."""
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    raise SystemExit(BAD_INPUT)
+
+
+def plain_warnings() -> None:
+    """Print warnings as one line without the line of code that raised them."""
+    warnings.formatwarning = lambda message, *_, **__: (
+        f"warning: {' '.join(str(message).split())}\n"
+    )
+    # torch's own use of its own deprecated name, by way of Lightning.
+    warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
+
+
+def quiet_libraries() -> None:
+    """Keep libraries' hints and greetings off the screen; their warnings stay."""
+    import logging
+
+    for name in ("lightning.pytorch", "lightning.fabric", "wandb"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextmanager
+def one_line_errors(keys: Sequence[str] = ()) -> Iterator[None]:
+    """Turn a ValueError from the code inside into one line that names the flag, and exit with 2.
+
+    The suite's ValueErrors begin with the argument and its value ("batch_size 0: must be ...");
+    `keys` are the flags among which the argument's full name is looked up.
+    """
+    try:
+        yield
+    except ValueError as error:
+        fail(name_flag(str(error), keys))
+
+
+def name_flag(message: str, keys: Sequence[str]) -> str:
+    """The message with its first word, an argument's name, replaced by the flag of that name."""
+    word = message.split(maxsplit=1)[0] if message else ""
+    flags = [key for key in keys if key.rsplit(".", 1)[-1] == word]
+    typed = {argument.split("=")[0] for argument in sys.argv[1:]}
+    flags = [flag for flag in flags if f"--{flag}" in typed] or flags
+    return f"--{flags[0]}{message[len(word) :]}" if len(flags) == 1 else message
+
+
+def explain(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
+    """One line for jsonargparse's many: what is wrong, where, and what is accepted."""
+    if match := re.match(r"unrecognized arguments: (.*)", message, re.DOTALL):
+        return _unknown_arguments(match[1].split(), keys)
+    if match := re.match(r"(?:Group '(.+)' does not accept option|Option) '([^']+)'", message):
+        key = f"{match[1]}.{match[2]}" if match[1] else match[2]
+        return f"unknown key {key}{_in_config(arguments)}{_nearest(key, keys)}"
+    if match := re.search(r"File does not exist: '(.*)'", message):
+        return _no_such_file(match[1])
+    if message.startswith("Problems parsing config"):
+        return f"not readable as YAML{_in_config(arguments)}: {message.split(':', 1)[1]}"
+    if match := re.match(r'Parser key "([^"]+)":(.*)', message, re.DOTALL):
+        return _bad_value(match[1], match[2], arguments)
+    return message
+
+
+def _unknown_arguments(arguments: Sequence[str], keys: Sequence[str]) -> str:
+    flags = [argument.split("=")[0] for argument in arguments if argument.startswith("-")]
+    if not flags:
+        return f"unexpected argument {arguments[0]!r}: everything is given as --name value"
+    return f"unknown flag {flags[0]}{_nearest(flags[0].lstrip('-'), keys, dashes='--')}"
+
+
+def _nearest(key: str, keys: Sequence[str], dashes: str = "") -> str:
+    leaf = key.rsplit(".", 1)[-1]
+    near = get_close_matches(key, keys, n=3, cutoff=0.75)
+    near += [k for k in keys if k not in near and k.rsplit(".", 1)[-1] == leaf]
+    names = ", ".join(dashes + name for name in near[:3])
+    return f"; nearest: {names}" if names else "; --help lists what there is"
+
+
+def _in_config(arguments: Sequence[str]) -> str:
+    configs = [
+        value.removeprefix("--config=")
+        for flag, value in zip(["", *arguments], arguments, strict=False)
+        if flag in ("-c", "--config") or value.startswith("--config=")
+    ]
+    return f" in {' or '.join(configs)}" if configs else ""
+
+
+def _no_such_file(path: str) -> str:
+    wanted = Path(path)
+    found = sorted(str(p) for p in EXPERIMENTS.glob("*.yaml"))
+    stems = {Path(name).stem: name for name in found}
+    near = get_close_matches(wanted.stem, stems, n=3, cutoff=0.4) or list(stems)[:5]
+    listed = f"; nearest: {', '.join(stems[stem] for stem in near)}" if near else ""
+    shown = wanted.relative_to(Path.cwd()) if wanted.is_relative_to(Path.cwd()) else wanted
+    return f"--config {shown}: no such file{listed}"
+
+
+def _bad_value(key: str, details: str, arguments: Sequence[str]) -> str:
+    given = any(re.split("=", argument)[0] == f"--{key}" for argument in arguments)
+    name = f"--{key}" if given else f"{key}{_in_config(arguments)}"
+    value = re.search(r"(?:Got value|Given value): (.*)", details)
+    expected = details.split("Given value", maxsplit=1)[0]
+    accepted = re.findall(r"<class '([\w.]+)'>|Literal\[(.*?)\]", expected)
+    if value is None or not accepted:
+        return f"{name}: {details.strip()}"
+    kinds = dict.fromkeys(choices.replace("'", "") or _plain(kind) for kind, choices in accepted)
+    return f"{name}: {value[1]!r} must be {' or '.join(kinds)}"
+
+
+def _plain(kind: str) -> str:
+    words = {"int": "a whole number", "float": "a number", "NoneType": "null", "str": "text"}
+    return words.get(kind, kind)

@@ -1,0 +1,209 @@
+"""An experiment: one complete configuration, parsed and built by LightningCLI.
+
+Groups of flags: `scaling`, `model`, `data`, `recipe`, `trainer`, `run`. `--scaling` moves the
+network and the image size together; `--recipe` decides about optimiser, regularisation,
+augmentation, epochs and precision.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from jsonargparse import class_from_function
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lit_effnet import scaling as scalings
+from lit_effnet.command_line import OneLineErrors, fail, one_line_errors
+from lit_effnet.data.images import ImageData
+from lit_effnet.network.efficientnet import Activation, Padding
+from lit_effnet.network.registry import build
+from lit_effnet.scaling import Scaling
+from lit_effnet.training import recipe as recipes
+from lit_effnet.training.classifier import LitClassifier
+from lit_effnet.training.precision import choose_precision
+from lit_effnet.training.recipe import Recipe
+from lit_effnet.training.tracking import Mode
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where the run is recorded.
+
+    Args:
+        root: Folder of all run folders.
+        group: Folder of the run's group; the experiment file's name if null, else the data set's.
+        id: Name of the run folder; W&B's run id if null, else made of the time.
+        wandb: online, offline or disabled; auto is online with a key and offline without.
+        project: W&B's project.
+    """
+
+    root: str = "runs"
+    group: str | None = None
+    id: str | None = None
+    wandb: Mode = "auto"
+    project: str = "lit_effnet"
+
+
+class Parser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser with one-line errors."""
+
+
+def classifier(
+    *,
+    scaling: Scaling,
+    recipe: Recipe,
+    num_classes: int,
+    batch_size: int,
+    name: str = "efficientnet",
+    se_ratio: float | None = None,
+    activation: Activation | None = None,
+    padding: Padding | None = None,
+    bn_eps: float | None = None,
+) -> LitClassifier:
+    """The network to train, with its recipe; null keeps the network's own choice.
+
+    Args:
+        scaling: Follows --scaling.
+        recipe: Follows --recipe.
+        num_classes: Follows the data.
+        batch_size: Follows the data.
+        name: efficientnet, efficientnet_lite, or a baseline such as resnet50.
+        se_ratio: Squeezed channels over a block's input channels; 0 builds no gate.
+        activation: Of all convolutions and gates.
+        padding: symmetric, or TensorFlow's same.
+        bn_eps: Batch norm's epsilon.
+    """
+    options = {
+        "se_ratio": se_ratio,
+        "activation": activation,
+        "padding": padding,
+        "bn_eps": bn_eps,
+    }
+    network = build(
+        name,
+        scaling,
+        num_classes,
+        dropout=recipe.dropout,
+        drop_path_rate=recipe.drop_path_rate,
+        **{key: value for key, value in options.items() if value is not None},
+    )
+    return LitClassifier(network, recipe, num_classes, batch_size)
+
+
+def augmentation(recipe: Recipe) -> Any:
+    """The part of a recipe that the data applies."""
+    from lit_effnet.data.augment import Augment
+
+    return Augment(
+        (recipe.crop_scale_min, 1.0),
+        recipe.flip,
+        recipe.randaugment_layers,
+        recipe.randaugment_magnitude,
+    )
+
+
+class Experiment(LightningCLI):
+    """LightningCLI without subcommands; network and data are built, the trainer on request.
+
+    Bad input ends the process with one line that names the flag, and exit status 2.
+    """
+
+    scaling: Scaling
+    recipe: Recipe
+    model: LitClassifier
+    datamodule: ImageData
+
+    def __init__(self, arguments: list[str], prog: str, description: str | None) -> None:
+        super().__init__(
+            classifier,
+            ImageData,
+            save_config_callback=None,
+            seed_everything_default=0,
+            parser_kwargs={"prog": prog, "description": description},
+            parser_class=Parser,
+            trainer_defaults={"enable_model_summary": False, "num_sanity_val_steps": 0},
+            args=arguments,
+            run=False,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The groups beside Lightning's, and what follows what."""
+        parser.add_class_arguments(
+            class_from_function(scalings.choose, name="ScalingFlags"), "scaling"
+        )
+        parser.add_class_arguments(
+            class_from_function(recipes.choose, name="RecipeFlags"), "recipe"
+        )
+        parser.add_class_arguments(RunOptions, "run")
+        parser.add_argument(
+            "--resume", type=str | None, help="Run folder to go on with; takes no other flag."
+        )
+        links: tuple[tuple[str, str, Any], ...] = (
+            ("scaling", "model.scaling", None),
+            ("scaling", "data.resolution", lambda scaling: scaling.resolution),
+            ("recipe", "model.recipe", None),
+            ("recipe", "data.augment", augmentation),
+            ("data.num_classes", "model.num_classes", None),
+            ("data.batch_size", "model.batch_size", None),
+        )
+        for source, target, compute in links:
+            parser.link_arguments(source, target, compute_fn=compute, apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, without Lightning's warning where a program passes the arguments."""
+        self.config = parser.parse_args(args)
+
+    def before_instantiate_classes(self) -> None:
+        """Fill in what the recipe decides about the trainer."""
+        with self.bad_input():
+            trainer, recipe = self.config.trainer, recipes.choose(**vars(self.config.recipe))
+            if trainer.max_epochs is None:
+                trainer.max_epochs = recipe.epochs
+            if trainer.max_epochs < 1:
+                raise ValueError(f"max_epochs {trainer.max_epochs}: must be at least 1")
+            if trainer.precision is None:
+                trainer.precision = choose_precision(
+                    recipe.reduced_precision, str(trainer.accelerator)
+                )
+
+    def instantiate_classes(self) -> None:
+        """Build network and data."""
+        with self.bad_input():
+            super().instantiate_classes()
+        self.scaling, self.recipe = self.config_init.scaling, self.config_init.recipe
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer | None:  # type: ignore[override]
+        """No trainer yet: its callbacks write into a run folder that is not chosen."""
+        return None
+
+    def make_trainer(self, callbacks: list[Callback], logger: Any, root: str) -> Trainer:
+        """The trainer with the suite's callbacks beside the configured ones."""
+        options = dict(self.config_init.trainer)
+        options["callbacks"] = [*(options["callbacks"] or []), *callbacks]
+        with self.bad_input():
+            return Trainer(**{**options, "logger": logger, "default_root_dir": root})
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole configuration as plain values, from which the run can be repeated."""
+        text = self.parser.dump(self.config, skip_none=False, format="yaml")
+        config: dict[str, Any] = yaml.safe_load(text)
+        for key in ("config", "resume"):
+            config.pop(key, None)
+        config["run"]["id"] = None  # a repeated run has a folder of its own
+        return config
+
+    @contextmanager
+    def bad_input(self) -> Iterator[None]:
+        """One line and exit status 2 for what the code inside finds wrong with the input."""
+        with one_line_errors([action.dest for action in self.parser._actions]):
+            try:
+                yield
+            except MisconfigurationException as error:
+                fail(str(error))

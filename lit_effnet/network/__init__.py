@@ -1,0 +1,1 @@
+"""The network, what it costs, and the baselines it is compared with; knows no data."""

@@ -1,0 +1,101 @@
+"""Networks by name: ours at any scaling, and the baselines of the design document from timm."""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from torch import nn
+
+from lit_effnet.network.efficientnet import EfficientNet
+from lit_effnet.scaling import Scaling
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline's name in timm, its image size in pixels, and whether it has stochastic depth."""
+
+    timm_name: str
+    image_size: int = 224
+    drop_path: bool = False
+
+
+BASELINES = {
+    "resnet50": Baseline("resnet50", drop_path=True),
+    "resnet152": Baseline("resnet152", drop_path=True),
+    "densenet201": Baseline("densenet201"),
+    "mobilenetv2": Baseline("mobilenetv2_100", drop_path=True),
+    "mobilenetv3_large": Baseline("mobilenetv3_large_100", drop_path=True),
+    "wide_resnet50_2": Baseline("wide_resnet50_2", drop_path=True),
+    "wide_resnet101_2": Baseline("wide_resnet101_2", drop_path=True),
+    "mnasnet_a1": Baseline("semnasnet_100", drop_path=True),  # with SE
+    "mnasnet_b1": Baseline("mnasnet_100", drop_path=True),  # without SE
+    "nasnet_large": Baseline("nasnetalarge", image_size=331),
+}
+
+# Tan, "EfficientNet-lite" (tensorflow/tpu, efficientnet/lite): what differs from EfficientNet.
+LITE: dict[str, Any] = {"lite": True, "se_ratio": 0.0, "activation": "relu6"}
+
+OURS: dict[str, dict[str, Any]] = {"efficientnet": {}, "efficientnet_lite": LITE}
+
+NETWORKS = (*OURS, *BASELINES)
+
+
+def build(
+    name: str = "efficientnet",
+    scaling: Scaling | None = None,
+    num_classes: int = 1000,
+    *,
+    dropout: float = 0.0,
+    drop_path_rate: float = 0.0,
+    **options: Any,
+) -> nn.Module:
+    """A network with random weights; images `float [N, 3, H, W]` to logits `float [N, K]`.
+
+    Args:
+        name: One of `NETWORKS`.
+        scaling: Depth and width multipliers; a baseline takes only those of 1.
+        num_classes: K.
+        dropout: Rate before the classifier.
+        drop_path_rate: Stochastic depth's largest rate; baselines without it ignore the rate.
+        options: Further arguments of `EfficientNet`; a baseline takes none.
+
+    Raises:
+        ValueError: an unknown name, or something that the network cannot vary.
+    """
+    if name in OURS:
+        return EfficientNet(
+            scaling,
+            num_classes,
+            dropout=dropout,
+            drop_path_rate=drop_path_rate,
+            **{**OURS[name], **options},
+        )
+    if name not in BASELINES:
+        raise ValueError(f"network {name!r}: must be one of {', '.join(NETWORKS)}")
+    scaling = scaling or Scaling()
+    fixed = [axis for axis in ("depth", "width") if getattr(scaling, axis) != 1]
+    if fixed or options:
+        raise ValueError(
+            f"{name} has no {', '.join([*fixed, *options])} to set: only "
+            f"{' and '.join(OURS)} are built to scale"
+        )
+    import timm
+
+    baseline = BASELINES[name]
+    rates: dict[str, Any] = {"drop_path_rate": drop_path_rate} if baseline.drop_path else {}
+    network: nn.Module = timm.create_model(
+        baseline.timm_name, num_classes=num_classes, drop_rate=dropout, **rates
+    )
+    return network
+
+
+def golden_complexity() -> dict[str, dict[str, Any]]:
+    """The table that tests and README share, by network: image size in pixels, params, MACs,
+    activations as counted on timm's networks, and published figures with their source.
+
+    `published` has parameters in millions, MACs in billions and ImageNet top-1 in percent.
+    """
+    table = files("lit_effnet.network").joinpath("complexity.json").read_text(encoding="utf-8")
+    rows: dict[str, dict[str, Any]] = json.loads(table)
+    return rows

@@ -1,0 +1,1 @@
+"""The LightningModule, its recipe and its record; knows neither data sets nor networks."""

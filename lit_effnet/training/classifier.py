@@ -1,0 +1,123 @@
+"""`LitClassifier`: any network with any recipe, and the metrics of a classification."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
+
+from lit_effnet.training.recipe import Recipe, warmup_cosine
+
+LOOK_AT_LOSS_EVERY = 50  # steps, where looking costs
+
+Batch = tuple[Tensor, Tensor]  # images float32 [N, 3, H, W], labels int64 [N]
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The training loss became NaN or infinite."""
+
+
+def classification_metrics(num_classes: int, prefix: str) -> MetricCollection:
+    """Top-1, top-5, accuracy averaged over classes, and expected calibration error (15 bins)."""
+    return MetricCollection(
+        {
+            "top1": MulticlassAccuracy(num_classes, average="micro"),
+            "top5": MulticlassAccuracy(num_classes, average="micro", top_k=min(5, num_classes)),
+            "top1_macro": MulticlassAccuracy(num_classes, average="macro"),
+            "calibration_error": MulticlassCalibrationError(num_classes, n_bins=15),
+        },
+        prefix=prefix,
+        compute_groups=False,  # top-1 and macro count differently; sharing would save nothing
+    )
+
+
+class LitClassifier(LightningModule):
+    """Trains `network` (images `[N, 3, H, W]` to logits `[N, num_classes]`) by `recipe`.
+
+    Args:
+        network: What is trained.
+        recipe: Optimiser, schedule and loss.
+        num_classes: Number of classes.
+        batch_size: Images in a batch on each device; sets the learning rate.
+    """
+
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, num_classes: int, batch_size: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.momentum = recipe.bn_momentum
+        self.batch_size = batch_size
+        self.val_metrics = classification_metrics(num_classes, "val/")
+        self.test_metrics = classification_metrics(num_classes, "test/")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[N, K]`."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Smoothed cross entropy of one batch.
+
+        Raises:
+            NonFiniteLossError: the loss is NaN or infinite.
+        """
+        images, labels = batch
+        loss = F.cross_entropy(
+            self(images).float(), labels, label_smoothing=self.recipe.label_smoothing
+        )
+        # Looking at the loss makes a GPU wait, so there it is looked at now and then only.
+        every = 1 if loss.device.type == "cpu" else LOOK_AT_LOSS_EVERY
+        if batch_idx % every == 0 and not torch.isfinite(loss):
+            raise NonFiniteLossError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch}, batch {batch_idx}"
+            )
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Metrics of one validation batch."""
+        self._evaluate(batch, self.val_metrics, "val/loss")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Metrics of one test batch."""
+        self._evaluate(batch, self.test_metrics, "test/loss")
+
+    def _evaluate(self, batch: Batch, metrics: MetricCollection, loss_name: str) -> None:
+        images, labels = batch
+        logits = self(images).float()
+        metrics.update(logits, labels)
+        self.log(loss_name, F.cross_entropy(logits, labels), batch_size=len(labels), sync_dist=True)
+        self.log_dict(metrics, batch_size=len(labels))
+
+    def configure_optimizers(self) -> Any:
+        """timm's optimiser without decay on norms and biases; warm-up and cosine by step."""
+        from timm.optim import create_optimizer_v2
+
+        recipe, trainer = self.recipe, self.trainer
+        images_per_step = self.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        optimizer = create_optimizer_v2(
+            self.network,
+            opt=recipe.optimizer,
+            lr=recipe.learning_rate * images_per_step / 256,
+            weight_decay=recipe.weight_decay,
+            momentum=recipe.momentum,
+            **recipe.optimizer_options,
+        )
+        total_steps = int(trainer.estimated_stepping_batches)
+        epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else 1
+        # A run shorter than its warm-up would never reach the recipe's learning rate.
+        warmup_steps = min(recipe.warmup_epochs * total_steps / epochs, total_steps / 2)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(step, warmup_steps, total_steps)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

@@ -1,0 +1,41 @@
+"""What ended a training, in one line that says what to do."""
+
+import errno
+import traceback
+from pathlib import Path
+
+import torch
+
+from lit_effnet.training.classifier import NonFiniteLossError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def explain_failure(error: BaseException, folder: Path) -> str:
+    """One line on an error that a training met.
+
+    A kind that is not known here is a fault of the suite or of what was plugged into it: its
+    traceback goes to a file in the run folder, which the line names.
+    """
+    again = f"go on with --resume {folder}"
+    if isinstance(error, NonFiniteLossError):
+        return f"{error}: lower --recipe.learning_rate or raise --recipe.warmup_epochs"
+    if is_out_of_memory(error):
+        return "out of memory: lower --data.batch_size, --data.image_size or the scaling"
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        return f"no space left on the disk of {error.filename or folder}: make room, then {again}"
+    file = folder / "traceback.txt"
+    summary = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+    try:
+        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return summary
+    return f"{summary} (traceback in {file})"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a GPU or on the machine."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # What torch's CPU allocator raises has no type of its own.
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)

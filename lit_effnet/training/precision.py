@@ -1,0 +1,25 @@
+"""The precision a recipe means on the device at hand."""
+
+import torch
+
+
+def cpu_computes_bf16() -> bool:
+    """Whether the CPU has bf16 instructions, and does not only emulate them slowly."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def choose_precision(reduced: bool, accelerator: str) -> str:
+    """Lightning's name: fp16 on CUDA, bf16 on a CPU that computes in it, else float32.
+
+    Args:
+        reduced: Whether the recipe asks for less than float32.
+        accelerator: Lightning's accelerator, `auto` included.
+    """
+    if not reduced:
+        return "32-true"
+    if accelerator in ("cuda", "gpu") or (accelerator == "auto" and torch.cuda.is_available()):
+        return "16-mixed"
+    if accelerator in ("auto", "cpu") and cpu_computes_bf16():
+        return "bf16-mixed"
+    return "32-true"
