@@ -22,12 +22,26 @@ class OneLineErrors(ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # An abbreviated flag would take a misspelt one for another without a word.
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        self.arguments: list[str] = []
+
+    def parse_args(  # type: ignore[override] # argparse's overloads are not needed here
+        self, args: Sequence[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """Parse, and keep what was typed for the messages."""
+        self.arguments = list(sys.argv[1:] if args is None else args)
+        return super().parse_args(args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong in one line and exit with 2; raise where the parser may not exit."""
         if not self.exit_on_error:
             super().error(message, ex)
-        fail(explain(message, self.keys(), sys.argv[1:]))
+        fail(explain(message, self.keys(), self.arguments))
+
+    @contextmanager
+    def bad_input(self) -> Iterator[None]:
+        """Turn a ValueError from the code inside into one line that names the flag."""
+        with one_line_errors(self.keys(), self.arguments):
+            yield
 
     def keys(self) -> list[str]:
         """The names of all arguments, dotted, without dashes."""
@@ -58,23 +72,24 @@ def quiet_libraries() -> None:
 
 
 @contextmanager
-def one_line_errors(keys: Sequence[str] = ()) -> Iterator[None]:
+def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> Iterator[None]:
     """Turn a ValueError from the code inside into one line that names the flag, and exit with 2.
 
     The suite's ValueErrors begin with the argument and its value ("batch_size 0: must be ...");
-    `keys` are the flags among which the argument's full name is looked up.
+    `keys` are the flags among which the argument's full name is looked up, `arguments` what
+    was typed.
     """
     try:
         yield
     except ValueError as error:
-        fail(name_flag(str(error), keys))
+        fail(name_flag(str(error), keys, arguments))
 
 
-def name_flag(message: str, keys: Sequence[str]) -> str:
+def name_flag(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
     """The message with its first word, an argument's name, replaced by the flag of that name."""
     word = message.split(maxsplit=1)[0] if message else ""
     flags = [key for key in keys if key.rsplit(".", 1)[-1] == word]
-    typed = {argument.split("=")[0] for argument in sys.argv[1:]}
+    typed = {argument.split("=")[0] for argument in arguments}
     flags = [flag for flag in flags if f"--{flag}" in typed] or flags
     return f"--{flags[0]}{message[len(word) :]}" if len(flags) == 1 else message
 

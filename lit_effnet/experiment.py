@@ -17,7 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_effnet import scaling as scalings
-from lit_effnet.command_line import OneLineErrors, fail, one_line_errors
+from lit_effnet.command_line import OneLineErrors, fail
 from lit_effnet.data.images import ImageData
 from lit_effnet.network.efficientnet import Activation, Padding
 from lit_effnet.network.registry import build
@@ -112,6 +112,7 @@ class Experiment(LightningCLI):
     Bad input ends the process with one line that names the flag, and exit status 2.
     """
 
+    parser: Parser
     scaling: Scaling
     recipe: Recipe
     model: LitClassifier
@@ -159,6 +160,10 @@ class Experiment(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without Lightning's warning where a program passes the arguments."""
         self.config = parser.parse_args(args)
+        seed = self.config.seed_everything
+        if isinstance(seed, bool) or not 0 <= seed < 2**32:
+            with self.bad_input():
+                raise ValueError(f"seed_everything {seed}: must be from 0 to 2^32 - 1")
 
     def before_instantiate_classes(self) -> None:
         """Fill in what the recipe decides about the trainer."""
@@ -202,7 +207,7 @@ class Experiment(LightningCLI):
     @contextmanager
     def bad_input(self) -> Iterator[None]:
         """One line and exit status 2 for what the code inside finds wrong with the input."""
-        with one_line_errors([action.dest for action in self.parser._actions]):
+        with self.parser.bad_input():
             try:
                 yield
             except MisconfigurationException as error:

@@ -24,6 +24,7 @@ from lit_effnet.command_line import fail, one_line_errors, plain_warnings, quiet
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
 from lit_effnet.training import provenance
+from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, percent
@@ -87,7 +88,9 @@ def go_on(folder: RunFolder) -> None:
 
 def train(experiment: Experiment, folder: RunFolder, record: dict[str, Any]) -> None:
     """Fit, and end the process with a line and a status that say how it went."""
-    print(opening_lines(experiment, record, folder), flush=True)
+    keep_freed_memory()
+    if first_process():
+        print(opening_lines(experiment, record, folder), flush=True)
     recorder = RunRecord(folder, record)
     trainer = make_trainer(experiment, folder, recorder)
     checkpoint = folder.last_checkpoint if folder.last_checkpoint.exists() else None
@@ -131,8 +134,10 @@ def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord)
             mode=config.run.wandb,
             config=experiment.resolved(),
         )
-    os.environ[RUN_ID_VARIABLE] = recorder.record["id"]
-    return experiment.make_trainer(callbacks, logger or False, str(folder.path))
+    trainer = experiment.make_trainer(callbacks, logger or False, str(folder.path))
+    if trainer.world_size > 1:
+        os.environ[RUN_ID_VARIABLE] = recorder.record["id"]
+    return trainer
 
 
 def checkpoint_callbacks(folder: RunFolder, validates: bool) -> list[Callback]:

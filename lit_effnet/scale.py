@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import class_from_function
 
-from lit_effnet.command_line import OneLineErrors, one_line_errors, plain_warnings
+from lit_effnet.command_line import OneLineErrors, plain_warnings
 from lit_effnet.scaling import (
     B0_STAGES,
     BASE_IMAGE_SIZE,
@@ -47,7 +47,7 @@ def main(args: list[str] | None = None) -> None:
     config = parser.parse_args(args)
     if config.variant is not None:
         config.scaling.variant = config.variant
-    with one_line_errors(parser.keys()):
+    with parser.bad_input():
         scaling: Scaling = parser.instantiate(config).scaling
         show(
             scaling,

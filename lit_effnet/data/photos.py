@@ -10,17 +10,18 @@ The photographs ship inside scikit-image and scikit-learn, so nothing is downloa
 | coffee | a cup | Rachel Michetti, Pikolo Espresso Bar; CC0 |
 | flower | a flower | vultilion on Flickr; CC BY 2.0 |
 | hubble | eXtreme Deep Field | NASA, HubbleSite; public domain |
-| immunohistochemistry | stained colonic glands | CMMI; no known copyright restrictions |
+| immunohistochemistry | colonic glands | CMMI; no known copyright restrictions |
 | retina | fundus of a left eye | Mikael Haggstrom, Wikimedia; CC0 |
 | rocket | launch of DSCOVR | SpaceX; public domain |
 
-Each photograph is cut across its longer axis into four strips, of which the first and third
-are for training, the second for validation and the fourth for testing: no pixel of a photograph
-is in two splits. A window covers the same extent of the photograph whatever the image size, so
-a higher resolution shows more of what is there.
+Each photograph is cut into two rows of four cells along its longer axis; four cells are for
+training, two for validation and two for testing, so no pixel is in two splits and each split
+has something of the whole photograph. A window covers the same extent of the photograph
+whatever the image size, so a higher resolution shows more of what is there.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -47,7 +48,10 @@ WINDOW = 96  # side of a window on the photograph, pixels
 LARGEST_SHORT_SIDE = 512  # larger photographs are reduced, or a window would show nothing of them
 LEAST_SPREAD = 4.0  # grey levels; below it a window is blank sky or border, and names no photograph
 PER_PHOTOGRAPH = {"train": 240, "validation": 60, "test": 60}
-STRIPS = {"train": (0, 2), "validation": (1,), "test": (3,)}
+CELLS = (  # rows across the shorter axis, columns along the longer
+    ("train", "validation", "train", "test"),
+    ("test", "train", "validation", "train"),
+)
 
 
 def photographs() -> Iterator[tuple[str, Photograph]]:
@@ -63,10 +67,14 @@ def photographs() -> Iterator[tuple[str, Photograph]]:
 
 
 def regions(photograph: Photograph, split: str) -> list[Photograph]:
-    """The parts of a photograph that belong to a split, as views of it."""
-    axis = int(photograph.shape[1] >= photograph.shape[0])
-    strips = np.array_split(photograph, 4, axis=axis)
-    return [strips[index] for index in STRIPS[split]]
+    """The cells of a photograph that belong to a split, as views of it."""
+    longer = int(photograph.shape[1] >= photograph.shape[0])
+    return [
+        cell
+        for row, splits in zip(np.array_split(photograph, 2, axis=1 - longer), CELLS, strict=True)
+        for cell, owner in zip(np.array_split(row, 4, axis=longer), splits, strict=True)
+        if owner == split
+    ]
 
 
 def windows(photograph: Photograph, split: str, count: int, seed: int) -> Iterator[Photograph]:
@@ -82,6 +90,7 @@ def windows(photograph: Photograph, split: str, count: int, seed: int) -> Iterat
             yield window
 
 
+@cache
 def photos(patch_size: int = WINDOW) -> "DatasetDict":
     """The data set: `image` (PNG, `patch_size` pixels square) and `label` (the photograph).
 

@@ -36,6 +36,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
+IMAGENET_CLASSES = 1000
+
+
 class SamePad2d(nn.Module):
     """TensorFlow's "same" padding: the odd pixel goes to the right and the bottom.
 
@@ -241,13 +244,15 @@ class EfficientNet(nn.Module):
 def initialise(module: nn.Module) -> None:
     """Released initialisation: convolutions normal by fan-out, classifier uniform, biases 0.
 
-    Source: conv_kernel_initializer and dense_kernel_initializer, tensorflow/tpu.
+    Source: conv_kernel_initializer and dense_kernel_initializer, tensorflow/tpu. The classifier
+    keeps the spread that it has for ImageNet's 1,000 classes: by the released rule, which
+    follows their number, ten classes would begin with a loss far above chance.
     """
     if isinstance(module, nn.Conv2d):
         fan_out = module.out_channels * math.prod(module.kernel_size) // module.groups
         nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
     elif isinstance(module, nn.Linear):
-        bound = 1 / math.sqrt(module.out_features)
+        bound = 1 / math.sqrt(max(module.out_features, IMAGENET_CLASSES))
         nn.init.uniform_(module.weight, -bound, bound)
     if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)

@@ -1,5 +1,6 @@
 """`LitClassifier`: any network with any recipe, and the metrics of a classification."""
 
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -34,6 +35,16 @@ def classification_metrics(num_classes: int, prefix: str) -> MetricCollection:
     )
 
 
+def check_optimizer(name: str) -> None:
+    """Raise ValueError for a name that timm does not know."""
+    from timm.optim import list_optimizers
+
+    known = [str(optimizer) for optimizer in list_optimizers()]
+    if name not in known:
+        near = get_close_matches(name, known, n=3) or ["rmsproptf", "sgd", "adamw"]
+        raise ValueError(f"optimizer {name!r}: must be one of timm's; nearest: {', '.join(near)}")
+
+
 class LitClassifier(LightningModule):
     """Trains `network` (images `[N, 3, H, W]` to logits `[N, num_classes]`) by `recipe`.
 
@@ -42,12 +53,16 @@ class LitClassifier(LightningModule):
         recipe: Optimiser, schedule and loss.
         num_classes: Number of classes.
         batch_size: Images in a batch on each device; sets the learning rate.
+
+    Raises:
+        ValueError: the recipe's optimiser is unknown.
     """
 
     def __init__(
         self, network: nn.Module, recipe: Recipe, num_classes: int, batch_size: int
     ) -> None:
         super().__init__()
+        check_optimizer(recipe.optimizer)
         self.network = network
         self.recipe = recipe
         for module in network.modules():

@@ -8,7 +8,7 @@ import torch
 
 from lit_effnet.training.classifier import NonFiniteLossError
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, limit on a file's size
 
 
 def explain_failure(error: BaseException, folder: Path) -> str:
@@ -37,5 +37,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or on the machine."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # What torch's CPU allocator raises has no type of its own.
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    # What torch's and OpenCV's allocators raise has no type of its own.
+    told = str(error)
+    return "not enough memory" in told or "Insufficient memory" in told

@@ -1,0 +1,111 @@
+"""Augmentation: what depends on the key, and RandAugment's operations against torchvision's."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import functional as T
+
+from lit_effnet.data.augment import Augment, evaluation, randaugment, training
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+SMOOTH = np.stack(np.meshgrid(np.arange(96), np.arange(96)) * 2, axis=2)[..., :3].astype(np.uint8)
+
+
+def test_the_same_key_gives_the_same_image_and_another_key_another() -> None:
+    transform = training(32, Augment(randaugment_layers=2))
+    first = transform(IMAGE, (0, 3, 5))
+    for other in ((1, 3, 5), (0, 4, 5), (0, 3, 6)):
+        assert not np.array_equal(transform(IMAGE, other), first)
+    assert np.array_equal(transform(IMAGE, (0, 3, 5)), first)
+    assert np.array_equal(training(32, Augment(randaugment_layers=2))(IMAGE, (0, 3, 5)), first)
+
+
+def test_output_has_the_asked_size_and_type() -> None:
+    for transform in (training(48, Augment()), evaluation(48, 0.875)):
+        out = transform(IMAGE, (0,))
+        assert out.shape == (48, 48, 3)
+        assert out.dtype == np.uint8
+
+
+def test_flips_half_of_the_images() -> None:
+    transform = training(96, Augment(crop_scale=(1.0, 1.0), flip=0.5))
+    flipped = sum(
+        bool(transform(SMOOTH, (i,))[0, 0, 0] > transform(SMOOTH, (i,))[0, -1, 0])
+        for i in range(400)
+    )
+    assert 160 <= flipped <= 240  # four standard deviations
+
+
+def test_crops_cover_the_asked_part_of_the_area() -> None:
+    """On a horizontal ramp the range of values in a crop is its width."""
+    ramp = np.repeat(np.arange(240, dtype=np.uint8)[None, :, None], 240, 0).repeat(3, 2)
+    transform = training(64, Augment(crop_scale=(0.25, 0.25), flip=0))
+    widths = [np.ptp(transform(ramp, (i,)).astype(int)) for i in range(100)]
+    # A quarter of the area at ratios 3/4 to 4/3: 104 to 139 of 240 pixels.
+    assert min(widths) >= 100
+    assert max(widths) <= 141
+
+
+def test_evaluation_takes_the_centre_of_the_resized_short_side() -> None:
+    ours = evaluation(56, 0.875)(IMAGE, (0,)).astype(int)
+    resized = T.resize(torch.from_numpy(IMAGE).permute(2, 0, 1), 64, antialias=True)
+    theirs = T.center_crop(resized, 56).permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(ours - theirs).mean() < 12  # area against antialiased bilinear, on pure noise
+
+
+@pytest.mark.parametrize("magnitude", [0, 9, 30])
+def test_photometric_operations_equal_torchvisions(magnitude: int) -> None:
+    """Ranges and results of torchvision's RandAugment at the same magnitude."""
+    part = magnitude / 30
+    tensor = torch.from_numpy(IMAGE).permute(2, 0, 1)
+    factor = 0.9 * part
+    expected = {
+        "AutoContrast": [T.autocontrast(tensor)],
+        "Equalize": [T.equalize(tensor)],
+        "Solarize": [T.solarize(tensor, 255 * (1 - part))],
+        "Posterize": [T.posterize(tensor, 8 - round(4 * part))],
+        "brightness": [T.adjust_brightness(tensor, 1 + f) for f in (factor, -factor)],
+        "contrast": [T.adjust_contrast(tensor, 1 + f) for f in (factor, -factor)],
+        "saturation": [T.adjust_saturation(tensor, 1 + f) for f in (factor, -factor)],
+    }
+    operations = randaugment(1, magnitude, 64).transforms
+    for index, name in {
+        1: "AutoContrast",
+        2: "Equalize",
+        8: "Solarize",
+        9: "Posterize",
+        10: "saturation",
+        11: "contrast",
+        12: "brightness",
+    }.items():
+        operation = operations[index]
+        ours = getattr(operation, "transforms", [operation])
+        for transform, theirs in zip(ours, expected[name], strict=True):
+            out = transform(image=IMAGE)["image"].astype(int)
+            off = np.abs(out - theirs.permute(1, 2, 0).numpy().astype(int))
+            assert off.mean() < 1.5, f"{name}: {off.mean()} grey levels from torchvision's"
+
+
+def test_geometric_operations_move_by_torchvisions_amounts() -> None:
+    """A full-magnitude shift moves the image by 150 / 331 of its side, to either side."""
+    shifts = randaugment(1, 30, 96).transforms[6].transforms
+    moved = [transform(image=SMOOTH)["image"] for transform in shifts]
+    offset = round(150 / 331 * 96)
+    assert np.array_equal(moved[0][:, offset:], SMOOTH[:, :-offset])
+    assert not moved[0][:, :offset].any()
+    assert np.array_equal(moved[1][:, :-offset], SMOOTH[:, offset:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"crop_scale": (0.0, 1.0)}, "crop_scale 0.0, 1.0: must be"),
+        ({"crop_scale": (0.9, 0.5)}, "crop_scale 0.9, 0.5: must be"),
+        ({"flip": 1.5}, "flip 1.5: must be from 0 to 1"),
+        ({"randaugment_layers": -1}, "randaugment_layers -1: must not be negative"),
+        ({"randaugment_magnitude": 31}, "randaugment_magnitude 31: must be from 0 to 30"),
+    ],
+)
+def test_bad_numbers_are_named(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Augment(**arguments)  # type: ignore[arg-type]

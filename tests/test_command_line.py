@@ -1,0 +1,122 @@
+"""One line for every mistake: what, where, what is accepted; exit status 2."""
+
+from pathlib import Path
+
+import pytest
+
+from lit_effnet import fit, scale
+
+FLAGS = [
+    (["--scaling.dept", "2"], "unknown flag --scaling.dept; nearest: --scaling.depth"),
+    (["--depth=2"], "unknown flag --depth; nearest: --scaling.depth"),
+    (["--xyzzy", "2"], "unknown flag --xyzzy; --help lists what there is"),
+    (["photos"], "unexpected argument 'photos': everything is given as --name value"),
+    (["--config", "experiments/photo.yaml"], "--config experiments/photo.yaml: no such file; nearest: experiments/photos.yaml"),
+    (["--data.name", "foto"], "--data.name 'foto': must be one of photos, imagenet"),
+    (["--data.image_size", "16"], "--data.image_size 16: must give at least 32 pixels"),
+    (["--scaling.resolution", "0.3"], "--data.image_size 64 times resolution 0.3: must give at least 32 pixels"),
+    (["--data.batch_size", "0"], "--data.batch_size 0: must be at least 1"),
+    (["--data.batch_size", "many"], "--data.batch_size: 'many' must be a whole number"),
+    (["--trainer.max_epochs", "-3"], "--trainer.max_epochs -3: must be at least 1"),
+    (["--recipe.epochs", "0"], "--recipe.epochs 0: must be at least 1"),
+    (["--recipe.name", "fast"], "--recipe.name 'fast': must be one of paper, quick"),
+    (["--recipe.learning_rate", "-1"], "--recipe.learning_rate -1.0: must be a number above 0"),
+    (["--recipe.optimizer", "sdg"], "--recipe.optimizer 'sdg': must be one of timm's"),
+    (["--recipe.dropout", "2"], "--recipe.dropout 2.0: must be from 0 to 1"),
+    (["--scaling.depth", "nan"], "--scaling.depth"),
+    (["--scaling.depth", "0"], "--scaling.depth 0.0: must be a finite number above 0 and at most 64"),
+    (["--scaling.rounding", "floor"], "--scaling.rounding: 'floor' must be ceil, round"),
+    (["--scaling.variant", "b9"], "--scaling.variant 'b9': must be one of b0, b1"),
+    (["--scaling.phi", "1", "--scaling.depth", "2"], "phi and depth given together"),
+    (["--model.name", "resnet5"], "--model.name 'resnet5': must be one of efficientnet"),
+    (["--model.name", "resnet50", "--scaling.width", "2"], "resnet50 has no width to set"),
+    (["--model.se_ratio", "2"], "--model.se_ratio 2.0: must be from 0 to 1"),
+    (["--trainer.accelerator", "gpuu"], "gpuu"),
+    (["--seed_everything", "-1"], "--seed_everything -1: must be"),
+    (["--resume", "runs/none"], "runs/none: no run folder"),
+    (["--resume", "runs/none", "--scaling.depth", "2"], "--resume RUN takes no other flag"),
+    (["--resume"], "--resume RUN takes no other flag"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), FLAGS, ids=[" ".join(a) for a, _ in FLAGS])
+def test_fit_says_it_in_one_line_and_makes_no_folder(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    experiments = tmp_path / "experiments"
+    experiments.mkdir()
+    (experiments / "photos.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        fit.main(arguments)
+    assert stopped.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+    assert printed.out == ""
+    assert not (tmp_path / "runs").exists()
+
+
+CONFIGS = [
+    ("scaling:\n  dept: 3\n", "unknown key scaling.dept in mine.yaml; nearest: scaling.depth"),
+    ("scalin:\n  depth: 3\n", "unknown key scalin in mine.yaml; nearest: scaling"),
+    ("data:\n  batch_size: many\n", "data.batch_size in mine.yaml: 'many' must be a whole number"),
+    ("data: [1\n", "not readable as YAML in mine.yaml"),
+    ("just text\n", "mine.yaml"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), CONFIGS, ids=[text for text, _ in CONFIGS])
+def test_a_mistake_in_a_file_names_the_file(
+    text: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(SystemExit) as stopped:
+        fit.main(["--config", "mine.yaml"])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_a_run_root_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as stopped:
+        fit.main([f"--run.root={tmp_path / 'file'}"])
+    assert stopped.value.code == 2
+    assert f"--run.root {tmp_path / 'file'}: Not a directory" in capsys.readouterr().err
+
+
+SCALE = [
+    (["--variant", "b33"], "--variant 'b33': must be one of b0, b1"),
+    (["--scaling.depth", "-1"], "--scaling.depth -1.0: must be a finite number above 0"),
+    (["--network", "resnet5"], "--network 'resnet5': must be one of efficientnet"),
+    (["--network", "resnet50", "--scaling.depth", "2"], "resnet50 has no depth to set"),
+    (["--image_size", "0"], "--image_size 0: must be at least 1 pixel"),
+    (["--num_classes", "0"], "--num_classes 0: must be at least 1"),
+    (["--varriant", "b0"], "unknown flag --varriant; nearest: --variant"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), SCALE, ids=[" ".join(a) for a, _ in SCALE])
+def test_scale_says_it_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        scale.main(arguments)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith(f"error: {message}")

@@ -1,0 +1,341 @@
+"""`python -m lit_effnet.fit` from the command line to the run folder, and what can end it."""
+
+import csv
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from lit_effnet import fit
+from lit_effnet.network.complexity import complexity
+from lit_effnet.network.registry import build
+from lit_effnet.scaling import Scaling
+from lit_effnet.training.record import RunFolder
+
+from .conftest import ROOT, TINY
+
+
+def only_run(root: Path) -> Path:
+    (folder,) = root.glob("*/*")
+    return folder
+
+
+def record(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def checkpoint(folder: Path, name: str = "last") -> dict:
+    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+def assert_same_training(a: dict, b: dict) -> None:
+    """Weights, averages and optimiser state are equal to the last bit."""
+    for key in ("state_dict", "current_model_state"):
+        assert a[key].keys() == b[key].keys()
+        assert all(torch.equal(a[key][name], b[key][name]) for name in a[key])
+    states = [c["optimizer_states"][0]["state"] for c in (a, b)]
+    for index, state in states[0].items():
+        for name, value in state.items():
+            assert torch.equal(value, states[1][index][name])
+
+
+def start(*arguments: str, **options: object) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lit_effnet.fit", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def wait_for_epoch(process: subprocess.Popen, epoch: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if re.match(rf"epoch +{epoch}/", line):
+            return
+    raise AssertionError(f"no epoch {epoch}: {process.stderr.read()}")
+
+
+def test_a_run_leaves_a_whole_folder(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit.main([*tiny, "--seed_everything=3"])
+    folder = only_run(tmp_path)
+    assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
+        "checkpoints",
+        "config.yaml",
+        "metrics.csv",
+        "run.json",
+    ]
+    run = record(folder)
+    assert (run["status"], run["arm"], run["seed"]) == ("finished", "compound", 3)
+    assert run["group"] == folder.parent.name == "photos"
+    assert run["id"] == folder.name
+    assert run["scaling"]["width"] == 0.25
+    assert run["recipe"]["name"] == "quick"
+    assert run["data"]["name"] == "photos"
+    assert run["data"]["image_size"] == 32
+    assert run["cost"]["images"] == 2 * 3 * 8
+    assert run["cost"]["seconds"] > 0
+    cost = complexity(build("efficientnet", Scaling(0.3, 0.25), 9), 32)
+    assert run["complexity"] == {
+        "params": cost.params,
+        "macs": cost.macs,
+        "activations": cost.activations,
+    }
+    assert {"torch", "lightning"} <= run["versions"].keys()
+    for key in ("config_hash", "device", "precision", "started"):
+        assert run[key]
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    for name in (
+        "train/loss",
+        "val/loss",
+        "val/top1",
+        "val/top5",
+        "val/top1_macro",
+        "val/calibration_error",
+        "val/top1_raw",
+    ):
+        assert float(rows[-1][name]) == pytest.approx(run["metrics"][name])
+    closing = capsys.readouterr().out.splitlines()[-1]
+    top1 = 100 * run["metrics"]["val/top1"]
+    assert closing.startswith(f"val top-1 {top1:.1f} %")
+    assert closing.endswith(f"{cost.macs / 1e6:,.1f} M MACs, {folder}")
+
+
+def test_the_written_config_repeats_the_run(tiny: list[str], tmp_path: Path) -> None:
+    fit.main([*tiny, "--run.group=first", "--scaling.phi=null", "--recipe.dropout=0.4"])
+    config = only_run(tmp_path) / "config.yaml"
+    fit.main(["--config", str(config), "--run.group=second"])
+    (first,), (second,) = (tmp_path.glob(f"{name}/*") for name in ("first", "second"))
+    assert_same_training(checkpoint(first), checkpoint(second))
+    assert record(first)["config_hash"] == record(second)["config_hash"]
+    written = yaml.safe_load(config.read_text())
+    assert written["scaling"]["width"] == 0.25
+    assert written["recipe"]["dropout"] == 0.4
+    assert written["trainer"]["max_epochs"] == 2
+
+
+def test_another_seed_is_another_run(tiny: list[str], tmp_path: Path) -> None:
+    for seed in (0, 1):
+        fit.main([*tiny, f"--run.group={seed}", f"--seed_everything={seed}"])
+    (first,), (second,) = (tmp_path.glob(f"{seed}/*") for seed in (0, 1))
+    a, b = (checkpoint(folder)["state_dict"] for folder in (first, second))
+    assert not all(torch.equal(a[name], b[name]) for name in a)
+    assert record(first)["config_hash"] != record(second)["config_hash"]
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    """kill -9 after the first epoch; resumed, it must equal the run that was left alone."""
+    flags = [*TINY, "--trainer.max_epochs=4", f"--run.root={tmp_path}", "--trainer.devices=1"]
+    whole = start(*flags, "--run.group=whole")
+    killed = start(*flags, "--run.group=killed", "--trainer.limit_train_batches=3")
+    wait_for_epoch(killed, 2)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert whole.wait(timeout=120) == 0
+    (folder,) = tmp_path.glob("killed/*")
+    assert record(folder)["status"] == "running"
+    resumed = start("--resume", str(folder))
+    out, err = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, err
+    assert "epoch 1/4" not in out
+    (left_alone,) = tmp_path.glob("whole/*")
+    assert_same_training(checkpoint(left_alone), checkpoint(folder))
+    rows = RunFolder(folder).read_metrics()
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    same = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+    assert same == [
+        {k: v for k, v in row.items() if k != "seconds"}
+        for row in RunFolder(left_alone).read_metrics()
+    ]
+    assert record(folder)["cost"]["images"] >= record(left_alone)["cost"]["images"]
+
+
+def test_resuming_a_finished_run_trains_nothing(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit.main(tiny)
+    folder = only_run(tmp_path)
+    before = (folder / "run.json").read_text()
+    fit.main(["--resume", str(folder)])
+    assert "already finished" in capsys.readouterr().out
+    assert (folder / "run.json").read_text() == before
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    fit.main([*tiny, "--run.group=a"])
+    (folder,) = tmp_path.glob("a/*")
+    finished = checkpoint(folder)
+    for path in (folder / "checkpoints").iterdir():
+        path.unlink()
+    (folder / "metrics.csv").unlink()
+    run = record(folder)
+    RunFolder(folder).write({**run, "status": "running", "cost": {"seconds": 5.0, "images": 8}})
+    fit.main(["--resume", str(folder)])
+    assert_same_training(finished, checkpoint(folder))
+    assert record(folder)["cost"]["images"] == 8 + run["cost"]["images"]
+
+
+def test_changed_data_do_not_resume(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit.main(tiny)
+    folder = only_run(tmp_path)
+    run = record(folder)
+    run["status"] = "running"
+    run["data"]["fingerprint"] = "another"
+    RunFolder(folder).write(run)
+    with pytest.raises(SystemExit) as stopped:
+        fit.main(["--resume", str(folder)])
+    assert stopped.value.code == 2
+    assert "the data are not those that the run began with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_a_stopped_run_says_so_and_how_to_go_on(
+    sent: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    process = start(*TINY, "--trainer.max_epochs=500", f"--run.root={tmp_path}")
+    wait_for_epoch(process, 1)
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    folder = only_run(tmp_path)
+    assert process.returncode == status
+    assert err.splitlines()[-1] == f"stopped; go on with --resume {folder}"
+    assert "Traceback" not in err
+    assert record(folder)["status"] == "interrupted"
+
+
+def test_a_loss_that_is_not_finite_is_one_line(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        fit.main([*tiny, "--recipe.learning_rate=1e30", "--trainer.max_epochs=9"])
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(
+        r"failed: the loss became (nan|inf) in epoch \d, batch \d: lower --recipe", error
+    )
+    run = record(only_run(tmp_path))
+    assert run["status"] == "failed"
+    assert "the loss became" in run["error"]
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """No file may grow past 200 kB: the first checkpoint does not fit."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    process = start(*TINY, "--trainer.max_epochs=2", f"--run.root={tmp_path}", preexec_fn=limit)
+    _, err = process.communicate(timeout=60)
+    folder = only_run(tmp_path)
+    assert process.returncode == 1, err
+    assert err.splitlines()[-1].startswith("failed: no space left on the disk of")
+    assert err.splitlines()[-1].endswith(f"--resume {folder}")
+    assert "Traceback" not in err
+    assert record(folder)["status"] == "failed"
+
+
+def test_two_at_once_do_not_share_a_folder(tiny: list[str], tmp_path: Path) -> None:
+    first = start(*TINY, "--trainer.max_epochs=500", f"--run.root={tmp_path}")
+    wait_for_epoch(first, 1)
+    folder = only_run(tmp_path)
+    second = start("--resume", str(folder))
+    _, err = second.communicate(timeout=60)
+    first.kill()
+    first.communicate()
+    assert second.returncode == 2
+    assert err == f"error: {folder}: another process is training this run\n"
+
+
+def test_an_id_that_is_taken_is_refused(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit.main([*tiny, "--run.id=mine"])
+    with pytest.raises(SystemExit) as stopped:
+        fit.main([*tiny, "--run.id=mine"])
+    assert stopped.value.code == 2
+    assert f"go on with --resume {tmp_path / 'photos' / 'mine'}" in capsys.readouterr().err
+
+
+def test_without_a_key_wandb_is_offline_and_asks_nothing(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
+    environment |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
+    process = start(
+        *TINY,
+        "--trainer.max_epochs=1",
+        f"--run.root={tmp_path / 'runs'}",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert err == ""
+    folder = only_run(tmp_path / "runs")
+    (kept,) = folder.glob("wandb/offline-run-*/*.wandb")
+    assert kept.name == f"run-{folder.name}.wandb"
+    content = kept.read_bytes()
+    for expected in (b"val/top1", b"scaling", folder.parent.name.encode()):
+        assert expected in content
+
+
+def test_a_run_takes_wandbs_id_where_an_agent_gave_one(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "abc123")
+    fit.main(tiny)
+    assert only_run(tmp_path).name == "abc123"
+
+
+def test_sweep_parameters_come_as_a_json_file_with_dotted_keys_and_null(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    """What W&B's agent writes for `${args_json_file}`."""
+    parameters = tmp_path / "parameters.json"
+    parameters.write_text('{"scaling.depth": 0.3, "scaling.phi": null, "seed_everything": 2}')
+    fit.main([*tiny, "--config", str(parameters), "--run.group=swept"])
+    (folder,) = tmp_path.glob("swept/*")
+    assert record(folder)["seed"] == 2
+    assert record(folder)["scaling"]["depth"] == 0.3
+
+
+@pytest.mark.gpu
+def test_cuda_trains_in_fp16(tiny: list[str], tmp_path: Path) -> None:
+    fit.main([*tiny, "--recipe.reduced_precision=true", "--trainer.accelerator=cuda"])
+    assert record(only_run(tmp_path))["precision"] == "16-mixed"
+
+
+def test_help_is_quick_enough_to_be_read() -> None:
+    """No heavy package is imported for it; the timing itself is a benchmark's."""
+    code = (
+        "import sys\nfrom lit_effnet import fit\n"
+        "try: fit.main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'timm', 'albumentations', 'datasets', 'wandb', 'skimage'} & sys.modules.keys()\n"
+        "sys.exit(' '.join(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for group in (
+        "scaling.depth",
+        "model.se_ratio",
+        "data.name",
+        "recipe.name",
+        "trainer.max_epochs",
+    ):
+        assert f"--{group}" in done.stdout

@@ -1,0 +1,131 @@
+"""`LitClassifier`: loss, metrics, optimiser groups and learning rate, NaN."""
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lit_effnet.training.classifier import (
+    LitClassifier,
+    NonFiniteLossError,
+    classification_metrics,
+)
+from lit_effnet.training.recipe import choose, warmup_cosine
+
+
+def network(classes: int = 4) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(8, classes),
+    )  # fmt: skip
+
+
+def loader(count: int = 32, batch: int = 8) -> DataLoader:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(count, 3, 8, 8, generator=generator)
+    return DataLoader(TensorDataset(images, torch.arange(count) % 4), batch)
+
+
+def trainer(**options: object) -> Trainer:
+    defaults = {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "max_epochs": 2,
+    }
+    return Trainer(**{**defaults, **options})  # type: ignore[arg-type]
+
+
+def test_metrics_equal_their_formulas() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(500, 10, generator=generator)
+    labels = torch.randint(0, 10, (500,), generator=generator) // 2  # unbalanced
+    labels[:60] = 9
+    got = classification_metrics(10, "val/")(logits, labels)
+    order = logits.numpy().argsort(1)[:, ::-1]
+    hit = order[:, 0] == labels.numpy()
+    recalls = [hit[labels.numpy() == c].mean() for c in np.unique(labels)]
+    confidence = logits.softmax(1).max(1).values.numpy()
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    gaps = [
+        abs(hit[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean()
+        for b in np.unique(bins)
+    ]
+    assert got["val/top1"].item() == pytest.approx(hit.mean())
+    assert got["val/top5"].item() == pytest.approx(
+        (order[:, :5] == labels.numpy()[:, None]).any(1).mean()
+    )
+    assert got["val/top1_macro"].item() == pytest.approx(np.mean(recalls), abs=1e-6)
+    assert got["val/calibration_error"].item() == pytest.approx(sum(gaps), abs=1e-5)
+
+
+def test_the_loss_is_smoothed_cross_entropy() -> None:
+    module = LitClassifier(network(), choose(label_smoothing=0.2), 4, 8)
+    module.log = lambda *_, **__: None  # type: ignore[method-assign] # no trainer here
+    images, labels = next(iter(loader()))
+    loss = module.training_step((images, labels), 0)
+    module.network.train()
+    log_p = module(images).log_softmax(1)
+    target = torch.full((8, 4), 0.2 / 4) + 0.8 * nn.functional.one_hot(labels, 4)
+    assert loss.item() == pytest.approx(-(target * log_p).sum(1).mean().item(), rel=1e-5)
+
+
+def test_norms_and_biases_are_not_decayed() -> None:
+    module = LitClassifier(network(), choose(weight_decay=0.3), 4, 8)
+    fit = trainer()
+    fit.fit(module, loader())
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in fit.optimizers[0].param_groups
+        for parameter in group["params"]
+    }
+    by_name = {name: decays[id(p)] for name, p in module.network.named_parameters()}
+    assert by_name == {
+        "0.weight": 0.3,
+        "0.bias": 0,
+        "1.weight": 0,
+        "1.bias": 0,
+        "4.weight": 0.3,
+        "4.bias": 0,
+    }
+
+
+class LearningRates(LitClassifier):
+    """Keeps the learning rate of each step."""
+
+    def on_train_batch_end(self, *_: object) -> None:
+        self.rates = [*getattr(self, "rates", []), self.optimizers().param_groups[0]["lr"]]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_learning_rate_follows_images_per_step_and_the_schedule(accumulate: int) -> None:
+    recipe = choose(learning_rate=0.256, warmup_epochs=1)
+    module = LearningRates(network(), recipe, 4, batch_size=8)
+    trainer(max_epochs=4, accumulate_grad_batches=accumulate).fit(module, loader())
+    steps, per_epoch = 16 // accumulate, 4 // accumulate
+    expected = [
+        0.008 * accumulate * warmup_cosine(s, per_epoch, steps) for s in range(1, steps + 1)
+    ]
+    assert module.rates[accumulate - 1 :: accumulate] == pytest.approx(expected)
+
+
+def test_a_warm_up_longer_than_the_run_takes_half_of_it() -> None:
+    module = LearningRates(network(), choose(warmup_epochs=50), 4, 8)
+    trainer(max_epochs=2).fit(module, loader())
+    assert max(module.rates) == module.rates[3] == pytest.approx(0.016 * 8 / 256)
+
+
+def test_batch_norm_takes_its_momentum_from_the_recipe() -> None:
+    assert LitClassifier(network(), choose(bn_momentum=0.37), 4, 8).network[1].momentum == 0.37
+
+
+def test_a_loss_that_is_not_finite_ends_the_training() -> None:
+    module: LightningModule = LitClassifier(network(), choose(learning_rate=1e30), 4, 8)
+    with pytest.raises(
+        NonFiniteLossError, match=r"the loss became (nan|inf) in epoch \d, batch \d"
+    ):
+        trainer(max_epochs=20).fit(module, loader())
