@@ -88,7 +88,7 @@ def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> 
 def name_flag(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
     """The message with its first word, an argument's name, replaced by the flag of that name."""
     word = message.split(maxsplit=1)[0] if message else ""
-    flags = [key for key in keys if key.rsplit(".", 1)[-1] == word]
+    flags = [key for key in keys if word in (key, key.rsplit(".", 1)[-1])]
     typed = {argument.split("=")[0] for argument in arguments}
     flags = [flag for flag in flags if f"--{flag}" in typed] or flags
     return f"--{flags[0]}{message[len(word) :]}" if len(flags) == 1 else message
@@ -103,8 +103,8 @@ def explain(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
         return f"unknown key {key}{_in_config(arguments)}{_nearest(key, keys)}"
     if match := re.search(r"File does not exist: '(.*)'", message):
         return _no_such_file(match[1])
-    if message.startswith("Problems parsing config"):
-        return f"not readable as YAML{_in_config(arguments)}: {message.split(':', 1)[1]}"
+    if match := re.match(r"(?:Problems parsing|Unexpected) config: (.*)", message, re.DOTALL):
+        return f"not a configuration in YAML{_in_config(arguments)}: {match[1]}"
     if match := re.match(r'Parser key "([^"]+)":(.*)', message, re.DOTALL):
         return _bad_value(match[1], match[2], arguments)
     return message

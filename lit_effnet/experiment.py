@@ -18,9 +18,10 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_effnet import scaling as scalings
 from lit_effnet.command_line import OneLineErrors, fail
+from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData
 from lit_effnet.network.efficientnet import Activation, Padding
-from lit_effnet.network.registry import build
+from lit_effnet.network.registry import NETWORKS, build
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.classifier import LitClassifier
@@ -77,6 +78,8 @@ def classifier(
         padding: symmetric, or TensorFlow's same.
         bn_eps: Batch norm's epsilon.
     """
+    if name not in NETWORKS:
+        raise ValueError(f"model.name {name!r}: must be one of {', '.join(NETWORKS)}")
     options = {
         "se_ratio": se_ratio,
         "activation": activation,
@@ -94,10 +97,8 @@ def classifier(
     return LitClassifier(network, recipe, num_classes, batch_size)
 
 
-def augmentation(recipe: Recipe) -> Any:
+def augmentation(recipe: Recipe) -> Augment:
     """The part of a recipe that the data applies."""
-    from lit_effnet.data.augment import Augment
-
     return Augment(
         (recipe.crop_scale_min, 1.0),
         recipe.flip,
@@ -126,7 +127,11 @@ class Experiment(LightningCLI):
             seed_everything_default=0,
             parser_kwargs={"prog": prog, "description": description},
             parser_class=Parser,
-            trainer_defaults={"enable_model_summary": False, "num_sanity_val_steps": 0},
+            trainer_defaults={
+                "enable_model_summary": False,
+                "log_every_n_steps": 1,  # everything is logged by epoch
+                "num_sanity_val_steps": 0,
+            },
             args=arguments,
             run=False,
             auto_configure_optimizers=False,
@@ -184,9 +189,9 @@ class Experiment(LightningCLI):
             super().instantiate_classes()
         self.scaling, self.recipe = self.config_init.scaling, self.config_init.recipe
 
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer | None:  # type: ignore[override]
-        """No trainer yet: its callbacks write into a run folder that is not chosen."""
-        return None
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """A trainer to see that one can be made; the run's own needs the run's folder."""
+        return Trainer(**{**self.config_init.trainer, "logger": False, **kwargs})
 
     def make_trainer(self, callbacks: list[Callback], logger: Any, root: str) -> Trainer:
         """The trainer with the suite's callbacks beside the configured ones."""

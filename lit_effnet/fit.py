@@ -37,7 +37,7 @@ from lit_effnet.training.record import (
     RunRecord,
     write_whole,
 )
-from lit_effnet.training.seeding import SeedEachEpoch
+from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.training.tracking import wandb_logger
 
 FAILURE, STOPPED = 1, 130
@@ -118,7 +118,7 @@ def make_experiment(arguments: list[str]) -> Experiment:
 def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord) -> Trainer:
     """The trainer with the callbacks that every run has."""
     config = experiment.config
-    callbacks: list[Callback] = [SeedEachEpoch(int(config.seed_everything))]
+    callbacks: list[Callback] = [SeedEachStep(int(config.seed_everything))]
     if decay := experiment.recipe.ema_decay:
         callbacks.append(ExponentialMovingAverage(decay, experiment.datamodule.num_classes))
     callbacks += [EpochLines(), EpochBar(), recorder]

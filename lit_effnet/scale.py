@@ -70,9 +70,11 @@ def show(
     from rich.console import Console
 
     from lit_effnet.network.complexity import complexity
-    from lit_effnet.network.registry import BASELINES, OURS, build, golden_complexity
+    from lit_effnet.network.golden import golden_complexity
+    from lit_effnet.network.registry import BASELINES, OURS, build
 
-    base = image_size or (BASELINES[name].image_size if name in BASELINES else BASE_IMAGE_SIZE)
+    base = BASELINES[name].image_size if name in BASELINES else BASE_IMAGE_SIZE
+    base = base if image_size is None else image_size
     if base < 1:
         raise ValueError(f"image_size {base}: must be at least 1 pixel")
     size = scaling.image_size(base)

@@ -64,10 +64,10 @@ def test_fit_says_it_in_one_line_and_makes_no_folder(
 
 CONFIGS = [
     ("scaling:\n  dept: 3\n", "unknown key scaling.dept in mine.yaml; nearest: scaling.depth"),
-    ("scalin:\n  depth: 3\n", "unknown key scalin in mine.yaml; nearest: scaling"),
+    ("scalin:\n  depth: 3\n", "unknown key scalin.depth in mine.yaml; nearest: scaling.depth"),
     ("data:\n  batch_size: many\n", "data.batch_size in mine.yaml: 'many' must be a whole number"),
-    ("data: [1\n", "not readable as YAML in mine.yaml"),
-    ("just text\n", "mine.yaml"),
+    ("data: [1\n", "not a configuration in YAML in mine.yaml: "),
+    ("just text\n", "not a configuration in YAML in mine.yaml: just text"),
 ]
 
 

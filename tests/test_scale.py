@@ -29,7 +29,7 @@ def test_rounding_changes_depth(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_phi_one_is_2_57_times_b0(capsys: pytest.CaptureFixture[str]) -> None:
-    assert re.search(r"MACs\D+0.386 G\D+0.993 G\D+2.574", printed(capsys, "--scaling.phi", "1"))
+    assert re.search(r"MACs\D+0.386 G\D+0.993 G\D+2.573", printed(capsys, "--scaling.phi", "1"))
 
 
 def test_a_baseline_has_no_stages(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,11 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from lit_effnet.data.augment import Augment
 from lit_effnet.data.catalog import IMAGENET_MEAN, IMAGENET_STD, entry
 
 if TYPE_CHECKING:
-    from lit_effnet.data.augment import Augment, Seeded
+    from lit_effnet.data.transforms import Seeded
 
 # Threads pay for whole photographs, not for a loader of small images beside the training.
 cv2.setNumThreads(1)
@@ -82,10 +83,10 @@ class ImageData(LightningDataModule):
         name: str = "photos",
         *,
         image_size: int | None = None,
-        batch_size: int = 32,
+        batch_size: int = 16,
         num_workers: int | None = None,
         resolution: float = 1.0,
-        augment: "Augment | None" = None,
+        augment: Augment | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -132,7 +133,7 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled, augmented batches; an incomplete last batch is left out."""
-        from lit_effnet.data.augment import Augment, training
+        from lit_effnet.data.transforms import training
 
         images = self._images("train", training(self.image_size, self.augment or Augment()))
         world, rank = (
@@ -150,7 +151,7 @@ class ImageData(LightningDataModule):
         return self._evaluation_loader("test")
 
     def _evaluation_loader(self, split: str) -> DataLoader[Any]:
-        from lit_effnet.data.augment import evaluation
+        from lit_effnet.data.transforms import evaluation
 
         transform = evaluation(self.image_size, self.entry.crop_fraction)
         return self._loader(self._images(split, transform))

@@ -1,8 +1,6 @@
 """Networks by name: ours at any scaling, and the baselines of the design document from timm."""
 
-import json
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from torch import nn
@@ -88,14 +86,3 @@ def build(
         baseline.timm_name, num_classes=num_classes, drop_rate=dropout, **rates
     )
     return network
-
-
-def golden_complexity() -> dict[str, dict[str, Any]]:
-    """The table that tests and README share, by network: image size in pixels, params, MACs,
-    activations as counted on timm's networks, and published figures with their source.
-
-    `published` has parameters in millions, MACs in billions and ImageNet top-1 in percent.
-    """
-    table = files("lit_effnet.network").joinpath("complexity.json").read_text(encoding="utf-8")
-    rows: dict[str, dict[str, Any]] = json.loads(table)
-    return rows

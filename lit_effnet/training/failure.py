@@ -10,6 +10,8 @@ from lit_effnet.training.classifier import NonFiniteLossError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, limit on a file's size
 
+NO_MEMORY = ("not enough memory", "can't allocate memory", "Insufficient memory")
+
 
 def explain_failure(error: BaseException, folder: Path) -> str:
     """One line on an error that a training met.
@@ -38,5 +40,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     # What torch's and OpenCV's allocators raise has no type of its own.
-    told = str(error)
-    return "not enough memory" in told or "Insufficient memory" in told
+    return any(words in str(error) for words in NO_MEMORY)

@@ -101,7 +101,7 @@ RECIPES = {
     # averages are short and the regularisation is light.
     "quick": Recipe(
         name="quick",
-        epochs=14,
+        epochs=10,
         optimizer="rmsproptf",
         momentum=0.9,
         optimizer_options=RMSPROP_TF,
@@ -110,10 +110,10 @@ RECIPES = {
         weight_decay=1e-5,
         label_smoothing=0.1,
         dropout=0.2,
-        drop_path_rate=0.05,
+        drop_path_rate=0.1,
         bn_momentum=0.1,
         ema_decay=0.98,
-        crop_scale_min=0.5,
+        crop_scale_min=0.25,
         flip=0.5,
         randaugment_layers=0,
         randaugment_magnitude=9,

@@ -26,10 +26,10 @@ def equal(a: list[tuple[Tensor, Tensor]], b: list[tuple[Tensor, Tensor]]) -> boo
 def test_batches_are_float32_images_and_int64_labels() -> None:
     for loader in (ImageData(num_workers=0).train_dataloader(), ImageData().val_dataloader()):
         images, labels = next(iter(loader))
-        assert images.shape == (32, 3, 64, 64)
+        assert images.shape == (16, 3, 64, 64)
         assert images.dtype == torch.float32
         assert images.is_contiguous(memory_format=torch.channels_last)
-        assert labels.shape == (32,)
+        assert labels.shape == (16,)
         assert labels.dtype == torch.int64
 
 
@@ -64,7 +64,7 @@ def test_an_epoch_shows_every_training_image_at_most_once() -> None:
     assert sorted(keys) == list(range(2160))
     loader.sampler.set_epoch(3)
     assert sorted(key % 2160 for key in loader.sampler) == list(range(2160))
-    assert len(loader) == 2160 // 32
+    assert len(loader) == 2160 // 16
 
 
 def test_evaluation_shows_every_image_once_in_order() -> None:

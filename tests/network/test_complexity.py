@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lit_effnet.network.complexity import complexity
-from lit_effnet.network.registry import BASELINES, build, golden_complexity
+from lit_effnet.network.golden import golden_complexity
+from lit_effnet.network.registry import BASELINES, build
 from lit_effnet.scaling import VARIANTS, Scaling
 
 GOLDEN = golden_complexity()

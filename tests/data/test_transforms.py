@@ -5,7 +5,8 @@ import pytest
 import torch
 from torchvision.transforms import functional as T
 
-from lit_effnet.data.augment import Augment, evaluation, randaugment, training
+from lit_effnet.data.augment import Augment
+from lit_effnet.data.transforms import evaluation, randaugment, training
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
 SMOOTH = np.stack(np.meshgrid(np.arange(96), np.arange(96)) * 2, axis=2)[..., :3].astype(np.uint8)

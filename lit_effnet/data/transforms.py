@@ -1,0 +1,116 @@
+"""Augmentation from albumentations transforms: random-resized-crop, flip and RandAugment."""
+
+import os
+import random
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+# albumentations asks the network for its newest version when it is imported, unless told not to.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+import albumentations as A
+
+from lit_effnet.data.augment import RANDAUGMENT_BINS, Augment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Seeded:
+    """A transform of `uint8 [H, W, 3]` whose random draws depend on the key it is called with.
+
+    So an image's augmentation follows from run seed, epoch and index alone, and not from which
+    worker took it or what that worker did before.
+    """
+
+    def __init__(self, transforms: list[A.BasicTransform | A.BaseCompose]) -> None:
+        self.compose = A.Compose(transforms)
+        # One pair of generators shared by all transforms: reseeding it costs microseconds,
+        # where albumentations' own set_random_seed makes a new pair for each transform.
+        self.bits = np.random.PCG64(0)
+        self.python = random.Random(0)
+        self.compose.set_random_state(np.random.Generator(self.bits), self.python)
+
+    def __call__(self, image: "NDArray[np.uint8]", key: tuple[int, ...]) -> "NDArray[np.uint8]":
+        """The transformed image; the same for the same image and key."""
+        sequence = np.random.SeedSequence(key)
+        self.bits.state = np.random.PCG64(sequence).state
+        self.python.seed(int(sequence.generate_state(1, np.uint64)[0]))
+        transformed: NDArray[np.uint8] = self.compose(image=image)["image"]
+        return transformed
+
+
+def training(size: int, augment: Augment) -> Seeded:
+    """Random-resized-crop to `size` pixels, flip, RandAugment."""
+    crop = A.RandomResizedCrop(
+        (size, size),
+        scale=augment.crop_scale,
+        interpolation=cv2.INTER_CUBIC,
+        area_for_downscale="image",  # cubic alone aliases when it reduces
+    )
+    operations = [crop, A.HorizontalFlip(p=augment.flip)]
+    if augment.randaugment_layers:
+        operations.append(
+            randaugment(augment.randaugment_layers, augment.randaugment_magnitude, size)
+        )
+    return Seeded(operations)
+
+
+def evaluation(size: int, crop_fraction: float) -> Seeded:
+    """Short side to `size / crop_fraction` pixels, then the central `size` x `size`."""
+    resize = A.SmallestMaxSize(
+        round(size / crop_fraction), interpolation=cv2.INTER_CUBIC, area_for_downscale="image"
+    )
+    return Seeded([resize, A.CenterCrop(size, size)])
+
+
+def randaugment(layers: int, magnitude: int, size: int) -> A.BaseCompose:
+    """RandAugment(N, M), Cubuk et al. 2020: `layers` of 14 operations at one magnitude.
+
+    The ranges at M = 30 are torchvision's: shear 0.3, translation 150 / 331 of the side, rotation
+    30 degrees, enhancement factors 1 +- 0.9, posterise to 4 bits, solarise above 0. Operations
+    are drawn with replacement, each with the same probability, their sign at random.
+    """
+    part = magnitude / RANDAUGMENT_BINS
+    shift = round(150 / 331 * size * part)
+    shear = float(np.rad2deg(np.arctan(0.3 * part)))
+    factor = 0.9 * part
+    grey = cv2.BORDER_CONSTANT
+
+    def affine(**how: Any) -> A.Affine:
+        return A.Affine(**how, border_mode=grey, fill=0, p=1)
+
+    def enhanced(what: str) -> A.BaseCompose:
+        still = dict.fromkeys(("brightness", "contrast", "saturation"), (1.0, 1.0))
+        return _either(
+            *(
+                A.ColorJitter(**{**still, "hue": (0.0, 0.0), what: (1 + f, 1 + f)}, p=1)
+                for f in (factor, -factor)
+            )
+        )
+
+    operations = [
+        A.NoOp(p=1),
+        A.AutoContrast(method="pil", p=1),
+        A.Equalize(mode="pil", p=1),
+        _either(*(affine(rotate=(a, a)) for a in (30 * part, -30 * part))),
+        _either(*(affine(shear={"x": (a, a), "y": (0, 0)}) for a in (shear, -shear))),
+        _either(*(affine(shear={"x": (0, 0), "y": (a, a)}) for a in (shear, -shear))),
+        _either(*(affine(translate_px={"x": (a, a), "y": (0, 0)}) for a in (shift, -shift))),
+        _either(*(affine(translate_px={"x": (0, 0), "y": (a, a)}) for a in (shift, -shift))),
+        A.Solarize(threshold_range=(1 - part, 1 - part), p=1),
+        A.Posterize(num_bits=8 - round(4 * part), p=1),
+        enhanced("saturation"),
+        enhanced("contrast"),
+        enhanced("brightness"),
+        _either(
+            A.Sharpen(alpha=(factor, factor), lightness=(1.0, 1.0), p=1),
+            A.Compose([A.Blur(blur_limit=(3, 3), p=factor)]),
+        ),
+    ]
+    return A.SomeOf(operations, n=layers, replace=True, p=1)
+
+
+def _either(*transforms: A.BasicTransform | A.BaseCompose) -> A.OneOf:
+    return A.OneOf(list(transforms), p=1)

@@ -1,0 +1,57 @@
+"""The README's tables, made from the project's data files; `make results` writes them.
+
+Each table stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lit_effnet.network.golden import golden_complexity
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def complexity_table() -> str:
+    """Parameters, MACs and activations as counted, beside the published figures."""
+    lines = [
+        "| network | px | parameters | MACs | activations | published: parameters, MACs, top-1 |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for name, row in golden_complexity().items():
+        lines.append(
+            f"| {name} | {row['image_size']} | {row['params']:,} | {row['macs']:,} "
+            f"| {row['activations']:,} | {_published(row.get('published'))} |"
+        )
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {"complexity": complexity_table}
+
+
+def with_tables(text: str) -> str:
+    """The text with every table made anew.
+
+    Raises:
+        ValueError: a table's marks are not there.
+    """
+    for name, table in TABLES.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"README: no marks for the table {name!r}")
+        # Every backslash of a table would be read as an escape.
+        made = table().replace("\\", r"\\")
+        text = pattern.sub(rf"\g<1>{made}\n\g<2>", text)
+    return text
+
+
+def _published(figures: dict[str, float | str | None] | None) -> str:
+    if not figures:
+        return "-"
+    units = (("params_m", "{:g} M"), ("macs_g", "{:g} G"), ("top1", "{:g} %"))
+    shown = [form.format(figures[key]) for key, form in units if figures[key] is not None]
+    return f"{', '.join(shown)} ({figures['source']})"
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,60 @@
+"""What the project's own files promise."""
+
+import re
+import subprocess
+import tomllib
+from importlib.metadata import version
+
+import pytest
+import yaml
+
+from .conftest import ROOT
+
+
+def test_the_conda_environment_installs_the_locked_versions_and_the_package() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    *_, pip = environment["dependencies"]
+    assert pip == {"pip": ["-r requirements.lock", "-e ."]}
+    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+    assert python.removeprefix("python=") == project["requires-python"].removeprefix(">=")
+
+
+def test_every_dependency_is_locked_to_one_version_which_is_the_one_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [
+        re.match(r"[\w-]+", requirement)[0]
+        for requirement in (*project["dependencies"], *project["optional-dependencies"]["dev"])
+    ]
+    lock = (ROOT / "requirements.lock").read_text()
+    for name in names:
+        locked = re.findall(rf"^{name}==([^\s;]+)", lock, re.MULTILINE)
+        assert locked == [version(name)], name
+
+
+def test_imports_point_down_only() -> None:
+    """Floors of the house: a room imports none above its own."""
+    floors = {"scaling": 0, "network": 1, "data": 2, "training": 3, "results": 6}
+    package = ROOT / "lit_effnet"
+    for file in package.rglob("*.py"):
+        room = file.relative_to(package).with_suffix("").parts[0]
+        if room not in floors:
+            continue
+        imported = re.findall(r"(?:from|import) lit_effnet\.(\w+)", file.read_text())
+        above = {name for name in imported if floors.get(name, 7) > floors[room]}
+        assert not above, f"{file} imports {above}"
+    assert "import torch" not in (package / "scaling.py").read_text()
+    training = "".join(p.read_text() for p in (package / "training").glob("*.py"))
+    assert "lit_effnet.data" not in training
+    assert "lit_effnet.network" not in training
+
+
+def test_make_lists_its_targets() -> None:
+    text = subprocess.run(["make"], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    for target in ("fit", "test", "lint", "format", "typecheck", "bench", "results"):
+        assert re.search(rf"^  {target} +\S", text, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
+def test_documents_are_there(name: str) -> None:
+    assert len((ROOT / name).read_text()) > 200
