@@ -14,10 +14,11 @@ The photographs ship inside scikit-image and scikit-learn, so nothing is downloa
 | retina | fundus of a left eye | Mikael Haggstrom, Wikimedia; CC0 |
 | rocket | launch of DSCOVR | SpaceX; public domain |
 
-Each photograph is cut into two rows of four cells along its longer axis; four cells are for
-training, two for validation and two for testing, so no pixel is in two splits and each split
-has something of the whole photograph. A window covers the same extent of the photograph
-whatever the image size, so a higher resolution shows more of what is there.
+Each photograph is cut into cells of at least 112 pixels. Like the black squares of a chessboard
+every second cell is for training, and those between are for validation and for testing in turn:
+no pixel is in two splits, and each split has something of the whole photograph. A window covers
+the same extent of the photograph whatever the image size, so a higher resolution shows more of
+what is there.
 """
 
 from collections.abc import Iterator
@@ -48,10 +49,8 @@ WINDOW = 96  # side of a window on the photograph, pixels
 LARGEST_SHORT_SIDE = 512  # larger photographs are reduced, or a window would show nothing of them
 LEAST_SPREAD = 4.0  # grey levels; below it a window is blank sky or border, and names no photograph
 PER_PHOTOGRAPH = {"train": 240, "validation": 60, "test": 60}
-CELLS = (  # rows across the shorter axis, columns along the longer
-    ("train", "validation", "train", "test"),
-    ("test", "train", "validation", "train"),
-)
+CELL = 112  # least side of a cell, pixels; leaves a window some room
+DIAGONALS = ("train", "validation", "train", "test")
 
 
 def photographs() -> Iterator[tuple[str, Photograph]]:
@@ -68,12 +67,12 @@ def photographs() -> Iterator[tuple[str, Photograph]]:
 
 def regions(photograph: Photograph, split: str) -> list[Photograph]:
     """The cells of a photograph that belong to a split, as views of it."""
-    longer = int(photograph.shape[1] >= photograph.shape[0])
+    rows, columns = (max(1, side // CELL) for side in photograph.shape[:2])
     return [
         cell
-        for row, splits in zip(np.array_split(photograph, 2, axis=1 - longer), CELLS, strict=True)
-        for cell, owner in zip(np.array_split(row, 4, axis=longer), splits, strict=True)
-        if owner == split
+        for i, row in enumerate(np.array_split(photograph, rows, axis=0))
+        for j, cell in enumerate(np.array_split(row, columns, axis=1))
+        if DIAGONALS[(i + j) % len(DIAGONALS)] == split
     ]
 
 

@@ -76,6 +76,7 @@ def randaugment(layers: int, magnitude: int, size: int) -> A.BaseCompose:
     shift = round(150 / 331 * size * part)
     shear = float(np.rad2deg(np.arctan(0.3 * part)))
     factor = 0.9 * part
+    bits = 8 - round(4 * part)
     grey = cv2.BORDER_CONSTANT
 
     def affine(**how: Any) -> A.Affine:
@@ -100,7 +101,7 @@ def randaugment(layers: int, magnitude: int, size: int) -> A.BaseCompose:
         _either(*(affine(translate_px={"x": (a, a), "y": (0, 0)}) for a in (shift, -shift))),
         _either(*(affine(translate_px={"x": (0, 0), "y": (a, a)}) for a in (shift, -shift))),
         A.Solarize(threshold_range=(1 - part, 1 - part), p=1),
-        A.Posterize(num_bits=8 - round(4 * part), p=1),
+        A.Posterize(num_bits=bits, p=1) if bits < 8 else A.NoOp(p=1),
         enhanced("saturation"),
         enhanced("contrast"),
         enhanced("brightness"),
