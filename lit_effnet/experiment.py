@@ -7,7 +7,9 @@ augmentation, epochs and precision.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -20,13 +22,17 @@ from lit_effnet import scaling as scalings
 from lit_effnet.command_line import OneLineErrors, fail
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData
+from lit_effnet.network.complexity import complexity
 from lit_effnet.network.efficientnet import Activation, Padding
 from lit_effnet.network.registry import NETWORKS, build
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
+from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.precision import choose_precision
+from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.recipe import Recipe
+from lit_effnet.training.record import RUNNING, RunFolder
 from lit_effnet.training.tracking import Mode
 
 
@@ -39,14 +45,14 @@ class RunOptions:
         group: Folder of the run's group; the experiment file's name if null, else the data set's.
         id: Name of the run folder; W&B's run id if null, else made of the time.
         wandb: online, offline or disabled; auto is online with a key and offline without.
-        project: W&B's project.
+        project: W&B's project; WANDB_PROJECT if null, else lit_effnet.
     """
 
     root: str = "runs"
     group: str | None = None
     id: str | None = None
     wandb: Mode = "auto"
-    project: str = "lit_effnet"
+    project: str | None = None
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -178,6 +184,8 @@ class Experiment(LightningCLI):
                 trainer.max_epochs = recipe.epochs
             if trainer.max_epochs < 1:
                 raise ValueError(f"max_epochs {trainer.max_epochs}: must be at least 1")
+            if trainer.limit_train_batches == 0:
+                raise ValueError("limit_train_batches 0: must leave a batch to train on")
             if trainer.precision is None:
                 trainer.precision = choose_precision(
                     recipe.reduced_precision, str(trainer.accelerator)
@@ -193,16 +201,39 @@ class Experiment(LightningCLI):
         """A trainer to see that one can be made; the run's own needs the run's folder."""
         return Trainer(**{**self.config_init.trainer, "logger": False, **kwargs})
 
-    def make_trainer(self, callbacks: list[Callback], logger: Any, root: str) -> Trainer:
-        """The trainer with the suite's callbacks beside the configured ones."""
+    @property
+    def group(self) -> str:
+        """The run group asked for, else the first configuration file's name, else the data's."""
+        options, files = self.config.run, [file for file in self.config.config or [] if file]
+        if options.group:
+            return str(options.group)
+        return Path(str(files[0])).stem if files else str(self.datamodule.name)
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """The configured callbacks."""
+        return _as_list(self.config_init.trainer.callbacks)
+
+    def make_trainer(self, callbacks: list[Callback], root: str) -> Trainer:
+        """The trainer with the suite's callbacks beside the configured ones, and its loggers only.
+
+        Lightning's default logger is left out: the run folder keeps what it would.
+        """
         options = dict(self.config_init.trainer)
-        options["callbacks"] = [*(options["callbacks"] or []), *callbacks]
-        with self.bad_input():
-            return Trainer(**{**options, "logger": logger, "default_root_dir": root})
+        logger = options["logger"]
+        return Trainer(
+            **{
+                **options,
+                "callbacks": [*self.callbacks, *callbacks],
+                "logger": _as_list(None if isinstance(logger, bool) else logger),
+                "plugins": [*_as_list(options["plugins"]), WholeCheckpointIO()],
+                "default_root_dir": root,
+            }
+        )
 
     def resolved(self) -> dict[str, Any]:
         """The whole configuration as plain values, from which the run can be repeated."""
-        text = self.parser.dump(self.config, skip_none=False, format="yaml")
+        text = self.parser.dump(self.config, skip_unset=False, format="yaml")
         config: dict[str, Any] = yaml.safe_load(text)
         for key in ("config", "resume"):
             config.pop(key, None)
@@ -217,3 +248,53 @@ class Experiment(LightningCLI):
                 yield
             except MisconfigurationException as error:
                 fail(str(error))
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a run before it trains.
+
+    Raises:
+        ValueError: the data cannot be had, or the network cannot take the image size.
+    """
+    data, options = experiment.datamodule, experiment.config.model
+    changed = {key: value for key, value in vars(options).items() if value is not None}
+    return {
+        "status": RUNNING,
+        "group": folder.path.parent.name,
+        "id": folder.path.name,
+        "arm": arm(experiment.scaling, changed),
+        "seed": experiment.config.seed_everything,
+        "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "config_hash": config_hash({key: value for key, value in config.items() if key != "run"}),
+        "scaling": asdict(experiment.scaling),
+        "model": changed,
+        "recipe": asdict(experiment.recipe),
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "images": data.sizes(),
+            "classes": data.num_classes,
+            "image_size": data.image_size,
+            "batch_size": data.batch_size,
+        },
+        "complexity": asdict(complexity(experiment.model.network, data.image_size)),
+        "precision": experiment.config.trainer.precision,
+        "device": device_name(experiment.config.trainer.accelerator),
+        "git_commit": git_commit(),
+        "versions": versions(),
+    }
+
+
+def arm(scaling: Scaling, model: dict[str, Any]) -> str:
+    """Name of what is compared: the scaling, and what else was chosen about the network."""
+    name = model.get("name", "efficientnet")
+    network = [] if name == "efficientnet" else [name]
+    rounding = [] if scaling.rounding == "ceil" else [f"rounding={scaling.rounding}"]
+    options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
+    return ", ".join([*network, scaling.arm, *rounding, *options])

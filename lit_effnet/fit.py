@@ -7,38 +7,32 @@ python -m lit_effnet.fit --resume runs/photos/RUN
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import ProgressBar
 
 from lit_effnet.command_line import fail, one_line_errors, plain_warnings, quiet_libraries
-from lit_effnet.experiment import Experiment
-from lit_effnet.network.complexity import complexity
-from lit_effnet.training import provenance
+from lit_effnet.experiment import Experiment, new_record
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
+from lit_effnet.training.checkpoints import checkpoint_callbacks
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, percent
 from lit_effnet.training.record import (
     FINISHED,
     HEADLINE,
     INTERRUPTED,
-    RUNNING,
     RunFolder,
     RunRecord,
+    first_process,
     write_whole,
 )
 from lit_effnet.training.seeding import SeedEachStep
-from lit_effnet.training.tracking import wandb_logger
+from lit_effnet.training.tracking import choose_mode, wandb_logger
 
 FAILURE, STOPPED = 1, 130
 
@@ -50,13 +44,12 @@ def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 finished, 1 failed, 2 bad input, 130 stopped."""
     plain_warnings()
     quiet_libraries()
-    arguments = sys.argv[1:] if args is None else args
+    # W&B's agent adds this one for itself when it resumes a trial.
+    arguments = [a for a in (sys.argv[1:] if args is None else args) if a[:9] != "--_wandb="]
     try:
         resumed = folder_to_resume(arguments)
         if resumed is None:
             start(arguments)
-        elif resumed.read().get("status") == FINISHED:
-            print(f"already finished: {closing_line(resumed)}")
         else:
             go_on(resumed)
     except KeyboardInterrupt:
@@ -65,49 +58,96 @@ def main(args: list[str] | None = None) -> None:
 
 
 def start(arguments: list[str]) -> None:
-    """Train in a new run folder."""
+    """Train in a new run folder; where a W&B agent names an old one, go on in that."""
     experiment = make_experiment(arguments)
-    with one_line_errors():
-        folder = new_folder(experiment)
-    with only_process(folder):
+    with experiment.bad_input():
+        folder = choose_folder(experiment)
         config = experiment.resolved()
-        write_whole(folder.config, yaml.safe_dump(config, sort_keys=False))
-        train(experiment, folder, new_record(experiment, folder, config))
+        record = new_record(experiment, folder, config)
+        recorder = RunRecord(folder, record)
+        trainer = make_trainer(experiment, folder, recorder)
+        mode = choose_mode(experiment.config.run.wandb)
+        if first_process() and (folder.path / "run.json").exists():
+            take_up(folder, record)
+            return
+        make_folder(folder, experiment.config.run.root)
+    with one_line_errors(), folder.only_process():
+        if first_process():
+            write_whole(folder.config, yaml.safe_dump(config, sort_keys=False))
+            folder.write(record)
+        train(experiment, trainer, recorder, mode)
 
 
 def go_on(folder: RunFolder) -> None:
-    """Train on in a run folder from its last whole epoch, under its own configuration."""
-    with only_process(folder):
+    """Train on in a run folder from its last whole epoch, under its own configuration.
+
+    A run that is finished is not trained again.
+    """
+    if folder.read().get("status") == FINISHED:
+        print(f"already finished: {closing_line(folder)}")
+        return
+    with one_line_errors(), folder.only_process():
         experiment = make_experiment(["--config", str(folder.config)])
-        record = folder.read()
-        fingerprint = experiment.datamodule.fingerprint
-        if record["data"]["fingerprint"] != fingerprint:
-            fail(f"{folder.path}: the data are not those that the run began with")
-        train(experiment, folder, record)
+        with experiment.bad_input():
+            record = folder.read()
+            if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
+                raise ValueError(f"{folder.path}: the data are not those that the run began with")
+            recorder = RunRecord(folder, record)
+            trainer = make_trainer(experiment, folder, recorder)
+            mode = choose_mode(experiment.config.run.wandb)
+        train(experiment, trainer, recorder, mode)
 
 
-def train(experiment: Experiment, folder: RunFolder, record: dict[str, Any]) -> None:
+def take_up(folder: RunFolder, record: dict[str, Any]) -> None:
+    """Go on with an agent's trial that an earlier process left.
+
+    Raises:
+        ValueError: the folder is there because its name was given twice, or for other parameters.
+    """
+    from_agent = os.environ.get("WANDB_RUN_ID") == folder.path.name
+    if not from_agent or folder.read().get("config_hash") != record["config_hash"]:
+        raise ValueError(f"{folder.path}: there is such a run; go on with --resume {folder.path}")
+    go_on(folder)
+
+
+def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: str) -> None:
     """Fit, and end the process with a line and a status that say how it went."""
     keep_freed_memory()
-    if first_process():
-        print(opening_lines(experiment, record, folder), flush=True)
-    recorder = RunRecord(folder, record)
-    trainer = make_trainer(experiment, folder, recorder)
-    checkpoint = folder.last_checkpoint if folder.last_checkpoint.exists() else None
+    folder = recorder.folder
     try:
+        if first_process():
+            print(opening_lines(experiment, recorder), flush=True)
+            trainer.loggers = [*trainer.loggers, *make_loggers(experiment, recorder, mode)]
+        if trainer.world_size > 1:
+            os.environ[RUN_ID_VARIABLE] = folder.path.name
         trainer.fit(
-            experiment.model, experiment.datamodule, ckpt_path=checkpoint, weights_only=True
+            experiment.model,
+            experiment.datamodule,
+            ckpt_path=folder.last_checkpoint if folder.last_checkpoint.exists() else None,
+            weights_only=True,
         )
+    except KeyboardInterrupt:
+        recorder.write(INTERRUPTED)
     except SystemExit:
         pass  # Lightning's answer to Ctrl-C and SIGTERM, after the callbacks have seen it
     except Exception as error:
         sys.stderr.write(f"failed: {explain_failure(error, folder.path)}\n")
         raise SystemExit(FAILURE) from None
-    if recorder.record["status"] == INTERRUPTED:
+    if first_process():
+        close(folder)
+
+
+def close(folder: RunFolder) -> None:
+    """Say how the run ended, as its record tells it."""
+    record = folder.read()
+    if record["status"] == FINISHED:
+        print(closing_line(folder))
+    elif record["status"] == INTERRUPTED:
         sys.stderr.write(f"stopped; go on with --resume {folder.path}\n")
         raise SystemExit(STOPPED)
-    if trainer.is_global_zero:
-        print(closing_line(folder))
+    else:
+        sys.stderr.write(f"failed: {record.get('error', 'the training did not end')}\n")
+        raise SystemExit(FAILURE)
 
 
 def make_experiment(arguments: list[str]) -> Experiment:
@@ -116,49 +156,45 @@ def make_experiment(arguments: list[str]) -> Experiment:
 
 
 def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord) -> Trainer:
-    """The trainer with the callbacks that every run has."""
-    config = experiment.config
-    callbacks: list[Callback] = [SeedEachStep(int(config.seed_everything))]
+    """The trainer with the callbacks that every run has; touches no file."""
+    options = experiment.config.trainer
+    callbacks: list[Callback] = [SeedEachStep(experiment.config.seed_everything)]
     if decay := experiment.recipe.ema_decay:
         callbacks.append(ExponentialMovingAverage(decay, experiment.datamodule.num_classes))
-    callbacks += [EpochLines(), EpochBar(), recorder]
-    validates = config.trainer.limit_val_batches != 0
-    callbacks += checkpoint_callbacks(folder, validates)
-    logger = None
-    if first_process():
-        logger = wandb_logger(
-            folder.path,
-            group=recorder.record["group"],
-            run_id=recorder.record["id"],
-            project=config.run.project,
-            mode=config.run.wandb,
-            config=experiment.resolved(),
-        )
-    trainer = experiment.make_trainer(callbacks, logger or False, str(folder.path))
-    if trainer.world_size > 1:
-        os.environ[RUN_ID_VARIABLE] = recorder.record["id"]
-    return trainer
+    callbacks += [recorder, EpochLines(recorder)]
+    has_bar = any(isinstance(callback, ProgressBar) for callback in experiment.callbacks)
+    if options.enable_progress_bar is not False and not has_bar:
+        callbacks.append(EpochBar())
+    if options.enable_checkpointing is not False:
+        callbacks += checkpoint_callbacks(folder, validates=options.limit_val_batches != 0)
+    return experiment.make_trainer(callbacks, str(folder.path))
 
 
-def checkpoint_callbacks(folder: RunFolder, validates: bool) -> list[Callback]:
-    """Keep the last epoch and, where there is a validation, the one of the best top-1."""
-    shared: dict[str, Any] = {
-        "dirpath": folder.checkpoints,
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
-    last = ModelCheckpoint(filename=folder.last_checkpoint.stem, **shared)
-    if not validates:
-        return [last]
-    return [last, ModelCheckpoint(filename="best", monitor=HEADLINE, mode="max", **shared)]
+def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequence[Any]:
+    """W&B's logger, unless it is disabled or `--trainer.logger false` wants none."""
+    if experiment.config.trainer.logger is False:
+        return ()
+    logger = wandb_logger(
+        recorder.folder.path,
+        group=recorder.record["group"],
+        run_id=recorder.record["id"],
+        project=experiment.config.run.project,
+        mode=mode,
+        config=experiment.resolved(),
+    )
+    if logger is None:
+        return ()
+    if not logger.experiment.offline:
+        print(f"wandb    {logger.experiment.url}", flush=True)
+    return (logger,)
 
 
 def folder_to_resume(arguments: list[str]) -> RunFolder | None:
     """The run folder after `--resume`, which stands alone; none without the flag."""
-    given = [a for a in arguments if a == "--resume" or a.startswith("--resume=")]
-    if not given:
+    if not any(a == "--resume" or a.startswith("--resume=") for a in arguments):
         return None
-    words = [word for argument in arguments for word in argument.split("=", 1)]
+    first, *rest = arguments
+    words = [*first.split("=", 1), *rest] if first.startswith("--resume=") else arguments
     if len(words) != 2 or words[0] != "--resume":
         fail("--resume RUN takes no other flag: the run goes on under its own config.yaml")
     folder = RunFolder(Path(words[1]))
@@ -169,102 +205,57 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
     return folder
 
 
-def new_folder(experiment: Experiment) -> RunFolder:
-    """Make the folder of a new run.
+def choose_folder(experiment: Experiment) -> RunFolder:
+    """Where the run will be recorded; makes nothing.
 
     Raises:
-        ValueError: there is a run of that id, or the folder cannot be made.
+        ValueError: the id or the group is no plain name.
     """
     options = experiment.config.run
-    run_id = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
-    folder = RunFolder(Path(options.root) / group_name(experiment) / (run_id or new_id()))
-    if first_process() and (folder.path / "run.json").exists():
-        raise ValueError(f"{folder.path}: there is such a run; go on with --resume {folder.path}")
+    given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
+    group, run_id = experiment.group, given or new_id()
+    for name, value in (("id", run_id), ("group", group)):
+        # The characters that W&B refuses in an id; most file systems do too.
+        if value in (".", "..") or set(value) & set('/\\#?%:"<>|*'):
+            raise ValueError(f'{name} {value!r}: must be a plain name, without /\\#?%:"<>|*')
+    return RunFolder(Path(options.root) / group / run_id)
+
+
+def make_folder(folder: RunFolder, root: str) -> None:
+    """Make the run folder.
+
+    Raises:
+        ValueError: it cannot be made.
+    """
+    if not first_process():
+        return
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"--run.root {options.root}: {error.strerror}") from error
-    return folder
-
-
-def first_process() -> bool:
-    """Whether this is the process that writes the run folder, the first of the run's."""
-    return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def group_name(experiment: Experiment) -> str:
-    """The group asked for, else the experiment file's name, else the data set's."""
-    options, configs = experiment.config.run, experiment.config.config
-    if options.group:
-        return str(options.group)
-    return Path(str(configs[-1])).stem if configs else str(experiment.datamodule.name)
+        raise ValueError(f"root {root}: {error.strerror}") from error
 
 
 def new_id() -> str:
-    """A name that sorts by time; the process keeps runs of one second apart."""
+    """A name that sorts by time; the process's number keeps runs of one second apart."""
+    from datetime import UTC, datetime
+
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
-def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]) -> dict[str, Any]:
-    """Write what is known of a run before it trains."""
-    data = experiment.datamodule
-    decides = {key: value for key, value in config.items() if key != "run"}
-    record = {
-        "status": RUNNING,
-        "group": folder.path.parent.name,
-        "id": folder.path.name,
-        "arm": experiment.scaling.arm,
-        "seed": experiment.config.seed_everything,
-        "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "config_hash": provenance.config_hash(decides),
-        "scaling": asdict(experiment.scaling),
-        "network": experiment.config.model.name,
-        "recipe": asdict(experiment.recipe),
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "images": data.sizes(),
-            "classes": data.num_classes,
-            "image_size": data.image_size,
-            "batch_size": data.batch_size,
-        },
-        "complexity": asdict(complexity(experiment.model.network, data.image_size)),
-        "precision": experiment.config.trainer.precision,
-        "device": provenance.device_name(experiment.config.trainer.accelerator),
-        "git_commit": provenance.git_commit(),
-        "versions": provenance.versions(),
-    }
-    folder.write(record)
-    return record
-
-
-@contextmanager
-def only_process(folder: RunFolder) -> Iterator[None]:
-    """Keep a second process out of a run folder."""
-    if not first_process():
-        yield
-        return
-    try:
-        with FileLock(folder.path / ".lock", timeout=0):
-            yield
-    except Timeout:
-        fail(f"{folder.path}: another process is training this run")
-
-
-def opening_lines(experiment: Experiment, record: dict[str, Any], folder: RunFolder) -> str:
+def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
     """What is about to be trained."""
+    record = recorder.record
     scaling, cost, data = record["scaling"], record["complexity"], record["data"]
     images = ", ".join(f"{count:,} {split}" for split, count in data["images"].items())
-    trainer = experiment.config.trainer
     return "\n".join(
         (
-            f"network  {record['network']}, depth {scaling['depth']:.4g}, width "
+            f"network  {record['model']['name']}, depth {scaling['depth']:.4g}, width "
             f"{scaling['width']:.4g}, {data['image_size']} px: {cost['params'] / 1e6:.2f} M "
             f"parameters, {cost['macs'] / 1e6:,.1f} M MACs",
             f"data     {data['name']}: {images} images, {data['classes']} classes",
-            f"recipe   {record['recipe']['name']}, {trainer.max_epochs} epochs, batch "
-            f"{data['batch_size']}, {trainer.precision} on {record['device']}",
-            f"run      {folder.path}",
+            f"recipe   {record['recipe']['name']}, {experiment.config.trainer.max_epochs} epochs, "
+            f"batch {data['batch_size']}, {record['precision']} on {record['device']}",
+            f"run      {recorder.folder.path}",
         )
     )
 
@@ -272,12 +263,11 @@ def opening_lines(experiment: Experiment, record: dict[str, Any], folder: RunFol
 def closing_line(folder: RunFolder) -> str:
     """Top-1, time, MACs and the run folder."""
     record = folder.read()
-    metrics, cost, best = record.get("metrics", {}), record["cost"], record.get("best")
+    cost, best = record["cost"], record.get("best")
     top1 = "not validated"
-    if HEADLINE in metrics:
-        top1 = f"val top-1 {percent(metrics[HEADLINE]).strip()}"
     if best:
-        top1 += f" (best {percent(best[HEADLINE]).strip()} in epoch {best['epoch'] + 1})"
+        top1 = f"val top-1 {percent(record['metrics'][HEADLINE])}"
+        top1 += f" (best {percent(best[HEADLINE])} in epoch {best['epoch'] + 1})"
     macs = record["complexity"]["macs"] / 1e6
     return f"{top1}, {cost['seconds']:.0f} s, {macs:,.1f} M MACs, {folder.path}"
 

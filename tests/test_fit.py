@@ -79,6 +79,8 @@ def test_a_run_leaves_a_whole_folder(
     ]
     run = record(folder)
     assert (run["status"], run["arm"], run["seed"]) == ("finished", "compound", 3)
+    assert run["model"] == {"name": "efficientnet"}
+    assert run["processes"] == 1
     assert run["group"] == folder.parent.name == "photos"
     assert run["id"] == folder.name
     assert run["scaling"]["width"] == 0.25
@@ -137,31 +139,86 @@ def test_another_seed_is_another_run(tiny: list[str], tmp_path: Path) -> None:
     assert record(first)["config_hash"] != record(second)["config_hash"]
 
 
-def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    """kill -9 after the first epoch; resumed, it must equal the run that was left alone."""
-    flags = [*TINY, "--trainer.max_epochs=4", f"--run.root={tmp_path}", "--trainer.devices=1"]
-    whole = start(*flags, "--run.group=whole")
-    killed = start(*flags, "--run.group=killed", "--trainer.limit_train_batches=3")
-    wait_for_epoch(killed, 2)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    assert whole.wait(timeout=120) == 0
-    (folder,) = tmp_path.glob("killed/*")
+KILL = """
+import os, signal, sys
+from lightning.pytorch import Callback
+from lit_effnet import fit
+from lit_effnet.training.checkpoints import WholeCheckpointIO
+
+point = sys.argv.pop(1)
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Kill(Callback):
+    def on_train_epoch_start(self, trainer, pl_module):
+        if point == "between epochs" and trainer.current_epoch == 2:
+            die()
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if point == "within an epoch" and (trainer.current_epoch, batch_idx) == (2, 1):
+            die()
+
+    def on_train_end(self, trainer, pl_module):
+        if point == "after the last epoch":
+            die()
+
+
+save = WholeCheckpointIO.save_checkpoint
+
+
+def save_or_die(self, checkpoint, path, storage_options=None):
+    if point == "before the last checkpoint" and path.endswith("last.ckpt") and checkpoint["epoch"] == 2:
+        die()
+    save(self, checkpoint, path, storage_options)
+
+
+WholeCheckpointIO.save_checkpoint = save_or_die
+callbacks = fit.checkpoint_callbacks
+fit.checkpoint_callbacks = lambda *a, **k: [Kill(), *callbacks(*a, **k)]
+fit.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of four epochs that nobody stopped."""
+    root = tmp_path_factory.mktemp("whole")
+    fit.main([*TINY, "--trainer.max_epochs=4", f"--run.root={root}"])
+    return only_run(root)
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["between epochs", "within an epoch", "before the last checkpoint", "after the last epoch"],
+)
+def test_a_killed_run_resumes_to_the_same_weights(
+    point: str, left_alone: Path, tmp_path: Path
+) -> None:
+    """kill -9 at a named point; resumed, the run must equal the one that was left alone."""
+    flags = [*TINY, "--trainer.max_epochs=4", f"--run.root={tmp_path}"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILL, point, *flags], cwd=ROOT, capture_output=True, text=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    folder = only_run(tmp_path)
     assert record(folder)["status"] == "running"
-    resumed = start("--resume", str(folder))
-    out, err = resumed.communicate(timeout=120)
-    assert resumed.returncode == 0, err
-    assert "epoch 1/4" not in out
-    (left_alone,) = tmp_path.glob("whole/*")
-    assert_same_training(checkpoint(left_alone), checkpoint(folder))
-    rows = RunFolder(folder).read_metrics()
-    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
-    same = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-    assert same == [
-        {k: v for k, v in row.items() if k != "seconds"}
-        for row in RunFolder(left_alone).read_metrics()
-    ]
-    assert record(folder)["cost"]["images"] >= record(left_alone)["cost"]["images"]
+    fit.main(["--resume", str(folder)])
+    for name in ("last", "best"):
+        assert_same_training(checkpoint(left_alone, name), checkpoint(folder, name))
+    ours, theirs = (
+        [{k: v for k, v in row.items() if k != "seconds"} for row in RunFolder(f).read_metrics()]
+        for f in (folder, left_alone)
+    )
+    assert ours == theirs
+    assert [row["epoch"] for row in ours] == ["0", "1", "2", "3"]
+    run, whole = record(folder), record(left_alone)
+    assert run["status"] == "finished"
+    assert (run["metrics"], run["best"]) == (whole["metrics"], whole["best"])
+    assert run["cost"]["images"] >= whole["cost"]["images"]
+    assert run["cost"]["seconds"] > 0
 
 
 def test_resuming_a_finished_run_trains_nothing(
@@ -206,16 +263,14 @@ def test_changed_data_do_not_resume(
     assert "the data are not those that the run began with" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_a_stopped_run_says_so_and_how_to_go_on(
-    sent: signal.Signals, status: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_says_so_and_how_to_go_on(sent: signal.Signals, tmp_path: Path) -> None:
     process = start(*TINY, "--trainer.max_epochs=500", f"--run.root={tmp_path}")
     wait_for_epoch(process, 1)
     process.send_signal(sent)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     folder = only_run(tmp_path)
-    assert process.returncode == status
+    assert process.returncode == 130
     assert err.splitlines()[-1] == f"stopped; go on with --resume {folder}"
     assert "Traceback" not in err
     assert record(folder)["status"] == "interrupted"
@@ -243,7 +298,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     process = start(*TINY, "--trainer.max_epochs=2", f"--run.root={tmp_path}", preexec_fn=limit)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     folder = only_run(tmp_path)
     assert process.returncode == 1, err
     assert err.splitlines()[-1].startswith("failed: no space left on the disk of")
@@ -257,7 +312,7 @@ def test_two_at_once_do_not_share_a_folder(tiny: list[str], tmp_path: Path) -> N
     wait_for_epoch(first, 1)
     folder = only_run(tmp_path)
     second = start("--resume", str(folder))
-    _, err = second.communicate(timeout=60)
+    _, err = second.communicate(timeout=180)
     first.kill()
     first.communicate()
     assert second.returncode == 2
@@ -284,7 +339,7 @@ def test_without_a_key_wandb_is_offline_and_asks_nothing(tmp_path: Path) -> None
         env=environment,
         stdin=subprocess.DEVNULL,
     )
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     assert err == ""
     folder = only_run(tmp_path / "runs")
@@ -295,12 +350,27 @@ def test_without_a_key_wandb_is_offline_and_asks_nothing(tmp_path: Path) -> None
         assert expected in content
 
 
-def test_a_run_takes_wandbs_id_where_an_agent_gave_one(
-    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_takes_wandbs_id_where_an_agent_gave_one_and_resumes_by_it(
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """An agent gives a preempted trial out again under the same id, with a flag of its own."""
     monkeypatch.setenv("WANDB_RUN_ID", "abc123")
     fit.main(tiny)
-    assert only_run(tmp_path).name == "abc123"
+    folder = only_run(tmp_path)
+    assert folder.name == "abc123"
+    again = [*tiny, "--_wandb={}"]
+    fit.main(again)
+    assert "already finished" in capsys.readouterr().out
+    run = record(folder)
+    RunFolder(folder).write({**run, "status": "running"})
+    fit.main(again)
+    assert record(folder)["status"] == "finished"
+    with pytest.raises(SystemExit) as stopped:
+        fit.main([*tiny, "--seed_everything=5"])
+    assert stopped.value.code == 2
 
 
 def test_sweep_parameters_come_as_a_json_file_with_dotted_keys_and_null(
@@ -313,6 +383,58 @@ def test_sweep_parameters_come_as_a_json_file_with_dotted_keys_and_null(
     (folder,) = tmp_path.glob("swept/*")
     assert record(folder)["seed"] == 2
     assert record(folder)["scaling"]["depth"] == 0.3
+
+
+def test_nothing_to_train_on_is_a_failure(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        fit.main([*tiny, "--trainer.max_steps=0"])
+    assert stopped.value.code == 1
+    assert "the trainer's limits leave nothing to train on" in capsys.readouterr().err
+    assert record(only_run(tmp_path))["status"] == "failed"
+
+
+def test_old_scores_are_not_recorded_as_new(tiny: list[str], tmp_path: Path) -> None:
+    fit.main([*tiny, "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"])
+    rows = RunFolder(only_run(tmp_path)).read_metrics()
+    assert [bool(row["val/top1"]) for row in rows] == [False, True, False]
+    assert record(only_run(tmp_path))["metrics"]["val/top1"] == float(rows[1]["val/top1"])
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--trainer.enable_progress_bar=false",
+        "--trainer.enable_checkpointing=false",
+        "--trainer.callbacks=RichProgressBar",
+        "--trainer.logger=false",
+        "--trainer.logger=CSVLogger",
+        "--trainer.fast_dev_run=true",
+        "--trainer.limit_val_batches=0",
+        "--trainer.max_steps=2",
+    ],
+)
+def test_lightnings_own_flags_work(flag: str, tiny: list[str], tmp_path: Path) -> None:
+    more = [f"--trainer.logger.save_dir={tmp_path / 'csv'}"] if "CSV" in flag else []
+    fit.main([*tiny, flag, *more])
+    (run,) = tmp_path.glob("photos/*/run.json")
+    assert json.loads(run.read_text())["status"] == "finished"
+
+
+def test_two_processes_make_one_run(tiny: list[str], tmp_path: Path) -> None:
+    flags = ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
+    process = start(*tiny, *flags)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "failed" not in err
+    folder = only_run(tmp_path)
+    run = record(folder)
+    assert (run["status"], run["processes"]) == ("finished", 2)
+    assert run["cost"]["images"] == 2 * 2 * 3 * 8
+    assert [row["epoch"] for row in RunFolder(folder).read_metrics()] == ["0", "1"]
+    assert out.count("val top-1") == 3  # one line for each epoch, and the closing one
+    assert checkpoint(folder)["epoch"] == 1
 
 
 @pytest.mark.gpu

@@ -35,25 +35,32 @@ class Entry:
 
 
 def load_from_hub(hub_id: str) -> "DatasetDict":
-    """A data set from the Hugging Face hub or its local cache, decoded later by us.
+    """A data set from the Hugging Face hub; with HF_HUB_OFFLINE=1 from the local cache only.
 
     Raises:
         ValueError: the hub or the data set cannot be reached, said at once and not after retries.
     """
     import datasets
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError
 
+    if not constants.HF_HUB_OFFLINE:
+        try:
+            HfApi().dataset_info(hub_id, timeout=HUB_TIMEOUT_S)
+        except HfHubHTTPError as error:
+            raise ValueError(f"the hub refuses {hub_id} ({_first_line(error)})") from error
+        except Exception as error:  # the hub's HTTP client, and what it raises, changes
+            raise ValueError(
+                f"the hub cannot be reached for {hub_id} ({_first_line(error)}); "
+                "HF_HUB_OFFLINE=1 reads a copy in its cache, photos needs no download"
+            ) from error
     try:
-        HfApi().dataset_info(hub_id, timeout=HUB_TIMEOUT_S)
-    except HfHubHTTPError as error:
-        raise ValueError(f"name {hub_id!r}: the hub refuses it ({_first_line(error)})") from error
-    except Exception as error:  # which HTTP client the hub uses, and raises, changes with versions
+        loaded: DatasetDict = datasets.load_dataset(hub_id)
+    except (datasets.exceptions.DatasetsError, OSError) as error:
         raise ValueError(
-            f"name {hub_id!r}: the hub cannot be reached ({_first_line(error)}); "
-            "photos needs no download"
+            f"{hub_id} cannot be loaded ({_first_line(error)}); where its terms have to be "
+            "accepted, do so on the hub and log in with `hf auth login`"
         ) from error
-    loaded: DatasetDict = datasets.load_dataset(hub_id)
     return loaded
 
 

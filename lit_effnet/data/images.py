@@ -115,8 +115,15 @@ class ImageData(LightningDataModule):
 
     @cached_property
     def splits(self) -> Any:
-        """The Hugging Face splits, loaded when first asked for."""
-        return self.entry.load()
+        """The Hugging Face splits, loaded when first asked for.
+
+        Raises:
+            ValueError: they cannot be had.
+        """
+        try:
+            return self.entry.load()
+        except ValueError as error:
+            raise ValueError(f"name {self.name!r}: {error}") from error
 
     @property
     def fingerprint(self) -> str:

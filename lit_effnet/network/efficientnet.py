@@ -204,6 +204,8 @@ class EfficientNet(nn.Module):
         _check_range("se_ratio", se_ratio, 0, 1)
         _check_range("dropout", dropout, 0, 1)
         _check_range("drop_path_rate", drop_path_rate, 0, 1)
+        if not (math.isfinite(bn_eps) and bn_eps > 0):
+            raise ValueError(f"bn_eps {bn_eps}: must be a number above 0")
         if num_classes < 1:
             raise ValueError(f"num_classes {num_classes}: must be at least 1")
         scaling = scaling or Scaling()

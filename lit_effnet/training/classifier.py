@@ -1,5 +1,6 @@
 """`LitClassifier`: any network with any recipe, and the metrics of a classification."""
 
+import math
 from difflib import get_close_matches
 from typing import Any
 
@@ -89,12 +90,24 @@ class LitClassifier(LightningModule):
         )
         # Looking at the loss makes a GPU wait, so there it is looked at now and then only.
         every = 1 if loss.device.type == "cpu" else LOOK_AT_LOSS_EVERY
-        if batch_idx % every == 0 and not torch.isfinite(loss):
-            raise NonFiniteLossError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch}, batch {batch_idx}"
-            )
+        if batch_idx % every == 0:
+            self._check_loss(loss, f"batch {batch_idx}")
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Look at the epoch's mean loss, which shows every batch that was not looked at.
+
+        Raises:
+            NonFiniteLossError: it is NaN or infinite.
+        """
+        self._check_loss(self.trainer.callback_metrics["train/loss"], "its mean")
+
+    def _check_loss(self, loss: Tensor, where: str) -> None:
+        if not torch.isfinite(loss):
+            raise NonFiniteLossError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch}, {where}"
+            )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Metrics of one validation batch."""
@@ -126,9 +139,9 @@ class LitClassifier(LightningModule):
             **recipe.optimizer_options,
         )
         total_steps = int(trainer.estimated_stepping_batches)
-        epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else 1
+        epoch_steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
         # A run shorter than its warm-up would never reach the recipe's learning rate.
-        warmup_steps = min(recipe.warmup_epochs * total_steps / epochs, total_steps / 2)
+        warmup_steps = min(recipe.warmup_epochs * epoch_steps, total_steps / 2)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, warmup_steps, total_steps)
         )

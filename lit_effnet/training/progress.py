@@ -7,11 +7,18 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from lit_effnet.training.record import HEADLINE, RunRecord
+
 
 class EpochLines(Callback):
-    """Prints one line for each epoch; needs no terminal, so logs stay readable."""
+    """Prints one line for each epoch; needs no terminal, so logs stay readable.
 
-    def __init__(self) -> None:
+    Args:
+        recorder: Keeps the rows that the lines show.
+    """
+
+    def __init__(self, recorder: RunRecord) -> None:
+        self.recorder = recorder
         self.started = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -19,30 +26,32 @@ class EpochLines(Callback):
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the epoch's line."""
-        if trainer.is_global_zero:
-            seconds = time.monotonic() - self.started
-            print(epoch_line(trainer, seconds), flush=True)
+        """Print the epoch's line, above the bar if there is one."""
+        if not trainer.is_global_zero:
+            return
+        seconds = time.monotonic() - self.started
+        line = epoch_line(self.recorder.rows[-1], trainer.max_epochs or 0, seconds)
+        if isinstance(bar := trainer.progress_bar_callback, EpochBar) and bar.is_enabled:
+            bar.print(line)
+        else:
+            print(line, flush=True)
 
 
-def epoch_line(trainer: Trainer, seconds: float) -> str:
+def epoch_line(row: dict[str, Any], epochs: int, seconds: float) -> str:
     """Epoch, training loss, top-1 of averaged and raw weights, and time."""
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    digits = len(str(trainer.max_epochs))
-    parts = [f"epoch {trainer.current_epoch + 1:{digits}d}/{trainer.max_epochs}"]
-    if "train/loss" in metrics:
-        parts.append(f"loss {metrics['train/loss']:.3f}")
-    if "val/top1" in metrics:
-        top1 = f"val top-1 {percent(metrics['val/top1'])}"
-        raw = metrics.get("val/top1_raw")
-        parts.append(top1 if raw is None else f"{top1} (raw weights {percent(raw)})")
+    parts = [f"epoch {row['epoch'] + 1:{len(str(epochs))}d}/{epochs}"]
+    if "train/loss" in row:
+        parts.append(f"loss {row['train/loss']:.3f}")
+    if HEADLINE in row:
+        raw = f" (raw weights {percent(row['val/top1_raw'])})" if "val/top1_raw" in row else ""
+        parts.append(f"val top-1 {percent(row[HEADLINE])}{raw}")
     parts.append(f"{seconds:.1f} s")
     return "  ".join(parts)
 
 
 def percent(fraction: float) -> str:
     """A fraction as a percentage with one decimal."""
-    return f"{100 * fraction:5.1f} %"
+    return f"{100 * fraction:.1f} %"
 
 
 class EpochBar(TQDMProgressBar):
@@ -50,8 +59,13 @@ class EpochBar(TQDMProgressBar):
 
     def __init__(self) -> None:
         super().__init__(leave=False)
-        if not sys.stderr.isatty():
+        if not sys.stdout.isatty():
             self.disable()
+
+    def on_train_end(self, *_: Any) -> None:
+        """Take the bar away; Lightning would leave the last one."""
+        self.train_progress_bar.leave = False
+        self.train_progress_bar.close()
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """The metrics beside the bar, without Lightning's version number."""

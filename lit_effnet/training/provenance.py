@@ -11,7 +11,16 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("lightning", "torch", "torchvision", "timm", "albumentations", "datasets", "numpy")
+PACKAGES = (
+    "lightning",
+    "torch",
+    "torchvision",
+    "timm",
+    "albumentations",
+    "opencv-python-headless",
+    "datasets",
+    "numpy",
+)
 
 
 def config_hash(config: dict[str, Any]) -> str:

@@ -68,8 +68,20 @@ class Recipe:
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise ValueError(f"{name} {value}: must be from 0 to below 1")
-        if not 0 < self.bn_momentum <= 1:
-            raise ValueError(f"bn_momentum {self.bn_momentum}: must be above 0 and at most 1")
+        for name in ("bn_momentum", "crop_scale_min"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ValueError(f"{name} {value}: must be above 0 and at most 1")
+        for name in ("dropout", "drop_path_rate", "flip"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} {value}: must be from 0 to 1")
+        if self.randaugment_layers < 0:
+            raise ValueError(f"randaugment_layers {self.randaugment_layers}: must not be negative")
+        if not 0 <= self.randaugment_magnitude <= 30:
+            raise ValueError(
+                f"randaugment_magnitude {self.randaugment_magnitude}: must be from 0 to 30"
+            )
 
 
 RECIPES = {

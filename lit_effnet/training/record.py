@@ -9,29 +9,44 @@ runs/<group>/<id>/config.yaml    from which the run can be repeated
 import csv
 import io
 import json
+import math
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it, so that no reader sees half of it."""
+def first_process() -> bool:
+    """Whether this is the process that writes the run folder, the first of the run's."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
+    """Write a file under a temporary name and rename it, so that no reader sees half of it.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as file:
         try:
-            file.write(text)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        except OSError:
+        except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
     Path(file.name).chmod(0o644)
@@ -78,7 +93,26 @@ class RunFolder:
 
     def write(self, record: dict[str, Any]) -> None:
         """Replace `run.json`."""
-        write_whole(self.path / "run.json", json.dumps(record, indent=2) + "\n")
+        write_whole(self.path / "run.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+    @contextmanager
+    def only_process(self) -> Iterator[None]:
+        """Keep a second run out of the folder.
+
+        Raises:
+            ValueError: another process is training the run.
+        """
+        if not first_process():
+            yield
+            return
+        try:
+            lock = FileLock(self.path / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise ValueError(f"{self.path}: another process is training this run") from None
+        with lock:
+            lock.release()  # the with statement holds it once more
+            yield
 
     def read_metrics(self) -> list[dict[str, str]]:
         """Rows of `metrics.csv`, if there are any yet."""
@@ -109,21 +143,20 @@ class RunRecord(Callback):
     def __init__(self, folder: RunFolder, record: dict[str, Any]) -> None:
         self.folder = folder
         self.record = record
-        self.rows: list[dict[str, Any]] = []
-        self.seconds_before = 0.0
-        self.images = 0
-        self.started = time.monotonic()
+        self.rows: list[dict[str, Any]] = [*folder.read_metrics()]
+        cost = record.get("cost", {})
+        self.seconds_before = float(cost.get("seconds", 0))
+        self.images = int(cost.get("images", 0))
+        self.started: float | None = None
+        self.validated = self.trained = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over what earlier processes of this run did, and say that it is running."""
-        cost = self.record.get("cost", {})
-        self.seconds_before = cost.get("seconds", 0.0)
-        self.images = cost.get("images", 0)
+        """Start the clock, and say that the run is running."""
         self.started = time.monotonic()
+        self.record["processes"] = trainer.world_size
         # An epoch that is about to be trained again must not stand there twice.
-        epoch = trainer.current_epoch
-        self.rows = [row for row in self.folder.read_metrics() if int(row["epoch"]) < epoch]
-        self._write(trainer, RUNNING)
+        self.rows = [row for row in self.rows if int(row["epoch"]) < trainer.current_epoch]
+        self.write(RUNNING)
 
     def on_train_batch_end(
         self,
@@ -136,19 +169,37 @@ class RunRecord(Callback):
         """Count the images of all processes."""
         self.images += len(batch[1]) * trainer.world_size
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember that this epoch has scores of its own; Lightning keeps old ones too."""
+        self.validated = True
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
         row: dict[str, Any] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
-        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        for name, value in sorted(trainer.callback_metrics.items()):
+            if self.validated or not name.startswith("val/"):
+                row[name] = float(value)
+        self.validated = False
         row["seconds"] = round(self.seconds, 3)
         self.rows.append(row)
-        if trainer.is_global_zero:
+        if first_process():
             self.folder.write_metrics(self.rows)
-        self._write(trainer, RUNNING)
+        self.write(RUNNING)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The training ran to its end."""
-        self._write(trainer, FINISHED)
+        """Remember that the training ran to its end."""
+        self.trained = True
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finished, unless there was nothing to do and nothing had been done before.
+
+        A run that was killed after its last epoch comes here without a training.
+        """
+        if self.trained or trainer.current_epoch >= (trainer.max_epochs or 0):
+            self.write(FINISHED)
+        else:
+            self.record["error"] = "the trainer's limits leave nothing to train on"
+            self.write(FAILED)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -156,33 +207,33 @@ class RunRecord(Callback):
         """The training was stopped, from outside or by an error."""
         stopped = isinstance(exception, KeyboardInterrupt | SystemExit)
         self.record["error"] = f"{type(exception).__name__}: {exception}".strip(": ")
-        try:
-            self._write(trainer, INTERRUPTED if stopped else FAILED)
-        except OSError:
-            # A full disk is told of by the error itself; the record stays as it last was.
-            self.record["status"] = FAILED
+        # A full disk is told of by the error itself; the record stays as it last was.
+        with suppress(OSError):
+            self.write(INTERRUPTED if stopped else FAILED)
 
     @property
     def seconds(self) -> float:
         """Time spent training and validating, by this process and those it resumes."""
-        return self.seconds_before + time.monotonic() - self.started
+        now = 0.0 if self.started is None else time.monotonic() - self.started
+        return self.seconds_before + now
 
-    def _write(self, trainer: Trainer, status: str) -> None:
-        if not trainer.is_global_zero:
-            return
+    def write(self, status: str) -> None:
+        """Bring the record up to date, and write it where this is the first process."""
         self.record["status"] = status
-        if status == RUNNING:
+        if status in (RUNNING, FINISHED):
             self.record.pop("error", None)
         self.record["cost"] = {
             "seconds": round(self.seconds, 3),
             "images": self.images,
             "epochs": len(self.rows),
         }
-        if self.rows:
-            numbers = [{k: float(v) for k, v in row.items() if v != ""} for row in self.rows]
-            self.record["metrics"] = {k: v for k, v in numbers[-1].items() if "/" in k}
-            scored = [row for row in numbers if HEADLINE in row]
-            if scored:
-                best = max(scored, key=lambda row: row[HEADLINE])
-                self.record["best"] = {"epoch": int(best["epoch"]), HEADLINE: best[HEADLINE]}
-        self.folder.write(self.record)
+        numbers = [{k: float(v) for k, v in row.items() if v != ""} for row in self.rows]
+        latest = {name: value for row in numbers for name, value in row.items() if "/" in name}
+        # JSON has no word for what is not a number.
+        self.record["metrics"] = {k: v if math.isfinite(v) else None for k, v in latest.items()}
+        scored = [row for row in numbers if HEADLINE in row]
+        if scored:
+            best = max(scored, key=lambda row: row[HEADLINE])
+            self.record["best"] = {"epoch": int(best["epoch"]), HEADLINE: best[HEADLINE]}
+        if first_process():
+            self.folder.write(self.record)

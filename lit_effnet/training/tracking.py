@@ -3,7 +3,7 @@
 import os
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lightning.pytorch.loggers import WandbLogger
 
@@ -13,51 +13,73 @@ INIT_TIMEOUT_S = 30
 
 
 def choose_mode(mode: Mode) -> str:
-    """What `auto` means here: WANDB_MODE if it is set, else online with a key, else offline."""
-    if mode != "auto":
-        return mode
-    if asked := os.environ.get("WANDB_MODE"):
-        return {"dryrun": "offline", "run": "online"}.get(asked, asked)
+    """online, offline or disabled: what was asked for, or what `auto` means here.
+
+    `auto` is WANDB_MODE where that is set, else online with a key, else offline.
+
+    Raises:
+        ValueError: online without a key, or a WANDB_MODE that W&B does not know.
+    """
+    asked = os.environ.get("WANDB_MODE", "auto") if mode == "auto" else mode
+    asked = {"dryrun": "offline", "run": "online"}.get(asked, asked)
+    if asked not in get_args(Mode):
+        raise ValueError(f"WANDB_MODE {asked!r}: must be one of online, offline, disabled")
+    if asked in ("offline", "disabled"):
+        return asked
+    if has_key():
+        return "online"
+    if asked == "online":
+        raise ValueError("wandb 'online': there is no W&B key; `wandb login` stores one")
+    return "offline"
+
+
+def has_key() -> bool:
+    """Whether W&B finds a key that looks like one; asks nobody and no server."""
     import wandb
 
     try:
-        has_key = wandb.login(prompt=False, verify=False)
-    except wandb.errors.Error as error:
-        warnings.warn(f"W&B's key is not usable, going on offline ({_line(error)})", stacklevel=2)
-        return "offline"
-    return "online" if has_key else "offline"
+        return bool(wandb.login(prompt=False, verify=False))
+    except Exception as error:  # W&B's own errors and those of its settings' validation
+        warnings.warn(f"W&B's key is not usable ({_line(error)})", stacklevel=2)
+        return False
 
 
 def wandb_logger(
-    folder: Path, *, group: str, run_id: str, project: str, mode: Mode, config: dict[str, Any]
+    folder: Path,
+    *,
+    group: str,
+    run_id: str,
+    project: str | None,
+    mode: str,
+    config: dict[str, Any],
 ) -> WandbLogger | None:
     """Lightning's logger on a W&B run that has the run folder's id; none if disabled.
 
-    Falls back to offline, with a warning, where a key is there but the server is not.
+    A training does not fail for its tracking: where W&B cannot be started online it goes on
+    offline, and where not even that without, each with a warning.
     """
-    chosen = choose_mode(mode)
-    if chosen == "disabled":
+    if mode == "disabled":
         return None
     import wandb
 
-    def start(how: str) -> Any:
-        return wandb.init(
-            project=os.environ.get("WANDB_PROJECT", project),
-            group=os.environ.get("WANDB_RUN_GROUP", group),
-            id=run_id,
-            dir=folder,
-            mode=how,  # type: ignore[arg-type]
-            config=config,
-            resume="allow",
-            settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_S),
-        )
-
-    try:
-        run = start(chosen)
-    except wandb.errors.CommError as error:
-        warnings.warn(f"W&B cannot be reached, going on offline ({_line(error)})", stacklevel=2)
-        run = start("offline")
-    return _PlainConfigLogger(experiment=run, save_dir=folder, project=project)
+    project = project or os.environ.get("WANDB_PROJECT", "lit_effnet")
+    for how in dict.fromkeys((mode, "offline")):
+        try:
+            run = wandb.init(
+                project=project,
+                group=os.environ.get("WANDB_RUN_GROUP", group),
+                id=run_id,
+                dir=folder,
+                mode=how,  # type: ignore[arg-type]
+                config=config,
+                resume="allow",
+                settings=wandb.Settings(silent=True, init_timeout=INIT_TIMEOUT_S),
+            )
+        except Exception as error:
+            warnings.warn(f"W&B does not start {how} ({_line(error)})", stacklevel=2)
+        else:
+            return _PlainConfigLogger(experiment=run, save_dir=folder, project=project)
+    return None
 
 
 class _PlainConfigLogger(WandbLogger):

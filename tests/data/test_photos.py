@@ -56,6 +56,12 @@ def test_about_half_of_every_photograph_is_for_training() -> None:
         assert 0.15 < area["test"] / total < 0.35, name
 
 
+def test_the_docstring_tells_how_many_cells_the_validation_images_show() -> None:
+    cells = sum(len(regions(module._reduced(p), "validation")) for _, p in photographs())
+    assert module.__doc__ is not None
+    assert f"the 540 validation images show {cells} cells" in " ".join(module.__doc__.split())
+
+
 def test_blank_windows_are_left_out() -> None:
     rows = photos()["train"]["image"]
     assert min(np.asarray(image).std() for image in rows[::10]) > 0.9 * module.LEAST_SPREAD

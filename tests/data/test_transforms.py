@@ -1,5 +1,6 @@
 """Augmentation: what depends on the key, and RandAugment's operations against torchvision's."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -68,6 +69,7 @@ def test_photometric_operations_equal_torchvisions(magnitude: int) -> None:
         "brightness": [T.adjust_brightness(tensor, 1 + f) for f in (factor, -factor)],
         "contrast": [T.adjust_contrast(tensor, 1 + f) for f in (factor, -factor)],
         "saturation": [T.adjust_saturation(tensor, 1 + f) for f in (factor, -factor)],
+        "sharpness": [T.adjust_sharpness(tensor, 1 + f) for f in (factor, -factor)],
     }
     operations = randaugment(1, magnitude, 64).transforms
     for index, name in {
@@ -78,6 +80,7 @@ def test_photometric_operations_equal_torchvisions(magnitude: int) -> None:
         10: "saturation",
         11: "contrast",
         12: "brightness",
+        13: "sharpness",
     }.items():
         operation = operations[index]
         ours = getattr(operation, "transforms", [operation])
@@ -95,6 +98,29 @@ def test_geometric_operations_move_by_torchvisions_amounts() -> None:
     assert np.array_equal(moved[0][:, offset:], SMOOTH[:, :-offset])
     assert not moved[0][:, :offset].any()
     assert np.array_equal(moved[1][:, :-offset], SMOOTH[:, offset:])
+
+
+@pytest.mark.parametrize("index", [3, 4, 5])
+@pytest.mark.parametrize("sign", [0, 1])
+def test_rotation_and_shear_go_as_far_as_torchvisions(index: int, sign: int) -> None:
+    """The same picture as torchvision's affine at full magnitude, to either side."""
+    angle, degrees = 30.0, float(np.rad2deg(np.arctan(0.3)))
+    picture = cv2.GaussianBlur(np.pad(IMAGE, ((30, 30), (15, 15), (0, 0)))[:150, :150], (0, 0), 4)
+    ours = randaugment(1, 30, 150).transforms[index].transforms[sign](image=picture)["image"]
+    tensor = torch.from_numpy(picture).permute(2, 0, 1)
+
+    def theirs(value: float) -> np.ndarray:
+        turn = {"angle": value * angle if index == 3 else 0.0}
+        shear = {3: [0.0, 0.0], 4: [value * degrees, 0.0], 5: [0.0, value * degrees]}[index]
+        moved = T.affine(
+            tensor, **turn, translate=[0, 0], scale=1.0, shear=shear,
+            interpolation=T.InterpolationMode.BILINEAR,
+        )  # fmt: skip
+        return moved.permute(1, 2, 0).numpy().astype(int)
+
+    off = [np.abs(ours.astype(int) - theirs(value)).mean() for value in (1.0, -1.0)]
+    assert min(off) < 2
+    assert max(off) > 5 * min(off)
 
 
 @pytest.mark.parametrize(

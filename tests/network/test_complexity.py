@@ -1,6 +1,7 @@
 """Counts against the golden table, pycls' published integers, and torch's FLOP counter."""
 
 import pytest
+import timm
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -61,6 +62,13 @@ def test_baselines_equal_the_golden_table_to_the_unit(name: str) -> None:
         network = build(name)
     assert GOLDEN[name]["image_size"] == BASELINES[name].image_size
     assert counted(network, BASELINES[name].image_size) == golden(name)
+
+
+@pytest.mark.parametrize("name", ["b0", "b3", "b7", "lite0", "lite4"])
+def test_the_golden_table_is_what_timms_networks_count(name: str) -> None:
+    with torch.device("meta"):
+        network = timm.create_model(f"efficientnet_{name}")
+    assert counted(network, GOLDEN[name]["image_size"]) == golden(name)
 
 
 @pytest.mark.parametrize("name", PYCLS)
