@@ -47,8 +47,9 @@ typecheck: $(READY) ## Check the types of the package.
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(READY) ## Time our B0 against timm's and torchvision's; takes tens of minutes.
+bench: $(READY) ## Run the benchmarks; takes tens of minutes.
 	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/shared_cores.py
 	$(BIN)/python benchmarks/network_speed.py --keep-freed-memory
 
 .PHONY: results

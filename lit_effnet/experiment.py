@@ -74,14 +74,14 @@ def classifier(
     """The network to train, with its recipe; null keeps the network's own choice.
 
     Args:
-        scaling: Follows --scaling.
-        recipe: Follows --recipe.
-        num_classes: Follows the data.
-        batch_size: Follows the data.
+        scaling: Set by --scaling.
+        recipe: Set by --recipe.
+        num_classes: Set by the data.
+        batch_size: Set by --data.batch_size.
         name: efficientnet, efficientnet_lite, or a baseline such as resnet50.
         se_ratio: Squeezed channels over a block's input channels; 0 builds no gate.
-        activation: Of all convolutions and gates.
-        padding: symmetric, or TensorFlow's same.
+        activation: Activation of all convolutions and gates.
+        padding: symmetric as in PyTorch, or same as in TensorFlow.
         bn_eps: Batch norm's epsilon.
     """
     if name not in NETWORKS:

@@ -85,7 +85,10 @@ def show(
     console.print(_title(name, scaling, size), highlight=False)
     if name in OURS:
         console.print(stage_table(scaling, fixed_ends=name == "efficientnet_lite"))
-    published = golden_complexity().get(_released_name(name, scaling), {}).get("published")
+    row = golden_complexity().get(_released_name(name, scaling), {})
+    # A published figure is one of the released network, at its size and with its classes.
+    is_released = row.get("image_size") == size and num_classes == 1000 and not options
+    published = row.get("published") if is_released else None
     console.print(cost_table(unscaled, base, here, size, published))
     console.print(
         "MACs: multiply-adds of convolutions and linear layers (a paper's FLOPs), without biases, "
@@ -160,6 +163,8 @@ def _title(name: str, scaling: Scaling, size: int) -> str:
 
 def _released_name(name: str, scaling: Scaling) -> str:
     """The golden table's key for this network: a variant's name where the scaling is one."""
+    if name == "efficientnet_lite":
+        return "lite0" if scaling == Scaling() else ""
     if name != "efficientnet":
         return name
     matches = (key for key, variant in VARIANTS.items() if variant.scaling == scaling)

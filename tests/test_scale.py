@@ -23,6 +23,16 @@ def test_a_variant_stands_beside_b0_and_the_published_figure(
     assert re.search(r"activations\D+6.748 M\D+23.831 M\D+3.532", text)
 
 
+@pytest.mark.parametrize(
+    "changed", [["--se_ratio", "0"], ["--num_classes", "10"], ["--image_size", "64"]]
+)
+def test_no_published_figure_stands_beside_a_changed_network(
+    changed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "arXiv" in printed(capsys, "--variant", "b0")
+    assert "arXiv" not in printed(capsys, "--variant", "b0", *changed)
+
+
 def test_rounding_changes_depth(capsys: pytest.CaptureFixture[str]) -> None:
     assert "8.694 M" in printed(capsys, "--scaling.depth", "1.5")
     assert "8.382 M" in printed(capsys, "--scaling.depth", "1.5", "--scaling.rounding", "round")

@@ -34,7 +34,7 @@ class DecodedImages(Dataset[tuple["np.ndarray[Any, Any]", int]]):
         from datasets import Image
 
         image, label = columns
-        # Bytes, not Pillow images: OpenCV decodes them in a fraction of the time.
+        # Bytes, not Pillow images: OpenCV decodes them.
         self.rows = rows.select_columns([image, label]).cast_column(image, Image(decode=False))
         self.image, self.label = columns
         self.transform = transform
@@ -70,9 +70,9 @@ class ImageData(LightningDataModule):
             size if null.
         batch_size: Images in a batch on each device.
         num_workers: Processes that decode and augment; null chooses by the number of cores.
-        resolution: Multiplier of the image size; follows `--scaling`.
-        augment: What happens to training images; follows `--recipe`.
-        seed: Of order and augmentation; follows `--seed_everything`.
+        resolution: Multiplier of the image size; set by `--scaling`.
+        augment: What happens to training images; set by `--recipe`.
+        seed: Decides about order and augmentation; set by `--seed_everything`.
 
     Raises:
         ValueError: an unknown name, an input below 32 pixels, no image in a batch.

@@ -1,8 +1,9 @@
 """Depthwise convolution whose bfloat16 gradients stay on the CPU's fast kernels.
 
 oneDNN has no fast bfloat16 depthwise gradient of the input for a stride above 1, nor one of the
-weight for a kernel wider than 3: it falls back on kernels 20 to 300 times slower than the forward
-pass. Both gradients are put here in terms of convolutions that do have a fast kernel.
+weight for a kernel wider than 3: it falls back on kernels far slower than the forward pass (the
+other networks' bf16 training in `benchmarks/network_speed.py`). Both gradients are put here in
+terms of convolutions that do have a fast kernel.
 """
 
 from typing import Any

@@ -16,7 +16,7 @@ class Recipe:
         name: Key in `RECIPES`.
         epochs: Passes over the training split; `--trainer.max_epochs` goes before it.
         optimizer: timm's name of the optimiser.
-        momentum: Of the optimiser.
+        momentum: Momentum of the optimiser.
         optimizer_options: Further arguments of the optimiser.
         learning_rate: Peak, for 256 images per optimiser step; scaled linearly with their number.
         warmup_epochs: Epochs of linear warm-up before the cosine to zero.
@@ -25,7 +25,7 @@ class Recipe:
         dropout: Rate before the classifier.
         drop_path_rate: Stochastic depth's rate at the last block.
         bn_momentum: Weight of the newest batch in batch norm's running statistics.
-        ema_decay: Of the averaged weights after their warm-up; 0 keeps none.
+        ema_decay: Decay of the averaged weights after their warm-up; 0 keeps none.
         crop_scale_min: Smallest part of the image's area that random-resized-crop takes.
         flip: Probability of a horizontal flip.
         randaugment_layers: N of RandAugment(N, M); 0 for none.
@@ -160,7 +160,7 @@ def choose(
         name: paper or quick.
         epochs: Passes over the training split; trainer.max_epochs goes before it.
         optimizer: timm's name of the optimiser; another than the recipe's takes its own defaults.
-        momentum: Of the optimiser.
+        momentum: Momentum of the optimiser.
         learning_rate: Peak for 256 images per step; scaled linearly with their number.
         warmup_epochs: Epochs of linear warm-up before the cosine to zero.
         weight_decay: On all weights but batch norm's and biases.
@@ -168,7 +168,7 @@ def choose(
         dropout: Rate before the classifier.
         drop_path_rate: Stochastic depth's rate at the last block.
         bn_momentum: Weight of the newest batch in batch norm's running statistics.
-        ema_decay: Of the averaged weights; 0 keeps none.
+        ema_decay: Decay of the averaged weights; 0 keeps none.
         crop_scale_min: Smallest part of the area that random-resized-crop takes.
         flip: Probability of a horizontal flip.
         randaugment_layers: N of RandAugment(N, M); 0 for none.
