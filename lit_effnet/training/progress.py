@@ -62,6 +62,13 @@ class EpochBar(TQDMProgressBar):
         if not sys.stdout.isatty():
             self.disable()
 
+    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+        """Count epochs from one, as the lines do."""
+        super().on_train_epoch_start(trainer)
+        self.train_progress_bar.set_description(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        )
+
     def on_train_end(self, *_: Any) -> None:
         """Take the bar away; Lightning would leave the last one."""
         self.train_progress_bar.leave = False
