@@ -3,17 +3,22 @@
 import re
 import sys
 import warnings
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 BAD_INPUT = 2
 
 EXPERIMENTS = Path("experiments")
+
+
+class ExamplesFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """jsonargparse's help, with the example commands each on a line of its own."""
 
 
 class OneLineErrors(ArgumentParser):
@@ -21,7 +26,15 @@ class OneLineErrors(ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # An abbreviated flag would take a misspelt one for another without a word.
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        super().__init__(
+            *args,
+            **{
+                "allow_abbrev": False,
+                "usage": "%(prog)s [--NAME VALUE ...]",
+                "formatter_class": ExamplesFormatter,
+                **kwargs,
+            },
+        )
         self.arguments: list[str] = []
 
     def parse_args(  # type: ignore[override] # argparse's overloads are not needed here
@@ -61,6 +74,8 @@ def plain_warnings() -> None:
     )
     # torch's own use of its own deprecated name, by way of Lightning.
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
+    # It is the run's own folder, where it goes on.
+    warnings.filterwarnings("ignore", message=r"Checkpoint directory .* is not empty")
 
 
 def quiet_libraries() -> None:
@@ -104,7 +119,8 @@ def explain(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
     if match := re.search(r"File does not exist: '(.*)'", message):
         return _no_such_file(match[1])
     if match := re.match(r"(?:Problems parsing|Unexpected) config: (.*)", message, re.DOTALL):
-        return f"not a configuration in YAML{_in_config(arguments)}: {match[1]}"
+        reason = match[1].strip() or "it is empty"
+        return f"not a configuration in YAML{_in_config(arguments)}: {reason}"
     if match := re.match(r'Parser key "([^"]+)":(.*)', message, re.DOTALL):
         return _bad_value(match[1], match[2], arguments)
     return message
@@ -140,6 +156,8 @@ def _no_such_file(path: str) -> str:
     stems = {Path(name).stem: name for name in found}
     near = get_close_matches(wanted.stem, stems, n=3, cutoff=0.4) or list(stems)[:5]
     listed = f"; nearest: {', '.join(stems[stem] for stem in near)}" if near else ""
+    if not found and not wanted.is_absolute():
+        listed = f" in {Path.cwd()}"
     shown = wanted.relative_to(Path.cwd()) if wanted.is_relative_to(Path.cwd()) else wanted
     return f"--config {shown}: no such file{listed}"
 

@@ -5,6 +5,7 @@ network and the image size together; `--recipe` decides about optimiser, regular
 augmentation, epochs and precision.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from jsonargparse import class_from_function
 from lightning.pytorch import Callback, Trainer
@@ -22,7 +24,7 @@ from lit_effnet import scaling as scalings
 from lit_effnet.command_line import OneLineErrors, fail
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData
-from lit_effnet.network.complexity import complexity
+from lit_effnet.network.complexity import Complexity, complexity
 from lit_effnet.network.efficientnet import Activation, Padding
 from lit_effnet.network.registry import NETWORKS, build
 from lit_effnet.scaling import Scaling
@@ -78,7 +80,9 @@ def classifier(
         recipe: Set by --recipe.
         num_classes: Set by the data.
         batch_size: Set by --data.batch_size.
-        name: efficientnet, efficientnet_lite, or a baseline such as resnet50.
+        name: efficientnet, efficientnet_lite, or a baseline: resnet50, resnet152, densenet201,
+            mobilenetv2, mobilenetv3_large, wide_resnet50_2, wide_resnet101_2, mnasnet_a1,
+            mnasnet_b1, nasnet_large.
         se_ratio: Squeezed channels over a block's input channels; 0 builds no gate.
         activation: Activation of all convolutions and gates.
         padding: symmetric as in PyTorch, or same as in TensorFlow.
@@ -263,6 +267,8 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         ValueError: the data cannot be had, or the network cannot take the image size.
     """
     data, options = experiment.datamodule, experiment.config.model
+    cost = complexity(experiment.model.network, data.image_size)
+    check_memory(cost, data, experiment.config.trainer)
     changed = {key: value for key, value in vars(options).items() if value is not None}
     return {
         "status": RUNNING,
@@ -283,12 +289,33 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
             "image_size": data.image_size,
             "batch_size": data.batch_size,
         },
-        "complexity": asdict(complexity(experiment.model.network, data.image_size)),
+        "complexity": asdict(cost),
         "precision": experiment.config.trainer.precision,
         "device": device_name(experiment.config.trainer.accelerator),
         "git_commit": git_commit(),
         "versions": versions(),
     }
+
+
+def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:
+    """Refuse a step on the CPU whose activations alone do not fit into the machine's memory.
+
+    Raises:
+        ValueError: they do not; without this the system would kill the process without a word.
+    """
+    on_cpu = trainer.accelerator == "cpu" or not (
+        torch.cuda.is_available() or torch.backends.mps.is_available()
+    )
+    if not on_cpu or not hasattr(os, "sysconf"):
+        return
+    bytes_each = 2 if "16" in str(trainer.precision) else 4
+    needed = cost.activations * data.batch_size * bytes_each
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ValueError(
+            f"image_size {data.image_size}: a step's activations alone take {needed / 1e9:,.0f} GB "
+            f"at batch_size {data.batch_size}, and this machine has {memory / 1e9:,.0f} GB"
+        )
 
 
 def arm(scaling: Scaling, model: dict[str, Any]) -> str:

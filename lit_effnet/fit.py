@@ -21,11 +21,12 @@ from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.checkpoints import checkpoint_callbacks
 from lit_effnet.training.failure import explain_failure
-from lit_effnet.training.progress import EpochBar, EpochLines, percent
+from lit_effnet.training.progress import EpochBar, EpochLines, percent, say
 from lit_effnet.training.record import (
     FINISHED,
     HEADLINE,
     INTERRUPTED,
+    RUNNING,
     RunFolder,
     RunRecord,
     first_process,
@@ -61,6 +62,7 @@ def start(arguments: list[str]) -> None:
     """Train in a new run folder; where a W&B agent names an old one, go on in that."""
     experiment = make_experiment(arguments)
     with experiment.bad_input():
+        experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
         folder = choose_folder(experiment)
         config = experiment.resolved()
         record = new_record(experiment, folder, config)
@@ -84,7 +86,7 @@ def go_on(folder: RunFolder) -> None:
     A run that is finished is not trained again.
     """
     if folder.read().get("status") == FINISHED:
-        print(f"already finished: {closing_line(folder)}")
+        say(f"already finished: {closing_line(folder)}")
         return
     with one_line_errors(), folder.only_process():
         experiment = make_experiment(["--config", str(folder.config)])
@@ -116,7 +118,7 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
     folder = recorder.folder
     try:
         if first_process():
-            print(opening_lines(experiment, recorder), flush=True)
+            say(opening_lines(experiment, recorder))
             trainer.loggers = [*trainer.loggers, *make_loggers(experiment, recorder, mode)]
         if trainer.world_size > 1:
             os.environ[RUN_ID_VARIABLE] = folder.path.name
@@ -131,6 +133,8 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
     except SystemExit:
         pass  # Lightning's answer to Ctrl-C and SIGTERM, after the callbacks have seen it
     except Exception as error:
+        if recorder.record["status"] == RUNNING:  # it was not Lightning that saw the error
+            recorder.on_exception(trainer, experiment.model, error)
         sys.stderr.write(f"failed: {explain_failure(error, folder.path)}\n")
         raise SystemExit(FAILURE) from None
     if first_process():
@@ -141,9 +145,9 @@ def close(folder: RunFolder) -> None:
     """Say how the run ended, as its record tells it."""
     record = folder.read()
     if record["status"] == FINISHED:
-        print(closing_line(folder))
+        say(closing_line(folder))
     elif record["status"] == INTERRUPTED:
-        sys.stderr.write(f"stopped; go on with --resume {folder.path}\n")
+        sys.stderr.write(f"stopped; go on with: python -m lit_effnet.fit --resume {folder.path}\n")
         raise SystemExit(STOPPED)
     else:
         sys.stderr.write(f"failed: {record.get('error', 'the training did not end')}\n")
@@ -185,7 +189,7 @@ def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequ
     if logger is None:
         return ()
     if not logger.experiment.offline:
-        print(f"wandb    {logger.experiment.url}", flush=True)
+        say(f"wandb    {logger.experiment.url}")
     return (logger,)
 
 

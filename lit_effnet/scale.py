@@ -32,7 +32,10 @@ def make_parser() -> OneLineErrors:
     parser.add_class_arguments(class_from_function(choose), "scaling")
     parser.add_argument("--variant", type=str | None, help="Short for --scaling.variant.")
     parser.add_argument(
-        "--network", type=str, default="efficientnet", help="Ours or a baseline by name."
+        "--network",
+        type=str,
+        default="efficientnet",
+        help="A network of --model.name.",
     )
     parser.add_argument("--se_ratio", type=float | None, help="SE ratio; 0 builds no gate.")
     parser.add_argument("--num_classes", type=int, default=1000, help="Classes of the head.")

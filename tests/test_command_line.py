@@ -16,6 +16,8 @@ FLAGS = [
     (["--data.image_size", "16"], "--data.image_size 16: must give at least 32 pixels"),
     (["--scaling.resolution", "0.3"], "--data.image_size 64 times resolution 0.3: must give at least 32 pixels"),
     (["--data.batch_size", "0"], "--data.batch_size 0: must be at least 1"),
+    (["--data.batch_size", "5000"], "--data.batch_size 5000: there are 2,160 training images"),
+    (["--data.image_size", "20000"], "--data.image_size 20000: a step's activations alone take"),
     (["--data.batch_size", "many"], "--data.batch_size: 'many' must be a whole number"),
     (["--trainer.max_epochs", "-3"], "--trainer.max_epochs -3: must be at least 1"),
     (["--trainer.limit_train_batches", "0"], "--trainer.limit_train_batches 0: must leave a batch"),
@@ -77,6 +79,7 @@ CONFIGS = [
     ("scalin:\n  depth: 3\n", "unknown key scalin.depth in mine.yaml; nearest: scaling.depth"),
     ("data:\n  batch_size: many\n", "data.batch_size in mine.yaml: 'many' must be a whole number"),
     ("data: [1\n", "not a configuration in YAML in mine.yaml: "),
+    ("", "not a configuration in YAML in mine.yaml: it is empty"),
     ("just text\n", "not a configuration in YAML in mine.yaml: just text"),
 ]
 

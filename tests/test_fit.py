@@ -271,7 +271,9 @@ def test_a_stopped_run_says_so_and_how_to_go_on(sent: signal.Signals, tmp_path: 
     _, err = process.communicate(timeout=180)
     folder = only_run(tmp_path)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == f"stopped; go on with --resume {folder}"
+    assert (
+        err.splitlines()[-1] == f"stopped; go on with: python -m lit_effnet.fit --resume {folder}"
+    )
     assert "Traceback" not in err
     assert record(folder)["status"] == "interrupted"
 

@@ -65,7 +65,7 @@ class ImageData(LightningDataModule):
     """Images by catalog name; batches `float32 [N, 3, H, W]` normalised, labels `int64 [N]`.
 
     Args:
-        name: A data set of the catalog.
+        name: A data set of the catalog: photos or imagenet.
         image_size: Side of the square input in pixels at resolution 1; the data set's usual
             size if null.
         batch_size: Images in a batch on each device.
@@ -135,8 +135,14 @@ class ImageData(LightningDataModule):
         return {split: len(self.splits[split]) for split in self.entry.splits}
 
     def setup(self, stage: str) -> None:
-        """Load the splits; Lightning calls it on every process."""
-        _ = self.splits
+        """Load the splits; Lightning calls it on every process.
+
+        Raises:
+            ValueError: they cannot be had, or are smaller than a batch.
+        """
+        count = len(self.splits["train"])
+        if self.batch_size > count:
+            raise ValueError(f"batch_size {self.batch_size}: there are {count:,} training images")
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled, augmented batches; an incomplete last batch is left out."""
@@ -147,7 +153,7 @@ class ImageData(LightningDataModule):
             (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         )
         sampler = EpochSampler(images, world, rank, shuffle=True, seed=self.seed)
-        return self._loader(images, sampler=sampler, drop_last=len(images) >= self.batch_size)
+        return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation split in order."""

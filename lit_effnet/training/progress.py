@@ -1,13 +1,23 @@
 """What a person sees of a training: a bar for the epoch that runs, a line for each that ended."""
 
+import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 from lit_effnet.training.record import HEADLINE, RunRecord
+
+
+def say(line: str) -> None:
+    """Print a line; a reader that went away (`| head`, a lost terminal) ends no training."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 # stays open as the process's output
 
 
 class EpochLines(Callback):
@@ -20,6 +30,11 @@ class EpochLines(Callback):
     def __init__(self, recorder: RunRecord) -> None:
         self.recorder = recorder
         self.started = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say where a resumed run goes on."""
+        if trainer.is_global_zero and trainer.current_epoch:
+            say(f"resume   at epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
@@ -34,7 +49,7 @@ class EpochLines(Callback):
         if isinstance(bar := trainer.progress_bar_callback, EpochBar) and bar.is_enabled:
             bar.print(line)
         else:
-            print(line, flush=True)
+            say(line)
 
 
 def epoch_line(row: dict[str, Any], epochs: int, seconds: float) -> str:
