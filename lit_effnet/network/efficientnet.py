@@ -112,12 +112,9 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate `[N, C, H, W]` channel by channel, in place where no gradient is recorded."""
-        if self.training:
+        if self.training and x.dtype != torch.float16:  # which a sum of a whole map overflows
             # The gradient of a sum is a view; that of a mean fills a tensor of the size of x.
-            # At least float32, since a sum of a whole map overflows float16.
-            wide = torch.promote_types(x.dtype, torch.float32)
-            total = x.sum((2, 3), keepdim=True, dtype=wide)
-            pooled = (total / (x.shape[2] * x.shape[3])).to(x.dtype)
+            pooled = x.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3])
         else:
             pooled = x.mean((2, 3), keepdim=True)
         gate = torch.sigmoid(self.expand(self.activation(self.reduce(pooled))))
