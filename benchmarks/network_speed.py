@@ -8,13 +8,11 @@ Training is forward, cross entropy and backward; inference records no gradients.
 import argparse
 import copy
 import itertools
-import platform
 import shlex
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import timm
@@ -25,6 +23,7 @@ from torch.nn import functional as F
 
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.training.allocator import keep_freed_memory
+from lit_effnet.training.provenance import cpu_name
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     # timm's epsilon, so that the logits can be compared.
@@ -153,14 +152,6 @@ def print_table(times: dict[Configuration, list[float]], batch: int) -> None:
         print("|", " | ".join(cells), "|")
 
 
-def processor() -> str:
-    """The CPU's name, where the system tells."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -177,7 +168,7 @@ def main() -> None:
     tuned = options.keep_freed_memory and keep_freed_memory()
 
     print("command:", shlex.join(["python", *sys.argv]))
-    print(f"torch {torch.__version__}, timm {timm.__version__}, {processor()}, one thread")
+    print(f"torch {torch.__version__}, timm {timm.__version__}, {cpu_name()}, one thread")
     print("allocator:", "keep_freed_memory()" if tuned else "as the process was started")
     images = torch.randn(options.batch, 3, options.image_size, options.image_size)
     labels = torch.randint(1000, (options.batch,))

@@ -201,9 +201,8 @@ class Experiment(LightningCLI):
             super().instantiate_classes()
         self.scaling, self.recipe = self.config_init.scaling, self.config_init.recipe
 
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """A trainer to see that one can be made; the run's own needs the run's folder."""
-        return Trainer(**{**self.config_init.trainer, "logger": False, **kwargs})
+    def instantiate_trainer(self, **kwargs: Any) -> None:  # type: ignore[override]
+        """None yet: `make_trainer` makes it, once the run folder is known."""
 
     @property
     def group(self) -> str:

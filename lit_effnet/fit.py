@@ -8,6 +8,7 @@ python -m lit_effnet.fit --resume runs/photos/RUN
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ def main(args: list[str] | None = None) -> None:
     plain_warnings()
     quiet_libraries()
     # W&B's agent adds this one for itself when it resumes a trial.
-    arguments = [a for a in (sys.argv[1:] if args is None else args) if a[:9] != "--_wandb="]
+    arguments = [
+        a for a in (sys.argv[1:] if args is None else args) if not a.startswith("--_wandb=")
+    ]
     try:
         resumed = folder_to_resume(arguments)
         if resumed is None:
@@ -241,8 +244,6 @@ def make_folder(folder: RunFolder, root: str) -> None:
 
 def new_id() -> str:
     """A name that sorts by time; the process's number keeps runs of one second apart."""
-    from datetime import UTC, datetime
-
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
 
 

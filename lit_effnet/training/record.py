@@ -105,14 +105,15 @@ class RunFolder:
         if not first_process():
             yield
             return
+        lock = FileLock(self.path / ".lock", timeout=0)
         try:
-            lock = FileLock(self.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout:
             raise ValueError(f"{self.path}: another process is training this run") from None
-        with lock:
-            lock.release()  # the with statement holds it once more
+        try:
             yield
+        finally:
+            lock.release()
 
     def read_metrics(self) -> list[dict[str, str]]:
         """Rows of `metrics.csv`, if there are any yet."""
