@@ -74,6 +74,8 @@ def plain_warnings() -> None:
     )
     # torch's own use of its own deprecated name, by way of Lightning.
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
+    # What is frozen is meant to be.
+    warnings.filterwarnings("ignore", message=r"Found .* module\(s\) in eval mode at the start")
     # It is the run's own folder, where it goes on.
     warnings.filterwarnings("ignore", message=r"Checkpoint directory .* is not empty")
 

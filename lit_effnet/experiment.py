@@ -5,15 +5,12 @@ network and the image size together; `--recipe` decides about optimiser, regular
 augmentation, epochs and precision.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from jsonargparse import class_from_function
 from lightning.pytorch import Callback, Trainer
@@ -24,17 +21,17 @@ from lit_effnet import scaling as scalings
 from lit_effnet.command_line import OneLineErrors, fail
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData
-from lit_effnet.network.complexity import Complexity, complexity
+from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.network import released
 from lit_effnet.network.efficientnet import Activation, Padding
-from lit_effnet.network.registry import NETWORKS, build
-from lit_effnet.scaling import Scaling
+from lit_effnet.network.registry import NETWORKS, OURS, build
+from lit_effnet.network.weights import Weights
+from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS, Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.precision import choose_precision
-from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
-from lit_effnet.training.recipe import Recipe
-from lit_effnet.training.record import RUNNING, RunFolder
+from lit_effnet.training.recipe import Recipe, epochs_of
 from lit_effnet.training.tracking import Mode
 
 
@@ -48,6 +45,7 @@ class RunOptions:
         id: Name of the run folder; W&B's run id if null, else made of the time.
         wandb: online, offline or disabled; auto is online with a key and offline without.
         project: W&B's project; WANDB_PROJECT if null, else lit_effnet.
+        test: Evaluate the final weights on the test split, once, at the end.
     """
 
     root: str = "runs"
@@ -55,6 +53,7 @@ class RunOptions:
     id: str | None = None
     wandb: Mode = "auto"
     project: str | None = None
+    test: bool = False
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -65,6 +64,7 @@ def classifier(
     *,
     scaling: Scaling,
     recipe: Recipe,
+    weights: Weights,
     num_classes: int,
     batch_size: int,
     name: str = "efficientnet",
@@ -78,6 +78,7 @@ def classifier(
     Args:
         scaling: Set by --scaling.
         recipe: Set by --recipe.
+        weights: Set by --weights.
         num_classes: Set by the data.
         batch_size: Set by --data.batch_size.
         name: efficientnet, efficientnet_lite, or a baseline: resnet50, resnet152, densenet201,
@@ -85,16 +86,17 @@ def classifier(
             mnasnet_b1, nasnet_large.
         se_ratio: Squeezed channels over a block's input channels; 0 builds no gate.
         activation: Activation of all convolutions and gates.
-        padding: symmetric as in PyTorch, or same as in TensorFlow.
-        bn_eps: Batch norm's epsilon.
+        padding: symmetric as in PyTorch, or same as in TensorFlow; null keeps the weights'.
+        bn_eps: Batch norm's epsilon; null keeps the weights'.
     """
     if name not in NETWORKS:
         raise ValueError(f"model.name {name!r}: must be one of {', '.join(NETWORKS)}")
+    ours = name in OURS
     options = {
         "se_ratio": se_ratio,
         "activation": activation,
-        "padding": padding,
-        "bn_eps": bn_eps,
+        "padding": weights.padding if padding is None and ours else padding,
+        "bn_eps": weights.bn_eps if bn_eps is None and ours else bn_eps,
     }
     network = build(
         name,
@@ -117,6 +119,31 @@ def augmentation(recipe: Recipe) -> Augment:
     )
 
 
+def preprocessing(weights: Weights, scaling: Scaling) -> Preprocessing | None:
+    """How the weights want their images; the data set's own way where there are none.
+
+    Their image size is that of the variant whose depth and width the scaling has, so that its
+    resolution multiplier leads back to it.
+    """
+    if weights.name is None or weights.image_size is None:
+        return None
+    natural = next(
+        (
+            variant.image_size / BASE_IMAGE_SIZE
+            for variant in VARIANTS.values()
+            if (variant.depth, variant.width) == (scaling.depth, scaling.width)
+        ),
+        1.0,
+    )
+    return Preprocessing(
+        weights.image_size / natural,
+        weights.crop_fraction,
+        weights.interpolation,  # type: ignore[arg-type] # checked there
+        weights.mean,
+        weights.std,
+    )
+
+
 class Experiment(LightningCLI):
     """LightningCLI without subcommands; network and data are built, the trainer on request.
 
@@ -126,6 +153,8 @@ class Experiment(LightningCLI):
     parser: Parser
     scaling: Scaling
     recipe: Recipe
+    weights: Weights
+    loaded: str | None = None
     model: LitClassifier
     datamodule: ImageData
 
@@ -156,14 +185,19 @@ class Experiment(LightningCLI):
         parser.add_class_arguments(
             class_from_function(recipes.choose, name="RecipeFlags"), "recipe"
         )
+        parser.add_class_arguments(
+            class_from_function(released.choose, name="WeightsFlags"), "weights"
+        )
         parser.add_class_arguments(RunOptions, "run")
         parser.add_argument(
             "--resume", type=str | None, help="Run folder to go on with; takes no other flag."
         )
-        links: tuple[tuple[str, str, Any], ...] = (
+        links: tuple[tuple[str | tuple[str, ...], str, Any], ...] = (
             ("scaling", "model.scaling", None),
             ("scaling", "data.resolution", lambda scaling: scaling.resolution),
             ("recipe", "model.recipe", None),
+            ("weights", "model.weights", None),
+            (("weights", "scaling"), "data.preprocessing", preprocessing),
             ("recipe", "data.augment", augmentation),
             ("data.num_classes", "model.num_classes", None),
             ("data.batch_size", "model.batch_size", None),
@@ -184,9 +218,9 @@ class Experiment(LightningCLI):
         """Fill in what the recipe decides about the trainer."""
         with self.bad_input():
             trainer, recipe = self.config.trainer, recipes.choose(**vars(self.config.recipe))
-            if trainer.max_epochs is None:
+            if trainer.max_epochs is None and recipe.steps is None:
                 trainer.max_epochs = recipe.epochs
-            if trainer.max_epochs < 1:
+            if trainer.max_epochs is not None and trainer.max_epochs < 1:
                 raise ValueError(f"max_epochs {trainer.max_epochs}: must be at least 1")
             if trainer.limit_train_batches == 0:
                 raise ValueError("limit_train_batches 0: must leave a batch to train on")
@@ -199,7 +233,36 @@ class Experiment(LightningCLI):
         """Build network and data."""
         with self.bad_input():
             super().instantiate_classes()
-        self.scaling, self.recipe = self.config_init.scaling, self.config_init.recipe
+            self.scaling, self.recipe = self.config_init.scaling, self.config_init.recipe
+            self.weights = self.config_init.weights
+            if self.weights.name is not None:
+                self.loaded = self.weights.load_into(self.model.network)
+
+    def settle_epochs(self) -> None:
+        """Turn a recipe's steps into epochs, now that the data are known.
+
+        Raises:
+            ValueError: a frozen part of the training under a strategy that cannot do that.
+        """
+        options, recipe = self.config_init.trainer, self.recipe
+        chosen = {key: options[key] for key in ("accelerator", "devices", "num_nodes", "strategy")}
+        unused = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+        options_only: dict[str, Any] = {**chosen, **dict.fromkeys(unused, False)}
+        processes = Trainer(**options_only).world_size
+        unused_allowed = "find_unused_parameters_true" in str(options.strategy)
+        if processes > 1 and 0 < recipe.head_only < 1 and not unused_allowed:
+            raise ValueError(
+                f"strategy {options.strategy}: must be ddp_find_unused_parameters_true while "
+                f"recipe.head_only is {recipe.head_only:g} and there are {processes} processes"
+            )
+        if options.max_epochs is None:
+            images = self.datamodule.sizes()["train"]
+            batches = images // (self.datamodule.batch_size * processes)
+            limit = options.limit_train_batches
+            if limit is not None:
+                batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+            steps = -(-batches // options.accumulate_grad_batches)
+            self.config.trainer.max_epochs = options.max_epochs = epochs_of(recipe, steps)
 
     def instantiate_trainer(self, **kwargs: Any) -> None:  # type: ignore[override]
         """None yet: `make_trainer` makes it, once the run folder is known."""
@@ -257,70 +320,3 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a run before it trains.
-
-    Raises:
-        ValueError: the data cannot be had, or the network cannot take the image size.
-    """
-    data, options = experiment.datamodule, experiment.config.model
-    cost = complexity(experiment.model.network, data.image_size)
-    check_memory(cost, data, experiment.config.trainer)
-    changed = {key: value for key, value in vars(options).items() if value is not None}
-    return {
-        "status": RUNNING,
-        "group": folder.path.parent.name,
-        "id": folder.path.name,
-        "arm": arm(experiment.scaling, changed),
-        "seed": experiment.config.seed_everything,
-        "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "config_hash": config_hash({key: value for key, value in config.items() if key != "run"}),
-        "scaling": asdict(experiment.scaling),
-        "model": changed,
-        "recipe": asdict(experiment.recipe),
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "images": data.sizes(),
-            "classes": data.num_classes,
-            "image_size": data.image_size,
-            "batch_size": data.batch_size,
-        },
-        "complexity": asdict(cost),
-        "precision": experiment.config.trainer.precision,
-        "device": device_name(experiment.config.trainer.accelerator),
-        "git_commit": git_commit(),
-        "versions": versions(),
-    }
-
-
-def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:
-    """Refuse a step on the CPU whose activations alone do not fit into the machine's memory.
-
-    Raises:
-        ValueError: they do not; without this the system would kill the process without a word.
-    """
-    on_cpu = trainer.accelerator == "cpu" or not (
-        torch.cuda.is_available() or torch.backends.mps.is_available()
-    )
-    if not on_cpu or not hasattr(os, "sysconf"):
-        return
-    bytes_each = 2 if "16" in str(trainer.precision) else 4
-    needed = cost.activations * data.batch_size * bytes_each
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
-        raise ValueError(
-            f"image_size {data.image_size}: a step's activations alone take {needed / 1e9:,.0f} GB "
-            f"at batch_size {data.batch_size}, and this machine has {memory / 1e9:,.0f} GB"
-        )
-
-
-def arm(scaling: Scaling, model: dict[str, Any]) -> str:
-    """Name of what is compared: the scaling, and what else was chosen about the network."""
-    name = model.get("name", "efficientnet")
-    network = [] if name == "efficientnet" else [name]
-    rounding = [] if scaling.rounding == "ceil" else [f"rounding={scaling.rounding}"]
-    options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
-    return ", ".join([*network, scaling.arm, *rounding, *options])

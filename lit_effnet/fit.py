@@ -17,7 +17,9 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
 from lit_effnet.command_line import fail, one_line_errors, plain_warnings, quiet_libraries
-from lit_effnet.experiment import Experiment, new_record
+from lit_effnet.data.decoding import BadImageError
+from lit_effnet.experiment import Experiment
+from lit_effnet.new_run import new_record
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.checkpoints import checkpoint_callbacks
@@ -66,6 +68,8 @@ def start(arguments: list[str]) -> None:
     experiment = make_experiment(arguments)
     with experiment.bad_input():
         experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
+        check_test_split(experiment)
+        experiment.settle_epochs()
         folder = choose_folder(experiment)
         config = experiment.resolved()
         record = new_record(experiment, folder, config)
@@ -88,12 +92,14 @@ def go_on(folder: RunFolder) -> None:
 
     A run that is finished is not trained again.
     """
-    if folder.read().get("status") == FINISHED:
+    record = folder.read()
+    if record.get("status") == FINISHED and not awaits_test(folder, record):
         say(f"already finished: {closing_line(folder)}")
         return
     with one_line_errors(), folder.only_process():
         experiment = make_experiment(["--config", str(folder.config)])
         with experiment.bad_input():
+            experiment.datamodule.setup("fit")
             record = folder.read()
             if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
@@ -125,16 +131,21 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
             trainer.loggers = [*trainer.loggers, *make_loggers(experiment, recorder, mode)]
         if trainer.world_size > 1:
             os.environ[RUN_ID_VARIABLE] = folder.path.name
-        trainer.fit(
-            experiment.model,
-            experiment.datamodule,
-            ckpt_path=folder.last_checkpoint if folder.last_checkpoint.exists() else None,
-            weights_only=True,
-        )
+        checkpoint = folder.last_checkpoint if folder.last_checkpoint.exists() else None
+        if recorder.record["status"] != FINISHED:
+            trainer.fit(
+                experiment.model, experiment.datamodule, ckpt_path=checkpoint, weights_only=True
+            )
+            checkpoint = None  # the network has the final weights
+        if experiment.config.run.test and recorder.record["status"] == FINISHED:
+            test(experiment, trainer, recorder, checkpoint)
     except KeyboardInterrupt:
         recorder.write(INTERRUPTED)
     except SystemExit:
         pass  # Lightning's answer to Ctrl-C and SIGTERM, after the callbacks have seen it
+    except BadImageError as error:
+        recorder.on_exception(trainer, experiment.model, error)
+        fail(str(error))
     except Exception as error:
         if recorder.record["status"] == RUNNING:  # it was not Lightning that saw the error
             recorder.on_exception(trainer, experiment.model, error)
@@ -142,6 +153,34 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
         raise SystemExit(FAILURE) from None
     if first_process():
         close(folder)
+
+
+def check_test_split(experiment: Experiment) -> None:
+    """Raise ValueError if the test split is asked for and there is none."""
+    data = experiment.datamodule
+    if experiment.config.run.test and "test" not in data.splits:
+        raise ValueError(f"run.test true: {data.name} has only {', '.join(data.splits)}")
+
+
+def awaits_test(folder: RunFolder, record: dict[str, Any]) -> bool:
+    """Whether a run that has trained was stopped before its test."""
+    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    return bool(config["run"].get("test")) and "test" not in record
+
+
+def test(
+    experiment: Experiment, trainer: Trainer, recorder: RunRecord, checkpoint: Path | None
+) -> None:
+    """Evaluate the final weights on the test split and record it; this happens once."""
+    (metrics,) = trainer.test(
+        experiment.model,
+        experiment.datamodule,
+        ckpt_path=checkpoint,
+        weights_only=True,
+        verbose=False,
+    )
+    recorder.record["test"] = dict(metrics)
+    recorder.write(FINISHED)
 
 
 def close(folder: RunFolder) -> None:
@@ -252,12 +291,18 @@ def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
     record = recorder.record
     scaling, cost, data = record["scaling"], record["complexity"], record["data"]
     images = ", ".join(f"{count:,} {split}" for split, count in data["images"].items())
+    notes = [*data["notes"], *(record["weights"] or {}).get("notes", ())]
+    if data["seen_in_pretraining"]:
+        notes.append("its images were seen in pretraining: they are ImageNet's")
+    weights = [f"weights  {experiment.weights.name}: {experiment.loaded}"] * bool(experiment.loaded)
     return "\n".join(
         (
             f"network  {record['model']['name']}, depth {scaling['depth']:.4g}, width "
             f"{scaling['width']:.4g}, {data['image_size']} px: {cost['params'] / 1e6:.2f} M "
             f"parameters, {cost['macs'] / 1e6:,.1f} M MACs",
+            *weights,
             f"data     {data['name']}: {images} images, {data['classes']} classes",
+            *(f"         {note}" for note in notes),
             f"recipe   {record['recipe']['name']}, {experiment.config.trainer.max_epochs} epochs, "
             f"batch {data['batch_size']}, {record['precision']} on {record['device']}",
             f"run      {recorder.folder.path}",
@@ -273,6 +318,8 @@ def closing_line(folder: RunFolder) -> str:
     if best:
         top1 = f"val top-1 {percent(record['metrics'][HEADLINE])}"
         top1 += f" (best {percent(best[HEADLINE])} in epoch {best['epoch'] + 1})"
+    if "test" in record:
+        top1 += f", test top-1 {percent(record['test']['test/top1'])}"
     macs = record["complexity"]["macs"] / 1e6
     return f"{top1}, {cost['seconds']:.0f} s, {macs:,.1f} M MACs, {folder.path}"
 

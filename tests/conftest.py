@@ -1,14 +1,21 @@
 """What tests share: no network, no W&B account, and a short run to look at."""
 
 import os
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 # Before anything imports the hub or W&B: tests are offline, also where a key is configured.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "disabled"
+# Decoded images and Arrow tables of the tests stay out of a person's own.
+CACHE = tempfile.TemporaryDirectory(prefix="lit_effnet-tests-")
+os.environ["LIT_EFFNET_CACHE"] = f"{CACHE.name}/decoded"
+os.environ["HF_DATASETS_CACHE"] = f"{CACHE.name}/datasets"
 for name in ("WANDB_API_KEY", "WANDB_RUN_ID", "WANDB_RUN_GROUP", "WANDB_PROJECT"):
     os.environ.pop(name, None)
 
@@ -32,6 +39,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if "realdata" in item.keywords and "LIT_EFFNET_DATA" not in os.environ:
             item.add_marker(pytest.mark.skip(reason="LIT_EFFNET_DATA names no folder"))
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real images; a test that asks for it is marked `realdata`."""
+    return Path(os.environ["LIT_EFFNET_DATA"])
+
+
+@pytest.fixture
+def own_images(tmp_path: Path) -> Path:
+    """A folder of three classes with twenty JPEG files each, as a person has them."""
+    generator = np.random.default_rng(0)
+    for label, name in enumerate(("cat", "dog", "test_tube")):
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True)
+        for index in range(20):
+            height, width = generator.integers(40, 90, 2)
+            noise = generator.integers(0, 80, (height, width, 3)) + 60 * label
+            Image.fromarray(noise.astype(np.uint8)).save(folder / f"{index:02d}.jpg")
+    return tmp_path / "images"
 
 
 @pytest.fixture

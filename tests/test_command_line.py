@@ -12,7 +12,7 @@ FLAGS = [
     (["--xyzzy", "2"], "unknown flag --xyzzy; --help lists what there is"),
     (["photos"], "unexpected argument 'photos': everything is given as --name value"),
     (["--config", "experiments/photo.yaml"], "--config experiments/photo.yaml: no such file; nearest: experiments/photos.yaml"),
-    (["--data.name", "foto"], "--data.name 'foto': must be one of photos, imagenet"),
+    (["--data.name", "foto"], "--data.name 'foto': must be one of photos, cifar10"),
     (["--data.image_size", "16"], "--data.image_size 16: must give at least 32 pixels"),
     (["--scaling.resolution", "0.3"], "--data.image_size 64 times resolution 0.3: must give at least 32 pixels"),
     (["--data.batch_size", "0"], "--data.batch_size 0: must be at least 1"),

@@ -1,8 +1,8 @@
-"""The data sets that go by a name: where they come from and how they are meant to be read."""
+"""The data sets that go by a name: where they come from, how they are read, and their traps."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lit_effnet.data.photos import NAMES, photos
@@ -10,92 +10,186 @@ from lit_effnet.data.photos import NAMES, photos
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_TERMS = "ImageNet terms of access: non-commercial research"
+IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015"
+NO_LICENCE = "none stated; for research use only"
 
-HUB_TIMEOUT_S = 5.0
+SCHEMA_ONLY = "not reached from here; read from a local folder of the same schema"
+SAME_IMAGES = "not reached from here; read from a local folder with the same splits and labels"
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split under its owner's name, and how many images it officially has."""
+
+    name: str
+    images: int
 
 
 @dataclass(frozen=True)
 class Entry:
     """One data set of the catalog.
 
-    `image_size` is the usual side in pixels at resolution 1; `crop_fraction` the part of the
-    resized short side that evaluation keeps; `splits` name train, validation and test where
-    they exist with labels.
+    Args:
+        num_classes: Number of classes.
+        image_size: Usual side of the input in pixels at resolution 1.
+        crop_fraction: Part of the resized short side that evaluation keeps.
+        splits: train, validation and test where they exist with labels. A missing validation
+            split is cut from train; a missing test split stays missing.
+        licence: As its owner states it.
+        citation: The publication.
+        hub_id: Its place on the Hugging Face hub; null where it needs no download.
+        config: Its configuration there.
+        revision: Its branch there.
+        image_column: Name of the column of images.
+        label_column: Name of the column of labels.
+        trap: What goes wrong for those who do not know.
+        checked: How the place on the hub was checked.
+        from_imagenet: Its images are images of ImageNet, so pretrained networks have seen them.
+        make: Makes the splits, where it needs no download.
     """
 
-    load: Callable[[], "DatasetDict"]
     num_classes: int
     image_size: int
     crop_fraction: float
-    splits: tuple[str, ...]
+    splits: Mapping[str, Split]
     licence: str
+    citation: str
+    hub_id: str | None = None
+    config: str | None = None
+    revision: str | None = None
     image_column: str = "image"
     label_column: str = "label"
+    trap: str = ""
+    checked: str = ""
+    from_imagenet: bool = False
+    make: Callable[[], "DatasetDict"] | None = field(default=None, repr=False)
 
 
-def load_from_hub(hub_id: str) -> "DatasetDict":
-    """A data set from the Hugging Face hub; with HF_HUB_OFFLINE=1 from the local cache only.
-
-    Raises:
-        ValueError: the hub or the data set cannot be reached, said at once and not after retries.
-    """
-    import datasets
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HfHubHTTPError
-
-    if not constants.HF_HUB_OFFLINE:
-        try:
-            HfApi().dataset_info(hub_id, timeout=HUB_TIMEOUT_S)
-        except HfHubHTTPError as error:
-            raise ValueError(f"the hub refuses {hub_id} ({_first_line(error)})") from error
-        except Exception as error:  # the hub's HTTP client, and what it raises, changes
-            raise ValueError(
-                f"the hub cannot be reached for {hub_id} ({_first_line(error)}); "
-                "HF_HUB_OFFLINE=1 reads a copy in its cache, photos needs no download"
-            ) from error
-    try:
-        loaded: DatasetDict = datasets.load_dataset(hub_id)
-    except (datasets.exceptions.DatasetsError, OSError) as error:
-        raise ValueError(
-            f"{hub_id} cannot be loaded ({_first_line(error)}); where its terms have to be "
-            "accepted, do so on the hub and log in with `hf auth login`"
-        ) from error
-    return loaded
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
-
-
-CATALOG = {
-    "photos": Entry(
-        load=photos,
-        num_classes=len(NAMES),
-        image_size=64,
-        crop_fraction=1.0,  # the patches are square crops already
-        splits=("train", "validation", "test"),
-        licence="see lit_effnet/data/photos.py, photograph by photograph",
-    ),
-    # Schema as the hub describes it; not loaded here, since its terms must be accepted first.
-    # The test split's labels are all -1.
-    "imagenet": Entry(
-        load=partial(load_from_hub, "ILSVRC/imagenet-1k"),
-        num_classes=1000,
-        image_size=224,
-        crop_fraction=0.875,
-        splits=("train", "validation"),
-        licence="ImageNet terms of access: non-commercial research",
-    ),
-}
-
-
-def entry(name: str) -> Entry:
-    """The catalog's entry of that name.
-
-    Raises:
-        ValueError: an unknown name, with the known ones.
-    """
-    if name not in CATALOG:
-        raise ValueError(f"name {name!r}: must be one of {', '.join(CATALOG)}")
-    return CATALOG[name]
+CATALOG: Mapping[str, Entry] = MappingProxyType(
+    {
+        "photos": Entry(
+            num_classes=len(NAMES),
+            image_size=64,
+            crop_fraction=1.0,  # the patches are square crops already
+            splits={
+                "train": Split("train", 2160),
+                "validation": Split("validation", 540),
+                "test": Split("test", 540),
+            },
+            licence="public domain, CC0 and CC BY 2.0; lit_effnet/data/photos.py lists them",
+            citation="the photographs that ship inside scikit-image and scikit-learn",
+            trap="windows of one cell overlap: its validation images show 78 places",
+            make=photos,
+        ),
+        "cifar10": Entry(
+            num_classes=10,
+            image_size=32,
+            crop_fraction=1.0,
+            splits={"train": Split("train", 50_000), "test": Split("test", 10_000)},
+            licence=NO_LICENCE,
+            citation="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+            hub_id="uoft-cs/cifar10",
+            image_column="img",
+            trap="the image column is called img; there is no validation split",
+            checked=SAME_IMAGES,
+        ),
+        "cifar100": Entry(
+            num_classes=100,
+            image_size=32,
+            crop_fraction=1.0,
+            splits={"train": Split("train", 50_000), "test": Split("test", 10_000)},
+            licence=NO_LICENCE,
+            citation="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+            hub_id="uoft-cs/cifar100",
+            image_column="img",
+            label_column="fine_label",
+            trap=(
+                "the image column is called img, and beside the 100 classes of fine_label stand "
+                "the 20 of coarse_label; there is no validation split"
+            ),
+            checked=SCHEMA_ONLY,
+        ),
+        "stanford_dogs": Entry(
+            num_classes=120,
+            image_size=224,
+            crop_fraction=0.875,
+            splits={"train": Split("train", 12_000), "test": Split("test", 8_580)},
+            licence=IMAGENET_TERMS,
+            citation="Khosla et al., Novel Dataset for Fine-Grained Image Categorization, 2011",
+            hub_id="maurice-fp/stanford-dogs",
+            trap=(
+                "cut from ImageNet: a network pretrained there has seen test images; other hub "
+                "copies have no split or a random one instead of the official 12,000 / 8,580"
+            ),
+            checked=SCHEMA_ONLY,
+            from_imagenet=True,
+        ),
+        "flowers102": Entry(
+            num_classes=102,
+            image_size=224,
+            crop_fraction=0.875,
+            splits={
+                "train": Split("train", 1_020),
+                "validation": Split("validation", 1_020),
+                "test": Split("test", 6_149),
+            },
+            licence=NO_LICENCE,
+            citation=(
+                "Nilsback and Zisserman, Automated Flower Classification over a Large Number of "
+                "Classes, 2008"
+            ),
+            hub_id="dpdl-benchmark/oxford_flowers102",
+            trap=(
+                "the official split trains on 1,020 images and tests on 6,149; the hub copy "
+                "nelorth/oxford-flowers has other splits, and its labels are sorted as text "
+                "(1, 10, 100, ...), so that they are not the official ones"
+            ),
+            checked=SAME_IMAGES,
+        ),
+        "imagenette": Entry(
+            num_classes=10,
+            image_size=160,
+            crop_fraction=0.875,
+            splits={"train": Split("train", 9_469), "validation": Split("validation", 3_925)},
+            licence=IMAGENET_TERMS,
+            citation="Howard, Imagenette, github.com/fastai/imagenette, 2019",
+            hub_id="frgfm/imagenette",
+            config="320px",
+            revision="refs/convert/parquet",  # the main branch is a script, no longer run
+            trap="cut from ImageNet's training images, its validation split too",
+            checked=SAME_IMAGES,
+            from_imagenet=True,
+        ),
+        "tiny_imagenet": Entry(
+            num_classes=200,
+            image_size=64,
+            crop_fraction=1.0,
+            splits={"train": Split("train", 100_000), "validation": Split("valid", 10_000)},
+            licence=IMAGENET_TERMS,
+            citation="Le and Yang, Tiny ImageNet Visual Recognition Challenge, 2015",
+            hub_id="zh-plus/tiny-imagenet",
+            trap="its validation split is called valid; its test labels were never published",
+            checked=SCHEMA_ONLY,
+            from_imagenet=True,
+        ),
+        "imagenet": Entry(
+            num_classes=1000,
+            image_size=224,
+            crop_fraction=0.875,
+            splits={
+                "train": Split("train", 1_281_167),
+                "validation": Split("validation", 50_000),
+            },
+            licence=IMAGENET_TERMS,
+            citation=IMAGENET_CITATION,
+            hub_id="ILSVRC/imagenet-1k",
+            trap=(
+                "the labels of its test split are all -1, so results are those of the validation "
+                "split; its terms have to be accepted on the hub first"
+            ),
+            checked="not reached from here; its validation schema read from a local folder",
+            from_imagenet=True,
+        ),
+    }
+)

@@ -1,76 +1,61 @@
-"""`ImageData`: any catalog entry as seeded training and evaluation batches."""
+"""`ImageData`: any data set of images as seeded training and evaluation batches."""
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import Any, Literal
 
-import cv2
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
 
+from lit_effnet.data import sources
 from lit_effnet.data.augment import Augment
-from lit_effnet.data.catalog import IMAGENET_MEAN, IMAGENET_STD, entry
-
-if TYPE_CHECKING:
-    from lit_effnet.data.transforms import Seeded
-
-# Threads pay for whole photographs, not for a loader of small images beside the training.
-cv2.setNumThreads(1)
+from lit_effnet.data.batches import (
+    DecodedImages,
+    EpochSampler,
+    FromFiles,
+    Rgb,
+    Transform,
+    normalised_batch,
+)
+from lit_effnet.data.catalog import CATALOG
+from lit_effnet.data.decoding import BadImageError
+from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.data.rows import images_fingerprint, labels_of, where
+from lit_effnet.data.sources import ImageSet
+from lit_effnet.data.store import Store, available_cores, bad_rows, fits, open_store
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
+USUAL_IMAGE_SIZE = 224  # of a data set that the catalog does not know
+MOST_BAD = 0.01  # part of a split that may be left out
 
-
-class DecodedImages(Dataset[tuple["np.ndarray[Any, Any]", int]]):
-    """Rows of a Hugging Face split as (transformed `uint8 [size, size, 3]`, label).
-
-    A key is the row's number plus the number of rows for each epoch passed, so that the
-    augmentation of an epoch reaches workers that were started in an earlier one.
-    """
-
-    def __init__(self, rows: Any, columns: tuple[str, str], transform: "Seeded", seed: int) -> None:
-        from datasets import Image
-
-        image, label = columns
-        # Bytes, not Pillow images: OpenCV decodes them.
-        self.rows = rows.select_columns([image, label]).cast_column(image, Image(decode=False))
-        self.image, self.label = columns
-        self.transform = transform
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, key: int) -> tuple["np.ndarray[Any, Any]", int]:
-        epoch, index = divmod(key, len(self.rows))
-        row = self.rows[index]
-        image = decode(row[self.image]["bytes"])
-        return self.transform(image, (self.seed, epoch, index)), row[self.label]
-
-
-class EpochSampler(DistributedSampler[Any]):
-    """Shuffled without replacement by (seed, epoch); yields keys of `DecodedImages`.
-
-    Lightning tells it the epoch, also after a resume.
-    """
-
-    def __iter__(self) -> Iterator[int]:
-        shift = self.epoch * len(self.dataset)  # type: ignore[arg-type] # ours has a length
-        return (shift + index for index in super().__iter__())
+OnBadImage = Literal["error", "skip"]
 
 
 class ImageData(LightningDataModule):
-    """Images by catalog name; batches `float32 [N, 3, H, W]` normalised, labels `int64 [N]`.
+    """Images by name or folder; batches `float32 [N, 3, H, W]` normalised, labels `int64 [N]`.
 
     Args:
-        name: A data set of the catalog: photos or imagenet.
-        image_size: Side of the square input in pixels at resolution 1; the data set's usual
-            size if null.
+        name: photos, cifar10, cifar100, stanford_dogs, flowers102, imagenette, tiny_imagenet,
+            imagenet; or a hub id (owner/name); or a folder of class folders or parquet files.
+        path: Folder of a local copy of the named data set.
+        image_column: Column of images; found by its type if null.
+        label_column: Column of labels; found by its type if null.
+        image_size: Side of the square input in pixels at resolution 1; that of the weights if
+            null, else the data set's usual one.
         batch_size: Images in a batch on each device.
         num_workers: Processes that decode and augment; null chooses by the number of cores.
+        on_bad_image: What to do with a file that is no whole image: error, or skip it, up to one
+            in a hundred.
+        keep_decoded: Decode a data set that fits into half of memory and free disk once for all
+            runs; `python -m lit_effnet.data --remove_decoded true` removes what is kept.
+        keep_short_side: Pixels to which larger images are reduced before they are kept; null
+            keeps all.
         resolution: Multiplier of the image size; set by `--scaling`.
+        preprocessing: Size, crop and normalisation; set by `--weights`.
         augment: What happens to training images; set by `--recipe`.
         seed: Decides about order and augmentation; set by `--seed_everything`.
 
@@ -82,66 +67,117 @@ class ImageData(LightningDataModule):
         self,
         name: str = "photos",
         *,
+        path: str | None = None,
+        image_column: str | None = None,
+        label_column: str | None = None,
         image_size: int | None = None,
         batch_size: int = 16,
         num_workers: int | None = None,
+        on_bad_image: OnBadImage = "error",
+        keep_decoded: bool = True,
+        keep_short_side: int | None = None,
         resolution: float = 1.0,
+        preprocessing: Preprocessing | None = None,
         augment: Augment | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.entry = entry(name)
         self.name = name
-        base = self.entry.image_size if image_size is None else image_size
+        self.path = path
+        self.columns = (image_column, label_column)
+        self.entry = CATALOG.get(name)
+        if self.entry is None and path is not None:
+            raise ValueError(
+                f"path {path}: goes with a name of the catalog; give the folder as name"
+            )
+        self.preprocessing = preprocessing or Preprocessing(
+            self.entry.image_size if self.entry else USUAL_IMAGE_SIZE,
+            self.entry.crop_fraction if self.entry else 0.875,
+        )
+        base = self.preprocessing.image_size if image_size is None else image_size
         self.image_size = round(base * resolution)
         if self.image_size < LEAST_IMAGE_SIZE:
             scaled = f" times resolution {resolution:g}" if resolution != 1 else ""
             raise ValueError(
-                f"image_size {base}{scaled}: must give at least {LEAST_IMAGE_SIZE} pixels"
+                f"image_size {base:g}{scaled}: must give at least {LEAST_IMAGE_SIZE} pixels"
             )
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
         if num_workers is not None and num_workers < 0:
             raise ValueError(f"num_workers {num_workers}: must not be negative")
+        if keep_short_side is not None and keep_short_side < self.image_size:
+            raise ValueError(
+                f"keep_short_side {keep_short_side}: must be at least the image size, "
+                f"{self.image_size} pixels"
+            )
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.on_bad_image = on_bad_image
+        self.keep_decoded, self.keep_short_side = keep_decoded, keep_short_side
         self.augment = augment
         self.seed = seed
+        self.left_out: dict[str, int] = {}
+        self._prepared: dict[str, tuple[Callable[[int], Rgb], NDArray[np.int64]]] = {}
 
     @property
     def num_classes(self) -> int:
         """Number of classes."""
-        return self.entry.num_classes
+        return self.entry.num_classes if self.entry else len(self.images.classes)
 
     @cached_property
-    def splits(self) -> Any:
-        """The Hugging Face splits, loaded when first asked for.
+    def images(self) -> ImageSet:
+        """The splits, the classes and what should be known; loaded when first asked for.
 
         Raises:
             ValueError: they cannot be had.
         """
         try:
-            return self.entry.load()
+            images = sources.find(str(self.name), self.path, *self.columns)
         except ValueError as error:
-            raise ValueError(f"name {self.name!r}: {error}") from error
+            raise ValueError(self._naming(error)) from error
+        if self.entry and len(images.classes) != self.entry.num_classes:
+            raise ValueError(
+                f"name {self.name!r}: has {len(images.classes)} classes here instead of "
+                f"{self.entry.num_classes}; give the folder as name to take it as it is"
+            )
+        return images
+
+    def _naming(self, error: ValueError) -> str:
+        message = str(error)
+        if message.startswith(("image_column", "label_column")):
+            return message
+        return f"path {message}" if self.path else f"name {self.name!r}: {message}"
+
+    @property
+    def splits(self) -> Mapping[str, Any]:
+        """The Hugging Face data sets by split."""
+        return self.images.splits
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the images and labels: the fingerprints that `datasets` keeps, by split."""
-        return " ".join(f"{split}:{self.splits[split]._fingerprint}" for split in self.entry.splits)
+        """Identifies the images and labels."""
+        return self.images.fingerprint
 
     def sizes(self) -> dict[str, int]:
-        """Number of images in each split."""
-        return {split: len(self.splits[split]) for split in self.entry.splits}
+        """Number of images in each split, without those that were left out."""
+        return {name: len(rows) - self.left_out.get(name, 0) for name, rows in self.splits.items()}
 
     def setup(self, stage: str) -> None:
-        """Load the splits; Lightning calls it on every process.
+        """Load the splits, and decode them where they are kept; Lightning calls it everywhere.
 
         Raises:
             ValueError: they cannot be had, or are smaller than a batch.
+            BadImageError: an image cannot be decoded, or too many cannot.
         """
-        count = len(self.splits["train"])
-        if self.batch_size > count:
+        names = ("test",) if stage == "test" else ("train", "validation")
+        for split in names:
+            if split not in self.splits:
+                raise ValueError(
+                    f"name {self.name!r}: has no split {split}, only {', '.join(self.splits)}"
+                )
+            self._prepare(split)
+        count = self.sizes().get("train", 0)
+        if stage != "test" and self.batch_size > count:
             raise ValueError(f"batch_size {self.batch_size}: there are {count:,} training images")
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -164,14 +200,71 @@ class ImageData(LightningDataModule):
         return self._evaluation_loader("test")
 
     def _evaluation_loader(self, split: str) -> DataLoader[Any]:
-        from lit_effnet.data.transforms import evaluation
+        from lit_effnet.data.transforms import Evaluation
 
-        transform = evaluation(self.image_size, self.entry.crop_fraction)
-        return self._loader(self._images(split, transform))
+        return self._loader(self._images(split, Evaluation(self.image_size, self.preprocessing)))
 
-    def _images(self, split: str, transform: "Seeded") -> DecodedImages:
-        columns = (self.entry.image_column, self.entry.label_column)
-        return DecodedImages(self.splits[split], columns, transform, self.seed)
+    def _images(self, split: str, transform: Transform) -> DecodedImages:
+        pixels, used = self._prepare(split)
+        labels = labels_of(self.splits[split])[used]
+        return DecodedImages(pixels, used, labels, transform, self.seed)
+
+    def _prepare(self, split: str) -> tuple[Callable[[int], Rgb], NDArray[np.int64]]:
+        """What gives the pixels of a split's rows, and which rows can be used."""
+        if split not in self._prepared:
+            rows = self.splits[split]
+            name = f"{self.name} {split}"
+            store = self._store(rows, name) if self.keep_decoded else None
+            if store is not None:
+                bad = store.bad
+            elif self.on_bad_image == "skip":
+                bad = bad_rows(rows, images_fingerprint(rows, with_times=True), name)
+            else:
+                bad = {}  # they are met on the way
+            self._judge(split, bad)
+            used = np.setdiff1d(np.arange(len(rows)), np.fromiter(bad, np.int64))
+            self._prepared[split] = (store or FromFiles(rows, f"name {self.name!r}: {split}"), used)
+        return self._prepared[split]
+
+    def _store(self, rows: Any, name: str) -> Store | None:
+        fit, needed = fits(rows, self.keep_short_side)
+        if not fit:
+            return None
+        fingerprint = images_fingerprint(rows, with_times=True)
+        try:
+            return open_store(rows, fingerprint, self.keep_short_side, warnings.warn, name)
+        except OSError as error:
+            warnings.warn(
+                f"{name}: the decoded images ({needed}) cannot be kept ({error.strerror}): they "
+                "are decoded in every epoch; LIT_EFFNET_CACHE names another place",
+                stacklevel=2,
+            )
+            return None
+
+    def _judge(self, split: str, bad: Mapping[int, str]) -> None:
+        """Raise BadImageError for images that may not be left out; count those that may."""
+        if not bad:
+            return
+        rows = self.splits[split]
+        first, reason = next(iter(bad.items()))
+        example = f"{where(rows, first)}: {reason}"
+        if self.on_bad_image == "error":
+            more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
+            raise BadImageError(
+                f"name {self.name!r}: {split} {example}{more}; "
+                "--data.on_bad_image skip leaves up to 1 % out"
+            )
+        if len(bad) > MOST_BAD * len(rows):
+            raise BadImageError(
+                f"name {self.name!r}: {len(bad):,} of {len(rows):,} images of {split} cannot be "
+                f"decoded, more than 1 %; the first is {example}"
+            )
+        self.left_out[split] = len(bad)
+        warnings.warn(
+            f"{self.name}: {len(bad):,} of {len(rows):,} images of {split} left out; the first is "
+            f"{example}",
+            stacklevel=2,
+        )
 
     def _loader(self, images: DecodedImages, **options: Any) -> DataLoader[Any]:
         workers = default_workers() if self.num_workers is None else self.num_workers
@@ -181,44 +274,14 @@ class ImageData(LightningDataModule):
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
-            collate_fn=normalised_batch,
+            collate_fn=partial(
+                normalised_batch, mean=self.preprocessing.mean, std=self.preprocessing.std
+            ),
             **options,
         )
 
 
 def default_workers() -> int:
     """Worker processes that leave a core for the training itself; none on up to two cores."""
-    cores = len(_available_cores())
+    cores = len(available_cores())
     return min(cores - 1, 8) if cores > 2 else 0
-
-
-def decode(encoded: bytes) -> "np.ndarray[Any, Any]":
-    """RGB pixels `uint8 [H, W, 3]` of an encoded image, turned as its EXIF says.
-
-    Raises:
-        ValueError: bytes that are no image.
-    """
-    bgr = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ValueError("image: cannot be decoded")
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-
-
-def normalised_batch(
-    rows: Sequence[tuple["np.ndarray[Any, Any]", int]],
-) -> tuple[Tensor, Tensor]:
-    """Batch of rows: images `float32 [N, 3, H, W]` in channels-last memory, labels `int64 [N]`."""
-    # NumPy and not torch: beside a training on all cores, torch's threads wait for one another.
-    pixels = np.stack([image for image, _ in rows]).astype(np.float32)
-    pixels -= 255 * np.asarray(IMAGENET_MEAN, np.float32)
-    pixels /= 255 * np.asarray(IMAGENET_STD, np.float32)
-    labels = torch.tensor([label for _, label in rows], dtype=torch.int64)
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2), labels
-
-
-def _available_cores() -> Sequence[int]:
-    import os
-
-    if hasattr(os, "sched_getaffinity"):  # what this process may use, not what the machine has
-        return sorted(os.sched_getaffinity(0))
-    return range(os.cpu_count() or 1)

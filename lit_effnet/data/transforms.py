@@ -11,8 +11,10 @@ import numpy as np
 # albumentations asks the network for its newest version when it is imported, unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
+from PIL import Image
 
 from lit_effnet.data.augment import RANDAUGMENT_BINS, Augment
+from lit_effnet.data.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,12 +60,28 @@ def training(size: int, augment: Augment) -> Seeded:
     return Seeded(operations)
 
 
-def evaluation(size: int, crop_fraction: float) -> Seeded:
-    """Short side to `size / crop_fraction` pixels, then the central `size` x `size`."""
-    resize = A.SmallestMaxSize(
-        round(size / crop_fraction), interpolation=cv2.INTER_CUBIC, area_for_downscale="image"
-    )
-    return Seeded([resize, A.CenterCrop(size, size)])
+class Evaluation:
+    """Short side to `size / crop_fraction` pixels, then the central `size` x `size`.
+
+    Resized by Pillow, as for the released networks: its filters do not alias when they reduce.
+    Sizes and corners are rounded as timm and torchvision round them.
+    """
+
+    def __init__(self, size: int, preprocessing: Preprocessing) -> None:
+        self.size = size
+        # Rounded down, but 300 / (300 / 332) is 332 whatever floating point makes of it.
+        self.short_side = int(size / preprocessing.crop_fraction + 1e-6)
+        self.filter = Image.Resampling[preprocessing.interpolation.upper()]
+
+    def __call__(self, image: "NDArray[np.uint8]", key: tuple[int, ...]) -> "NDArray[np.uint8]":
+        """The view of an image `uint8 [H, W, 3]`, whatever the key."""
+        height, width = image.shape[:2]
+        short = min(height, width)
+        if short != self.short_side:
+            height, width = (int(self.short_side * side / short) for side in (height, width))
+            image = np.asarray(Image.fromarray(image).resize((width, height), self.filter))
+        top, left = (round((side - self.size) / 2) for side in (height, width))
+        return image[top : top + self.size, left : left + self.size]
 
 
 def randaugment(layers: int, magnitude: int, size: int) -> A.BaseCompose:

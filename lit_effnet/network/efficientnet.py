@@ -206,6 +206,7 @@ class EfficientNet(nn.Module):
         if num_classes < 1:
             raise ValueError(f"num_classes {num_classes}: must be at least 1")
         scaling = scaling or Scaling()
+        self.padding, self.bn_eps = padding, bn_eps
         layers = Layers(activation, padding, bn_eps, bn_momentum)
         stem = STEM_CHANNELS if lite else scaling.channels(STEM_CHANNELS)
         head = HEAD_CHANNELS if lite else scaling.channels(HEAD_CHANNELS)
@@ -241,6 +242,15 @@ class EfficientNet(nn.Module):
         features = self.head(self.stages(self.stem(images)))
         logits: Tensor = self.classifier(self.dropout(self.pool(features).flatten(1)))
         return logits
+
+    def get_classifier(self) -> nn.Linear:
+        """The last layer, under timm's name for it."""
+        return self.classifier
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """Which parameters form a layer, in timm's form for layer-wise learning rates."""
+        blocks = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
+        return {"stem": r"^stem", "blocks": [(blocks, None), (r"^head", (99999,))]}
 
 
 def initialise(module: nn.Module) -> None:

@@ -46,6 +46,13 @@ def check_optimizer(name: str) -> None:
         raise ValueError(f"optimizer {name!r}: must be one of timm's; nearest: {', '.join(near)}")
 
 
+def set_bn_momentum(network: nn.Module, momentum: float) -> None:
+    """Set the weight of the newest batch in all batch norms' running statistics."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = momentum
+
+
 class LitClassifier(LightningModule):
     """Trains `network` (images `[N, 3, H, W]` to logits `[N, num_classes]`) by `recipe`.
 
@@ -66,9 +73,12 @@ class LitClassifier(LightningModule):
         check_optimizer(recipe.optimizer)
         self.network = network
         self.recipe = recipe
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = recipe.bn_momentum
+        if recipe.bn_momentum:
+            set_bn_momentum(network, recipe.bn_momentum)
+        self.frozen = False
+        self.head_steps = 0
+        if recipe.head_only == 1:
+            self.freeze_features(True)
         self.batch_size = batch_size
         self.val_metrics = classification_metrics(num_classes, "val/")
         self.test_metrics = classification_metrics(num_classes, "test/")
@@ -77,6 +87,32 @@ class LitClassifier(LightningModule):
         """Logits `[N, K]`."""
         logits: Tensor = self.network(images)
         return logits
+
+    def freeze_features(self, frozen: bool) -> None:
+        """Stop or start learning in all but the classifier, batch norm's statistics included."""
+        self.frozen = frozen
+        self.network.requires_grad_(not frozen)
+        self._classifier.requires_grad_(True)
+        self.train(self.training)
+
+    @property
+    def _classifier(self) -> nn.Module:
+        classifier: nn.Module = self.network.get_classifier()  # type: ignore[operator] # as timm
+        return classifier
+
+    def train(self, mode: bool = True) -> "LitClassifier":
+        """Switch to training, but for what is frozen."""
+        super().train(mode)
+        if mode and self.frozen:
+            self.network.eval()
+            self._classifier.train()
+        return self
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let all learn once the classifier's part is over; also after a resume."""
+        frozen = self.global_step < self.head_steps
+        if frozen != self.frozen:
+            self.freeze_features(frozen)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Smoothed cross entropy of one batch.
@@ -129,6 +165,11 @@ class LitClassifier(LightningModule):
         from timm.optim import create_optimizer_v2
 
         recipe, trainer = self.recipe, self.trainer
+        total_steps = int(trainer.estimated_stepping_batches)  # sets up the data first
+        epoch_steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+        self.head_steps = head_steps = round(recipe.head_only * total_steps)
+        if not recipe.bn_momentum:
+            set_bn_momentum(self.network, min(0.1, 10 / max(1, epoch_steps)))
         images_per_step = self.batch_size * trainer.world_size * trainer.accumulate_grad_batches
         optimizer = create_optimizer_v2(
             self.network,
@@ -136,15 +177,19 @@ class LitClassifier(LightningModule):
             lr=recipe.learning_rate * images_per_step / 256,
             weight_decay=recipe.weight_decay,
             momentum=recipe.momentum,
+            layer_decay=None if recipe.layer_decay == 1 else recipe.layer_decay,
             **recipe.optimizer_options,
         )
-        total_steps = int(trainer.estimated_stepping_batches)
-        epoch_steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-        # A run shorter than its warm-up would never reach the recipe's learning rate.
-        warmup_steps = min(recipe.warmup_epochs * epoch_steps, total_steps / 2)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, warmup_steps, total_steps)
-        )
+        for group in optimizer.param_groups:  # timm leaves a layer's factor to its own scheduler
+            group["lr"] *= group.pop("lr_scale", 1.0)
+
+        def part_of_peak(step: int) -> float:
+            begin, end = (0, head_steps) if step < head_steps else (head_steps, total_steps)
+            # A part shorter than its warm-up would never reach the recipe's learning rate.
+            warmup_steps = min(recipe.warmup_epochs * epoch_steps, (end - begin) / 2)
+            return warmup_cosine(step - begin, warmup_steps, end - begin)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, part_of_peak)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

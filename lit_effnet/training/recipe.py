@@ -1,7 +1,7 @@
 """Recipes: everything about a training but the network, the data and the device."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ class Recipe:
     Args:
         name: Key in `RECIPES`.
         epochs: Passes over the training split; `--trainer.max_epochs` goes before it.
+        steps: Optimiser steps instead: as many whole epochs as come nearest; null counts epochs.
         optimizer: timm's name of the optimiser.
         momentum: Momentum of the optimiser.
         optimizer_options: Further arguments of the optimiser.
@@ -24,8 +25,13 @@ class Recipe:
         label_smoothing: Probability mass spread over all classes.
         dropout: Rate before the classifier.
         drop_path_rate: Stochastic depth's rate at the last block.
-        bn_momentum: Weight of the newest batch in batch norm's running statistics.
+        bn_momentum: Weight of the newest batch in batch norm's running statistics; 0 stands for
+            min(0.1, 10 / steps of an epoch), which Kornblith et al. 2019 fine-tune with.
         ema_decay: Decay of the averaged weights after their warm-up; 0 keeps none.
+        head_only: Part of the training, from its beginning, in which only the classifier learns
+            and batch norm keeps its statistics: 1 is a linear probe. Each part has a warm-up and
+            a cosine of its own.
+        layer_decay: Factor on the learning rate from each layer to the one below; 1 for none.
         crop_scale_min: Smallest part of the image's area that random-resized-crop takes.
         flip: Probability of a horizontal flip.
         randaugment_layers: N of RandAugment(N, M); 0 for none.
@@ -54,35 +60,51 @@ class Recipe:
     randaugment_magnitude: int
     reduced_precision: bool
     optimizer_options: Mapping[str, Any] = field(default_factory=dict)
+    steps: int | None = None
+    head_only: float = 0.0
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ValueError(f"epochs {self.epochs}: must be at least 1")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate {self.learning_rate}: must be a number above 0")
+        for name in ("epochs", "steps"):
+            self._check(name, "at least 1", lambda v: v is None or v >= 1)
+        self._check("randaugment_layers", "at least 0", lambda v: v >= 0)
+        self._check("learning_rate", "a number above 0", lambda v: math.isfinite(v) and v > 0)
         for name in ("warmup_epochs", "weight_decay"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} {value}: must be a number of at least 0")
+            self._check(name, "a number of at least 0", lambda v: math.isfinite(v) and v >= 0)
         for name in ("label_smoothing", "momentum", "ema_decay"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} {value}: must be from 0 to below 1")
-        for name in ("bn_momentum", "crop_scale_min"):
-            value = getattr(self, name)
-            if not 0 < value <= 1:
-                raise ValueError(f"{name} {value}: must be above 0 and at most 1")
-        for name in ("dropout", "drop_path_rate", "flip"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} {value}: must be from 0 to 1")
-        if self.randaugment_layers < 0:
-            raise ValueError(f"randaugment_layers {self.randaugment_layers}: must not be negative")
-        if not 0 <= self.randaugment_magnitude <= 30:
-            raise ValueError(
-                f"randaugment_magnitude {self.randaugment_magnitude}: must be from 0 to 30"
-            )
+            self._check(name, "from 0 to below 1", lambda v: 0 <= v < 1)
+        for name in ("crop_scale_min", "layer_decay"):
+            self._check(name, "above 0 and at most 1", lambda v: 0 < v <= 1)
+        for name in ("dropout", "drop_path_rate", "flip", "bn_momentum", "head_only"):
+            self._check(name, "from 0 to 1", lambda v: 0 <= v <= 1)
+        self._check("randaugment_magnitude", "from 0 to 30", lambda v: 0 <= v <= 30)
 
+    def _check(self, name: str, accepted: str, accepts: Callable[[Any], bool]) -> None:
+        value = getattr(self, name)
+        if not accepts(value):
+            raise ValueError(f"{name} {value}: must be {accepted}")
+
+
+FINETUNE = Recipe(
+    name="finetune",
+    epochs=100,
+    steps=20_000,
+    optimizer="sgd",  # timm's is Nesterov's
+    momentum=0.9,
+    learning_rate=0.1,
+    warmup_epochs=0,
+    weight_decay=1e-5,
+    label_smoothing=0.0,
+    dropout=0.0,
+    drop_path_rate=0.0,
+    bn_momentum=0.0,  # follows the steps of an epoch
+    ema_decay=0.0,
+    crop_scale_min=0.08,
+    flip=0.5,
+    randaugment_layers=0,
+    randaugment_magnitude=9,
+    reduced_precision=True,
+)
 
 RECIPES = {
     # Tan and Le 2019, section 5.2, as the released code makes it precise (tensorflow/tpu,
@@ -131,6 +153,21 @@ RECIPES = {
         randaugment_magnitude=9,
         reduced_precision=False,
     ),
+    # Kornblith et al. 2019, whose setup Tan and Le borrowed for their transfer: the whole network,
+    # 20,000 steps of 256 images, SGD with Nesterov momentum 0.9, cosine, random crop and flip
+    # only. Learning rate and weight decay are to be chosen on the validation split: from seven
+    # values of 1e-4 to 1e-1, and of 1e-6 to 1e-3.
+    "finetune": FINETUNE,
+    # Only the classifier learns: what the features are worth as they are.
+    "linear_probe": replace(
+        FINETUNE,
+        name="linear_probe",
+        head_only=1.0,
+        learning_rate=1.0,
+        weight_decay=0.0,
+    ),
+    # The new classifier first, so that its random start does not disturb the features.
+    "head_first": replace(FINETUNE, name="head_first", head_only=0.2),
 }
 
 
@@ -138,6 +175,7 @@ def choose(
     *,
     name: str = "quick",
     epochs: int | None = None,
+    steps: int | None = None,
     optimizer: str | None = None,
     momentum: float | None = None,
     learning_rate: float | None = None,
@@ -148,6 +186,8 @@ def choose(
     drop_path_rate: float | None = None,
     bn_momentum: float | None = None,
     ema_decay: float | None = None,
+    head_only: float | None = None,
+    layer_decay: float | None = None,
     crop_scale_min: float | None = None,
     flip: float | None = None,
     randaugment_layers: int | None = None,
@@ -157,8 +197,9 @@ def choose(
     """A recipe by name, with what is given instead of its own; null keeps the recipe's value.
 
     Args:
-        name: paper or quick.
+        name: paper, quick, finetune, linear_probe or head_first.
         epochs: Passes over the training split; trainer.max_epochs goes before it.
+        steps: Optimiser steps instead of epochs: as many whole epochs as come nearest.
         optimizer: timm's name of the optimiser; another than the recipe's takes its own defaults.
         momentum: Momentum of the optimiser.
         learning_rate: Peak for 256 images per step; scaled linearly with their number.
@@ -167,8 +208,11 @@ def choose(
         label_smoothing: Probability mass spread over all classes.
         dropout: Rate before the classifier.
         drop_path_rate: Stochastic depth's rate at the last block.
-        bn_momentum: Weight of the newest batch in batch norm's running statistics.
+        bn_momentum: Weight of the newest batch in batch norm's running statistics; 0 stands for
+            min(0.1, 10 / steps of an epoch).
         ema_decay: Decay of the averaged weights; 0 keeps none.
+        head_only: Part of the training in which only the classifier learns; 1 is a linear probe.
+        layer_decay: Factor on the learning rate from each layer to the one below; 1 for none.
         crop_scale_min: Smallest part of the area that random-resized-crop takes.
         flip: Probability of a horizontal flip.
         randaugment_layers: N of RandAugment(N, M); 0 for none.
@@ -181,9 +225,18 @@ def choose(
     given = {key: value for key, value in locals().items() if value is not None and key != "name"}
     if name not in RECIPES:
         raise ValueError(f"recipe.name {name!r}: must be one of {', '.join(RECIPES)}")
+    if epochs is not None and steps is None:
+        given["steps"] = None
     if optimizer not in (None, RECIPES[name].optimizer):
         given["optimizer_options"] = {}
     return replace(RECIPES[name], **given)
+
+
+def epochs_of(recipe: Recipe, steps_per_epoch: int) -> int:
+    """Whole epochs of a training: those nearest to the recipe's steps, if it counts these."""
+    if recipe.steps is None:
+        return recipe.epochs
+    return max(1, round(recipe.steps / max(1, steps_per_epoch)))
 
 
 def warmup_cosine(step: int, warmup_steps: float, total_steps: int) -> float:

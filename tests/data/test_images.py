@@ -1,16 +1,21 @@
 """`ImageData`: batches, normalisation, order and repeatability."""
 
-import cv2
-import numpy as np
+import warnings
+from io import BytesIO
+from pathlib import Path
+
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as T
 
 from lit_effnet.data import images
 from lit_effnet.data.augment import Augment
-from lit_effnet.data.catalog import IMAGENET_MEAN, IMAGENET_STD
-from lit_effnet.data.images import ImageData, decode
+from lit_effnet.data.decoding import BadImageError
+from lit_effnet.data.images import ImageData
+from lit_effnet.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from lit_effnet.data.rows import encoded
 
 
 def batches(data: ImageData, epoch: int = 0, count: int = 3) -> list[tuple[Tensor, Tensor]]:
@@ -37,7 +42,7 @@ def test_batches_are_float32_images_and_int64_labels() -> None:
 def test_validation_images_equal_torchvisions_normalisation() -> None:
     data = ImageData(image_size=80, num_workers=0)
     batch, _ = next(iter(data.val_dataloader()))
-    original = T.pil_to_tensor(data.splits["validation"][0]["image"]).float() / 255
+    original = T.pil_to_tensor(Image.open(BytesIO(encoded(data.splits["validation"], 0)))) / 255
     assert torch.allclose(batch[0], T.normalize(original, IMAGENET_MEAN, IMAGENET_STD), atol=1e-6)
 
 
@@ -84,39 +89,148 @@ def test_what_is_known_of_the_data() -> None:
     assert data.num_classes == 9
     assert data.sizes() == {"train": 2160, "validation": 540, "test": 540}
     assert data.fingerprint == ImageData(image_size=48).fingerprint
-    assert "train:" in data.fingerprint
 
 
-def test_decoding_is_rgb_and_bad_bytes_are_an_error() -> None:
-    rgb = np.zeros((4, 5, 3), np.uint8)
-    rgb[..., 0] = 200
-    _, png = cv2.imencode(".png", rgb[..., ::-1])
-    assert np.array_equal(decode(png.tobytes()), rgb)
-    with pytest.raises(ValueError, match="image: cannot be decoded"):
-        decode(b"<html>no image</html>")
+def test_preprocessing_decides_about_size_crop_and_normalisation() -> None:
+    half = (0.5, 0.5, 0.5)
+    data = ImageData(
+        num_workers=0, resolution=1.5, preprocessing=Preprocessing(40, 0.75, "nearest", half, half)
+    )
+    assert data.image_size == 60
+    batch, _ = next(iter(data.val_dataloader()))  # 80 pixels are the short side already
+    original = T.pil_to_tensor(Image.open(BytesIO(encoded(data.splits["validation"], 0)))) / 255
+    assert torch.allclose(batch[0], T.center_crop(2 * original - 1, 60), atol=1e-6)
+    assert ImageData(image_size=48, preprocessing=Preprocessing(224)).image_size == 48
+
+
+def test_batches_are_the_same_whether_images_are_kept_decoded_or_not(own_images: Path) -> None:
+    options = {"image_size": 32, "batch_size": 8, "num_workers": 0}
+    augment = Augment(randaugment_layers=2, crop_scale=(1.0, 1.0))  # some crops are whole images
+    kept = ImageData(str(own_images), augment=augment, **options)
+    read = ImageData(str(own_images), augment=augment, keep_decoded=False, **options)
+    assert equal(batches(kept), batches(read))
+    assert equal(list(kept.val_dataloader()), list(read.val_dataloader()))
+
+
+def break_one(own_images: Path, split: str = "train") -> Path:
+    rows = ImageData(str(own_images)).splits[split]
+    file = Path(rows[3]["image"]["path"])
+    file.write_bytes(b"<html>404</html>")
+    return file
+
+
+@pytest.mark.parametrize("keep_decoded", [True, False])
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_bad_image_is_an_error_that_says_where(
+    own_images: Path, keep_decoded: bool, num_workers: int
+) -> None:
+    file = break_one(own_images)
+    data = ImageData(
+        str(own_images), image_size=32, batch_size=8, keep_decoded=keep_decoded,
+        num_workers=num_workers,
+    )  # fmt: skip
+
+    def read() -> None:
+        data.setup("fit")
+        list(data.train_dataloader())
+
+    with pytest.raises(BadImageError) as raised:
+        read()
+    message = str(raised.value)
+    assert f"train row 3 ({file}): an HTML or XML page, not an image" in message
+    assert message.startswith(f"name {str(own_images)!r}: ")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("keep_decoded", [True, False])
+def test_bad_images_are_left_out_if_asked_counted_and_told_once(
+    own_images: Path, keep_decoded: bool
+) -> None:
+    for copy in range(1, 5):  # 243 training images, of which one is less than a hundredth
+        for file in list(own_images.rglob("[0-9][0-9].jpg")):
+            (file.parent / f"{file.stem}-{copy}.jpg").write_bytes(file.read_bytes())
+    options = {"image_size": 32, "batch_size": 8, "num_workers": 0, "keep_decoded": keep_decoded}
+    file = break_one(own_images)
+    data = ImageData(str(own_images), on_bad_image="skip", **options)
+    with pytest.warns(UserWarning, match="1 of 243 images of train left out") as warned:
+        data.setup("fit")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data.setup("fit")
+        labels = torch.cat([y for _, y in data.train_dataloader()])
+    assert len(warned) == 1
+    assert str(file) in str(warned[0].message)
+    assert data.sizes()["train"] == 242
+    assert data.left_out == {"train": 1}
+    assert len(labels) == 242 // 8 * 8
+    keys = list(data.train_dataloader().sampler)
+    assert sorted(keys) == list(range(242))
+    for _ in range(3):
+        break_one(own_images)
+    rows = ImageData(str(own_images)).splits["train"]
+    for row in (10, 20, 30):
+        Path(rows[row]["image"]["path"]).write_bytes(b"")
+    crowd = ImageData(str(own_images), on_bad_image="skip", **options)
+    with pytest.raises(BadImageError, match=r"4 of 243 images of train cannot be decoded, more th"):
+        crowd.setup("fit")
+
+
+def test_a_data_set_without_the_split_that_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    rows = ImageData().splits["test"].select(range(20))
+    rows.to_parquet(folder / "validation.parquet")
+    data = ImageData(str(folder))
+    assert list(data.splits) == ["validation"]
+    with pytest.raises(ValueError, match="has no split train, only validation"):
+        data.setup("fit")
+    assert len(next(iter(data.val_dataloader()))[1]) == 16
+
+
+def test_a_catalog_name_with_other_classes_is_an_error(own_images: Path) -> None:
+    data = ImageData("cifar10", path=str(own_images), label_column="label", image_column="image")
+    with pytest.raises(ValueError, match="has 3 classes here instead of 10"):
+        data.setup("fit")
+
+
+@pytest.mark.realdata
+def test_a_named_data_set_is_read_from_a_local_copy(real_data: Path) -> None:
+    data = ImageData("flowers102", path=str(real_data / "flowers102"), image_size=64)
+    data.setup("fit")
+    images, labels = next(iter(data.train_dataloader()))
+    assert images.shape == (16, 3, 64, 64)
+    assert 0 <= labels.min() <= labels.max() < 102
+    assert data.image_size == 64
+    assert ImageData("flowers102").image_size == 224
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 0), (4, 3), (64, 8)])
 def test_workers_leave_a_core_to_the_training(
     cores: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "_available_cores", lambda: range(cores))
+    monkeypatch.setattr(images, "available_cores", lambda: range(cores))
     assert images.default_workers() == workers
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "photo"}, "name 'photo': must be one of photos, imagenet"),
         ({"image_size": 31}, "image_size 31: must give at least 32 pixels"),
         ({"resolution": 0.4}, "image_size 64 times resolution 0.4: must give at least 32 pixels"),
         ({"batch_size": 0}, "batch_size 0: must be at least 1"),
         ({"num_workers": -1}, "num_workers -1: must not be negative"),
+        ({"keep_short_side": 48}, "keep_short_side 48: must be at least the image size, 64"),
+        ({"name": "a/b", "path": "c"}, "path c: goes with a name of the catalog"),
     ],
 )
 def test_bad_numbers_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ImageData(**arguments)  # type: ignore[arg-type]
+
+
+def test_an_unknown_name_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^name 'photo': must be one of photos, cifar10"):
+        ImageData("photo").setup("fit")
 
 
 def test_a_data_set_that_cannot_be_reached_is_one_line_at_once() -> None:

@@ -1,13 +1,17 @@
 """Augmentation: what depends on the key, and RandAugment's operations against torchvision's."""
 
+from typing import get_args
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision.transforms import functional as T
 
 from lit_effnet.data.augment import Augment
-from lit_effnet.data.transforms import evaluation, randaugment, training
+from lit_effnet.data.preprocessing import Interpolation, Preprocessing
+from lit_effnet.data.transforms import Evaluation, randaugment, training
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
 SMOOTH = np.stack(np.meshgrid(np.arange(96), np.arange(96)) * 2, axis=2)[..., :3].astype(np.uint8)
@@ -23,7 +27,7 @@ def test_the_same_key_gives_the_same_image_and_another_key_another() -> None:
 
 
 def test_output_has_the_asked_size_and_type() -> None:
-    for transform in (training(48, Augment()), evaluation(48, 0.875)):
+    for transform in (training(48, Augment()), Evaluation(48, Preprocessing(48))):
         out = transform(IMAGE, (0,))
         assert out.shape == (48, 48, 3)
         assert out.dtype == np.uint8
@@ -48,11 +52,19 @@ def test_crops_cover_the_asked_part_of_the_area() -> None:
     assert max(widths) <= 141
 
 
-def test_evaluation_takes_the_centre_of_the_resized_short_side() -> None:
-    ours = evaluation(56, 0.875)(IMAGE, (0,)).astype(int)
-    resized = T.resize(torch.from_numpy(IMAGE).permute(2, 0, 1), 64, antialias=True)
-    theirs = T.center_crop(resized, 56).permute(1, 2, 0).numpy().astype(int)
-    assert np.abs(ours - theirs).mean() < 12  # area against antialiased bilinear, on pure noise
+@pytest.mark.parametrize("interpolation", get_args(Interpolation))
+@pytest.mark.parametrize(
+    ("size", "crop_fraction"), [(56, 0.875), (48, 1.0), (60, 0.922), (100, 0.5)]
+)
+@pytest.mark.parametrize("shape", [(90, 120), (121, 90), (64, 64), (33, 200)])
+def test_evaluation_equals_torchvisions_to_the_pixel(
+    shape: tuple[int, int], size: int, crop_fraction: float, interpolation: Interpolation
+) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    ours = Evaluation(size, Preprocessing(size, crop_fraction, interpolation))(image, (0,))
+    mode = T.InterpolationMode(interpolation)
+    resized = T.resize(Image.fromarray(image), int(size / crop_fraction), mode)
+    assert np.array_equal(ours, np.asarray(T.center_crop(resized, size)))
 
 
 @pytest.mark.parametrize("magnitude", [0, 9, 30])
@@ -136,3 +148,8 @@ def test_rotation_and_shear_go_as_far_as_torchvisions(index: int, sign: int) -> 
 def test_bad_numbers_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augment(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [224, 240, 260, 280, 300, 380, 456, 528, 600])
+def test_a_crop_of_32_pixels_around_is_resized_to_just_that(size: int) -> None:
+    assert Evaluation(size, Preprocessing(size, size / (size + 32))).short_side == size + 32

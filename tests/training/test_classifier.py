@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -15,11 +15,24 @@ from lit_effnet.training.classifier import (
 from lit_effnet.training.recipe import choose, warmup_cosine
 
 
+class Network(nn.Sequential):
+    """As timm's: it tells which layer is the classifier, and how its layers lie."""
+
+    def __init__(self, classes: int = 4) -> None:
+        super().__init__(
+            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Linear(8, classes),
+        )  # fmt: skip
+
+    def get_classifier(self) -> nn.Module:
+        return self[-1]
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        return {"stem": r"^0", "blocks": [(r"^1", (0,))]}
+
+
 def network(classes: int = 4) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(8, classes),
-    )  # fmt: skip
+    return Network(classes)
 
 
 def loader(count: int = 32, batch: int = 8) -> DataLoader:
@@ -129,3 +142,105 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
         NonFiniteLossError, match=r"the loss became (nan|inf) in epoch \d, batch \d"
     ):
         trainer(max_epochs=20).fit(module, loader())
+
+
+def state(lit: LitClassifier) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in lit.network.state_dict().items()}
+
+
+def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+HEAD = {"4.weight", "4.bias"}
+STATISTICS = {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
+FEATURES = {"0.weight", "1.weight", "1.bias", *STATISTICS}  # a bias before a norm has no gradient
+
+
+def test_a_linear_probe_changes_the_classifier_and_nothing_else() -> None:
+    """Running statistics of frozen batch norms are where other suites go wrong."""
+    lit = LitClassifier(network(), choose(name="linear_probe"), 4, 8)
+    before = state(lit)
+    trainer(max_epochs=2).fit(lit, loader(), loader())  # validation switches modes in between
+    assert changed(before, state(lit)) == HEAD
+    assert not lit.network[1].training
+    optimizer = lit.optimizers().optimizer
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(HEAD)
+
+
+def test_head_first_freezes_for_its_part_and_then_trains_all() -> None:
+    lit = LitClassifier(network(), choose(name="finetune", head_only=0.5), 4, 8)
+    before, seen = state(lit), {}
+
+    class Look(Callback):
+        def on_train_batch_end(self, trainer, module, *_) -> None:
+            seen[trainer.global_step] = state(module)
+
+    trainer(max_epochs=4, callbacks=[Look()]).fit(lit, loader(), loader())  # 16 steps
+    assert changed(before, seen[8]) == HEAD
+    assert changed(seen[8], seen[9]) == HEAD | FEATURES
+    assert not lit.frozen
+
+
+def test_each_part_has_a_warm_up_and_a_cosine_of_its_own() -> None:
+    recipe = choose(name="finetune", head_only=0.25, learning_rate=32.0, warmup_epochs=0.5)
+    lit = LitClassifier(network(), recipe, 4, 8)
+    rates = []
+
+    class Look(Callback):
+        def on_train_batch_start(self, trainer, *_) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    trainer(max_epochs=8, callbacks=[Look()]).fit(lit, loader())  # 32 steps, 2 of warm-up
+    expected = [warmup_cosine(step, 2, 8) for step in range(8)]
+    expected += [warmup_cosine(step, 2, 24) for step in range(24)]
+    assert rates == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("batches", "momentum"), [(4, 0.1), (200, 0.05)])
+def test_batch_norms_momentum_follows_the_steps_of_an_epoch(batches: int, momentum: float) -> None:
+    """Kornblith et al. 2019: max(1 - 10 / s, 0.9) for the old statistics, s steps an epoch."""
+    lit = LitClassifier(network(), choose(name="finetune"), 4, 1)
+    trainer(max_epochs=1, limit_train_batches=batches).fit(lit, loader(count=batches, batch=1))
+    assert lit.network[1].momentum == pytest.approx(momentum)
+
+
+def test_layer_wise_learning_rates_fall_from_the_classifier_down() -> None:
+    recipe = choose(name="finetune", layer_decay=0.5, learning_rate=32.0)
+    lit = LitClassifier(network(), recipe, 4, 8)
+    trainer(max_epochs=1).fit(lit, loader())
+    optimizer = lit.optimizers().optimizer
+    rate = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            (name,) = [n for n, p in lit.network.named_parameters() if p is parameter]
+            rate[name] = group["initial_lr"]
+    assert rate["4.weight"] == rate["4.bias"]
+    assert rate["1.weight"] == pytest.approx(rate["4.weight"] / 2)
+    assert rate["0.weight"] == pytest.approx(rate["4.weight"] / 4)
+
+
+def test_fine_tuning_is_sgd_with_nesterovs_momentum() -> None:
+    lit = LitClassifier(network(), choose(name="finetune"), 4, 8)
+    trainer(max_epochs=1).fit(lit, loader())
+    optimizer = lit.optimizers().optimizer
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert all(group["nesterov"] and group["momentum"] == 0.9 for group in optimizer.param_groups)
+
+
+def test_our_network_and_the_baselines_tell_their_layers() -> None:
+    from timm.optim import create_optimizer_v2
+
+    from lit_effnet.network.registry import build
+    from lit_effnet.scaling import Scaling
+
+    for name, scaling in (("efficientnet", Scaling(0.3, 0.25)), ("resnet50", None)):
+        net = build(name, scaling, 5)
+        optimizer = create_optimizer_v2(net, opt="sgd", lr=1.0, layer_decay=0.5)
+        scales = {id(p): g["lr_scale"] for g in optimizer.param_groups for p in g["params"]}
+        of = {n: scales[id(p)] for n, p in net.named_parameters()}
+        head = next(n for n, m in net.named_modules() if m is net.get_classifier())
+        stem = next(iter(of))
+        assert of[f"{head}.weight"] == 1
+        assert of[stem] == min(of.values()) < 0.1
+        assert len(set(of.values())) > 5

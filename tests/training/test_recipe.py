@@ -7,7 +7,7 @@ import torch
 from timm.optim import create_optimizer_v2
 from torch import nn
 
-from lit_effnet.training.recipe import RECIPES, RMSPROP_TF, choose, warmup_cosine
+from lit_effnet.training.recipe import RECIPES, RMSPROP_TF, choose, epochs_of, warmup_cosine
 
 
 def test_paper_is_the_default_of_the_published_training() -> None:
@@ -46,7 +46,10 @@ def test_another_optimizer_does_not_inherit_rmsprops_options() -> None:
         ({"weight_decay": -1.0}, "weight_decay -1.0"),
         ({"label_smoothing": 1.0}, "label_smoothing 1.0: must be from 0 to below 1"),
         ({"ema_decay": 1.0}, "ema_decay 1.0: must be from 0 to below 1"),
-        ({"bn_momentum": 0.0}, "bn_momentum 0.0: must be above 0"),
+        ({"bn_momentum": 1.5}, "bn_momentum 1.5: must be from 0 to 1"),
+        ({"steps": 0}, "steps 0: must be at least 1"),
+        ({"head_only": 1.1}, "head_only 1.1: must be from 0 to 1"),
+        ({"layer_decay": 0.0}, "layer_decay 0.0: must be above 0 and at most 1"),
     ],
 )
 def test_bad_numbers_are_named(arguments: dict[str, object], message: str) -> None:
@@ -98,3 +101,25 @@ def test_rmsprop_tf_follows_tensorflows_formulas() -> None:
         optimizer.step()
     for name, (value, _, _) in state.items():
         assert torch.allclose(getattr(layer, name), value, rtol=1e-10)
+
+
+def test_steps_become_the_nearest_whole_epochs() -> None:
+    assert epochs_of(choose(name="finetune"), 15) == 1333
+    assert epochs_of(choose(name="finetune", steps=100), 15) == 7
+    assert epochs_of(choose(name="finetune", steps=1), 15) == 1
+    assert epochs_of(choose(name="quick"), 15) == RECIPES["quick"].epochs
+
+
+def test_epochs_that_are_asked_for_go_before_a_recipes_steps() -> None:
+    assert choose(name="finetune", epochs=3).steps is None
+    assert choose(name="finetune", epochs=3, steps=5).steps == 5
+    assert choose(name="finetune").steps == 20_000
+
+
+def test_fine_tuning_follows_kornblith() -> None:
+    recipe = RECIPES["finetune"]
+    assert (recipe.optimizer, recipe.momentum, recipe.warmup_epochs) == ("sgd", 0.9, 0)
+    assert (recipe.randaugment_layers, recipe.flip, recipe.crop_scale_min) == (0, 0.5, 0.08)
+    assert (recipe.bn_momentum, recipe.head_only, recipe.ema_decay) == (0, 0, 0)
+    assert RECIPES["linear_probe"].head_only == 1
+    assert 0 < RECIPES["head_first"].head_only < 1

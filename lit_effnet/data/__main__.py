@@ -1,0 +1,209 @@
+"""Look at a data set before training on it: splits, classes, sizes, modes, licence, images.
+
+python -m lit_effnet.data flowers102
+python -m lit_effnet.data flowers102 --path FOLDER           # a local copy of it
+python -m lit_effnet.data FOLDER --check true                # your own images, all decoded
+python -m lit_effnet.data --remove_decoded true              # what earlier runs have kept
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+
+if TYPE_CHECKING:
+    from lit_effnet.data.catalog import Entry
+    from lit_effnet.data.sources import ImageSet
+
+MOST_CLASSES = 40  # of which each gets a line
+ENDS = 5  # classes shown at either end where there are more
+SHOWN = 10  # bad images in a list
+
+
+def make_parser() -> OneLineErrors:
+    """The command's flags."""
+    parser = OneLineErrors(prog="python -m lit_effnet.data", description=__doc__)
+    parser.add_argument(
+        "name", nargs="?", help="A name of the catalog, a hub id (owner/name) or a folder."
+    )
+    parser.add_argument("--path", type=str | None, help="Local copy of the named data set.")
+    parser.add_argument("--image_column", type=str | None, help="Column of images.")
+    parser.add_argument("--label_column", type=str | None, help="Column of labels.")
+    parser.add_argument("--sheet", type=str | None, help="PNG file of the contact sheet.")
+    parser.add_argument("--check", type=bool, default=False, help="Decode every image.")
+    parser.add_argument(
+        "--remove_decoded", type=bool, default=False, help="Remove all images kept decoded."
+    )
+    return parser
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command."""
+    plain_warnings()
+    quiet_libraries()
+    parser = make_parser()
+    config = parser.parse_args(args)
+    if config.remove_decoded:
+        remove()
+        if config.name is None:
+            return
+    if config.name is None:
+        if config.path is not None:
+            fail("--path is the place of a named data set: give the name first")
+        show_catalog()
+        return
+    from lit_effnet.data.catalog import CATALOG
+    from lit_effnet.data.sources import find
+
+    entry = CATALOG.get(config.name)
+    try:
+        images = find(config.name, config.path, config.image_column, config.label_column)
+    except ValueError as error:
+        message = str(error).replace("--data.", "--")
+        fail(message if message.startswith(config.name) else f"{config.name}: {message}")
+    show(config.name, images, entry)
+    sheet = Path(config.sheet or f"{Path(config.name).name}.png")
+    draw(images, sheet)
+    if config.check:
+        check(config.name, images)
+
+
+def show_catalog() -> None:
+    """Print the names of the catalog."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from lit_effnet.data.catalog import CATALOG
+
+    table = Table("name", "classes", "splits", "from", box=SIMPLE_HEAD)
+    for name, entry in CATALOG.items():
+        splits = ", ".join(f"{split.images:,} {ours}" for ours, split in entry.splits.items())
+        table.add_row(name, f"{entry.num_classes:,}", splits, entry.hub_id or "this package")
+    _print(table)
+    _print("A hub id or a folder can stand for a name; --help has examples.")
+
+
+def show(name: str, images: "ImageSet", entry: "Entry | None") -> None:
+    """Print what is known of the data set."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from lit_effnet.data.overview import headers
+
+    if entry is not None:
+        _print(f"{name}: {entry.citation}")
+        _print(f"licence  {entry.licence}")
+        _print(
+            f"hub      {entry.hub_id}; {entry.checked}" if entry.hub_id else "hub      not there"
+        )
+        if entry.trap:
+            _print(f"beware   {entry.trap}")
+    for note in images.notes:
+        _print(f"note     {note}")
+    table = Table("split", "images", "width", "height", "mode and format", box=SIMPLE_HEAD)
+    bad = []
+    for split, rows in images.splits.items():
+        found = headers(rows)
+        modes = ", ".join(f"{mode} {count:,}" for mode, count in found.modes.items())
+        if found.read < len(rows):
+            modes += f" (of {found.read:,} looked at)"
+        table.add_row(
+            split, f"{len(rows):,}", _span(found.widths), _span(found.heights), modes or "-"
+        )
+        bad += [f"{split} {line}" for line in found.bad]
+    _print(table)
+    show_classes(images)
+    show_bad(bad, "no readable header")
+
+
+def show_classes(images: "ImageSet") -> None:
+    """Print how many images each class has in each split."""
+    import numpy as np
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from lit_effnet.data.overview import class_counts
+
+    counts = class_counts(images)
+    order = np.arange(len(images.classes))
+    title = None
+    if len(order) > MOST_CLASSES:
+        order = np.argsort(counts[0], kind="stable")
+        order = np.concatenate([order[:ENDS], order[-ENDS:]])
+        title = (
+            f"{len(images.classes):,} classes; the {ENDS} with the fewest and the {ENDS} with the "
+            f"most images in {next(iter(images.splits))}:"
+        )
+    if title:
+        _print(title)
+    table = Table("label", "class", *images.splits, box=SIMPLE_HEAD)
+    for label in order:
+        numbers = [f"{count:,}" for count in counts[:, label]]
+        table.add_row(str(label), images.classes[label], *numbers)
+    if title:
+        medians = [f"{np.median(row):g}" for row in counts]
+        table.add_row("", "median of all", *medians)
+    _print(table)
+
+
+def show_bad(lines: list[str], what: str) -> None:
+    """Print the first of the bad images, if there are any."""
+    if not lines:
+        return
+    _print(f"{len(lines):,} image{'s' * (len(lines) > 1)}: {what}")
+    for line in lines[:SHOWN]:
+        _print(f"  {line}")
+    if len(lines) > SHOWN:
+        _print(f"  and {len(lines) - SHOWN:,} more")
+
+
+def draw(images: "ImageSet", file: Path) -> None:
+    """Write the contact sheet, or end with one line if it cannot be written."""
+    from lit_effnet.data.overview import contact_sheet
+
+    try:
+        contact_sheet(images, file)
+    except (OSError, ValueError) as error:
+        fail(f"--sheet {file}: cannot be written ({error})")
+    _print(f"images   {file}")
+
+
+def check(name: str, images: "ImageSet") -> None:
+    """Decode every image and list the bad; exit status 1 if there are any."""
+    from lit_effnet.data.rows import where
+    from lit_effnet.data.store import decoded
+
+    bad = []
+    for split, rows in images.splits.items():
+        for row, result in enumerate(decoded(rows, None, f"{name} {split}")):
+            if isinstance(result, str):
+                bad.append(f"{split} {where(rows, row)}: {result}")
+    show_bad(bad, "cannot be decoded")
+    if bad:
+        raise SystemExit(1)
+    _print(f"check    all {sum(map(len, images.splits.values())):,} images can be decoded")
+
+
+def remove() -> None:
+    """Remove the decoded images of all data sets and say what that freed."""
+    from lit_effnet.data.store import cache_folder, remove_stores
+
+    _print(f"removed  {remove_stores() / 1e6:,.1f} MB of decoded images in {cache_folder()}")
+
+
+def _span(values: tuple[int, int, int]) -> str:
+    least, median, most = values
+    return f"{least}" if least == most else f"{least} to {most}, median {median}"
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, markup=False, soft_wrap=isinstance(what, str), file=sys.stdout).print(
+        what
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""From rows of a split to batches: images by number, their order, and what a network takes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
+
+from lit_effnet.data.decoding import BadImageError, decode
+from lit_effnet.data.rows import encoded, where
+
+# Threads pay for whole photographs, not for a loader of small images beside the training.
+cv2.setNumThreads(1)
+
+Rgb = NDArray[np.uint8]  # [H, W, 3]
+
+
+class Transform(Protocol):
+    """From pixels `uint8 [H, W, 3]` to pixels of the network's size."""
+
+    def __call__(self, image: Rgb, key: tuple[int, ...]) -> Rgb:
+        """The transformed image; the key decides about what is random in it."""
+
+
+class DecodedImages(Dataset[tuple[Rgb, int]]):
+    """Images of a split as (transformed `uint8 [size, size, 3]`, label).
+
+    A key is the image's number plus the number of images for each epoch passed, so that the
+    augmentation of an epoch reaches workers that were started in an earlier one.
+
+    Args:
+        pixels: Gives the pixels of a row of the split.
+        rows: `int64 [N]`, the rows that are used.
+        labels: `int64 [N]`, their labels.
+        transform: What happens to the pixels.
+        seed: Decides with epoch and row about what is random in that.
+    """
+
+    def __init__(
+        self,
+        pixels: Callable[[int], Rgb],
+        rows: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        transform: Transform,
+        seed: int,
+    ) -> None:
+        self.pixels, self.rows, self.labels = pixels, rows, labels
+        self.transform, self.seed = transform, seed
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: int) -> tuple[Rgb, int]:
+        epoch, index = divmod(key, len(self.rows))
+        row = int(self.rows[index])
+        return self.transform(self.pixels(row), (self.seed, epoch, row)), int(self.labels[index])
+
+
+class FromFiles:
+    """Pixels decoded each time, and an error that says where where they cannot be."""
+
+    def __init__(self, rows: Any, name: str) -> None:
+        self.rows, self.name = rows, name
+
+    def __call__(self, row: int) -> Rgb:
+        """Pixels `uint8 [H, W, 3]` of a row.
+
+        Raises:
+            BadImageError: it cannot be decoded.
+        """
+        try:
+            return decode(encoded(self.rows, row))
+        except (BadImageError, OSError) as error:
+            raise BadImageError(f"{self.name} {where(self.rows, row)}: {error}") from error
+
+
+class EpochSampler(DistributedSampler[Any]):
+    """Shuffled without replacement by (seed, epoch); yields keys of `DecodedImages`.
+
+    Lightning tells it the epoch, also after a resume.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        shift = self.epoch * len(self.dataset)  # type: ignore[arg-type] # ours has a length
+        return (shift + index for index in super().__iter__())
+
+
+def normalised_batch(
+    rows: Sequence[tuple[Rgb, int]], mean: Sequence[float], std: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """Batch of rows: images `float32 [N, 3, H, W]` in channels-last memory, labels `int64 [N]`."""
+    # NumPy and not torch: beside a training on all cores, torch's threads wait for one another.
+    pixels = np.stack([image for image, _ in rows]).astype(np.float32)
+    pixels -= 255 * np.asarray(mean, np.float32)
+    pixels /= 255 * np.asarray(std, np.float32)
+    labels = torch.tensor([label for _, label in rows], dtype=torch.int64)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2), labels

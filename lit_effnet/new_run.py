@@ -1,0 +1,110 @@
+"""What is known of a run before it trains: its record, and whether it can train at all."""
+
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from lit_effnet.data.images import ImageData
+from lit_effnet.experiment import Experiment
+from lit_effnet.network.complexity import Complexity, complexity
+from lit_effnet.network.weights import Weights
+from lit_effnet.scaling import Scaling
+from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
+from lit_effnet.training.record import RUNNING, RunFolder
+
+
+def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a run before it trains.
+
+    Raises:
+        ValueError: the data cannot be had, or the network cannot take the image size.
+    """
+    data, options = experiment.datamodule, experiment.config.model
+    cost = complexity(experiment.model.network, data.image_size)
+    check_memory(cost, data, experiment.config.trainer)
+    changed = {key: value for key, value in vars(options).items() if value is not None}
+    return {
+        "status": RUNNING,
+        "group": folder.path.parent.name,
+        "id": folder.path.name,
+        "arm": arm(experiment.scaling, changed),
+        "seed": experiment.config.seed_everything,
+        "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "config_hash": config_hash({key: value for key, value in config.items() if key != "run"}),
+        "scaling": asdict(experiment.scaling),
+        "model": changed,
+        "network": {
+            "padding": getattr(experiment.model.network, "padding", None),
+            "bn_eps": getattr(experiment.model.network, "bn_eps", None),
+        },
+        "weights": weights_record(experiment.weights),
+        "recipe": asdict(experiment.recipe),
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "images": data.sizes(),
+            "left_out": data.left_out,
+            "notes": list(data.images.notes),
+            "seen_in_pretraining": seen_in_pretraining(experiment),
+            "classes": data.num_classes,
+            "image_size": data.image_size,
+            "batch_size": data.batch_size,
+            "preprocessing": asdict(data.preprocessing),
+        },
+        "complexity": asdict(cost),
+        "precision": experiment.config.trainer.precision,
+        "device": device_name(experiment.config.trainer.accelerator),
+        "git_commit": git_commit(),
+        "versions": versions(),
+    }
+
+
+def weights_record(weights: Weights) -> dict[str, Any] | None:
+    """What a run began with; null for random weights."""
+    if weights.name is None:
+        return None
+    return {
+        "name": weights.name,
+        "layout": weights.layout,
+        "fingerprint": weights.fingerprint,
+        "notes": list(weights.notes),
+    }
+
+
+def seen_in_pretraining(experiment: Experiment) -> bool:
+    """Whether the data set's images are among those that the weights were trained on."""
+    entry, weights = experiment.datamodule.entry, experiment.weights
+    return entry is not None and entry.from_imagenet and weights.released
+
+
+def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:
+    """Refuse a step on the CPU whose activations alone do not fit into the machine's memory.
+
+    Raises:
+        ValueError: they do not; without this the system would kill the process without a word.
+    """
+    on_cpu = trainer.accelerator == "cpu" or not (
+        torch.cuda.is_available() or torch.backends.mps.is_available()
+    )
+    if not on_cpu or not hasattr(os, "sysconf"):
+        return
+    bytes_each = 2 if "16" in str(trainer.precision) else 4
+    needed = cost.activations * data.batch_size * bytes_each
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ValueError(
+            f"image_size {data.image_size}: a step's activations alone take {needed / 1e9:,.0f} GB "
+            f"at batch_size {data.batch_size}, and this machine has {memory / 1e9:,.0f} GB"
+        )
+
+
+def arm(scaling: Scaling, model: dict[str, Any]) -> str:
+    """Name of what is compared: the scaling, and what else was chosen about the network."""
+    name = model.get("name", "efficientnet")
+    network = [] if name == "efficientnet" else [name]
+    rounding = [] if scaling.rounding == "ceil" else [f"rounding={scaling.rounding}"]
+    options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
+    return ", ".join([*network, scaling.arm, *rounding, *options])

@@ -1,0 +1,254 @@
+"""The store of decoded images: equal to the files, built once, whole or not at all."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lit_effnet.data import store
+from lit_effnet.data.augment import Augment
+from lit_effnet.data.decoding import decode
+from lit_effnet.data.images import ImageData
+from lit_effnet.data.rows import encoded, images_fingerprint
+from lit_effnet.data.sources import find
+from lit_effnet.data.store import cache_folder, decoded, fits, open_store, reduced, remove_stores
+from lit_effnet.data.transforms import training
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LIT_EFFNET_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def kept(folder: Path, short_side: int | None = None) -> tuple[store.Store, object]:
+    rows = find(str(folder)).splits["train"]
+    return open_store(rows, images_fingerprint(rows), short_side, print, "own"), rows
+
+
+def test_pixels_equal_the_decoded_files_for_all_sizes(own_images: Path) -> None:
+    pixels, rows = kept(own_images)
+    for index in range(len(rows)):
+        assert np.array_equal(pixels(index), decode(encoded(rows, index)))
+    again = pickle.loads(pickle.dumps(pixels))  # as a worker gets it
+    assert np.array_equal(again(7), pixels(7))
+    with pytest.raises(ValueError, match="read-only"):
+        pixels(0)[0] = 0
+
+
+def test_a_store_is_built_once(own_images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(own_images)
+    monkeypatch.setattr(store, "decoded", None)
+    kept(own_images)
+
+
+def test_a_changed_image_of_the_same_size_makes_another_store(own_images: Path) -> None:
+    file = own_images / "cat" / "00.jpg"
+    rows = find(str(own_images)).splits["train"]
+    first = images_fingerprint(rows, with_times=True)
+    os.utime(file, ns=(1, 1))
+    assert images_fingerprint(rows, with_times=True) != first
+    assert images_fingerprint(rows) == images_fingerprint(find(str(own_images)).splits["train"])
+
+
+def test_crops_from_the_store_equal_crops_from_the_files(own_images: Path) -> None:
+    """To the bit where all pixels are kept; within resampling error where they are reduced."""
+    pixels, rows = kept(own_images)
+    transform = training(32, Augment(crop_scale=(0.3, 1.0)))
+    for index in range(20):
+        file = transform(decode(encoded(rows, index)), (1, index))
+        assert np.array_equal(transform(pixels(index), (1, index)), file)
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    waves = [np.sin(6 * x + k) + np.cos(5 * y - k) for k in range(3)]
+    return (127 + 60 * np.stack(waves, 2)).astype(np.uint8)
+
+
+def test_crops_from_a_reduced_store_differ_by_resampling_only() -> None:
+    transform = training(64, Augment(crop_scale=(0.3, 1.0)))
+    image = smooth(500, 640)
+    small = reduced(image, 160)
+    assert small.shape == (160, 205, 3)
+    errors = []
+    for index in range(20):
+        full, part = transform(image, (0, index)), transform(small, (0, index))
+        errors.append(np.abs(full.astype(int) - part).mean())
+    # A shift by one pixel of the crop, for comparison, changes it by about two grey levels.
+    assert max(errors) < 2.5
+    assert np.array_equal(reduced(image, None), image)
+    assert np.array_equal(reduced(image, 500), image)
+
+
+def test_what_is_bad_is_remembered_with_its_reason(own_images: Path) -> None:
+    (own_images / "cat" / "03.jpg").write_bytes(b"<html></html>")
+    (own_images / "dog" / "03.jpg").chmod(0)
+    pixels, rows = kept(own_images)
+    bad = {Path(rows[row]["image"]["path"]).parent.name: why for row, why in pixels.bad.items()}
+    assert bad["cat"] == "an HTML or XML page, not an image"
+    if os.geteuid():  # root reads it all the same
+        assert "cannot be read" in bad["dog"]
+
+
+def build(folder: Path, cache: Path, answers: "multiprocessing.Queue[str]") -> None:
+    os.environ["LIT_EFFNET_CACHE"] = str(cache)
+    lines: list[str] = []
+    rows = find(str(folder)).splits["train"]
+    pixels = open_store(rows, images_fingerprint(rows), None, lines.append, "own")
+    answers.put(f"{pixels(5).sum()}")
+
+
+def test_processes_that_build_at_once_end_with_one_store(own_images: Path, cache: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    processes = [context.Process(target=build, args=(own_images, cache, answers)) for _ in "abc"]
+    for process in processes:
+        process.start()
+    sums = {answers.get(timeout=60) for _ in processes}
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert len(sums) == 1
+    assert len(list(cache.glob("[!.]*-all-*"))) == 1
+    assert not list(cache.glob("*.unfinished"))
+
+
+def test_a_builder_that_was_killed_leaves_nothing_that_is_taken_for_a_store(
+    own_images: Path, cache: Path
+) -> None:
+    program = f"""
+import time
+from lit_effnet.data import store
+from lit_effnet.data.sources import find, images_fingerprint
+rows = find({str(own_images)!r}).splits["train"]
+whole = store.decoded
+def slow(*arguments):
+    for index, result in enumerate(whole(*arguments)):
+        yield result
+        if index == 9:
+            print("half", flush=True)
+            time.sleep(60)
+store.decoded = slow
+store.open_store(rows, images_fingerprint(rows), None, print, "own")
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(cache.glob(".*.unfinished"))
+    assert not list(cache.glob("[!.]*"))
+    pixels, rows = kept(own_images)  # and does not wait for the dead
+    assert np.array_equal(pixels(20), decode(encoded(rows, 20)))
+    assert not list(cache.glob(".*.unfinished"))
+
+
+def test_a_full_disk_leaves_no_half_store_and_the_images_are_decoded_each_time(
+    own_images: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+        yield
+
+    monkeypatch.setattr(store, "decoded", full)
+    data = ImageData(str(own_images), image_size=32, batch_size=8, num_workers=0)
+    with pytest.warns(UserWarning, match="cannot be kept .No space left on device.") as warned:
+        data.setup("fit")
+    assert "LIT_EFFNET_CACHE names another place" in str(warned[0].message)
+    images, _ = next(iter(data.train_dataloader()))
+    assert images.shape == (8, 3, 32, 32)
+    assert not [path for path in cache.iterdir() if path.suffix != ".lock"]
+
+
+def test_a_place_that_cannot_be_made_is_no_end(
+    own_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIT_EFFNET_CACHE", str(tmp_path / "file" / "below"))
+    data = ImageData(str(own_images), image_size=32, batch_size=8, num_workers=0)
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        data.setup("fit")
+
+
+def test_what_does_not_fit_is_not_kept(
+    own_images: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = find(str(own_images)).splits["train"]
+    assert fits(rows, None)[0]
+    monkeypatch.setattr(store, "SHARE", 1e-9)
+    assert not fits(rows, None)[0]
+    ImageData(str(own_images), image_size=32, batch_size=8).setup("fit")
+    assert not cache.exists()
+
+
+def test_the_estimate_of_the_room_is_the_room(own_images: Path) -> None:
+    pixels, rows = kept(own_images)
+    needed = float(fits(rows, None)[1].split()[0]) * 1e9
+    assert needed == pytest.approx((pixels.folder / "pixels.bin").stat().st_size, abs=1e8)
+
+
+def test_kept_images_can_be_turned_off_and_removed(own_images: Path, cache: Path) -> None:
+    ImageData(str(own_images), image_size=32, batch_size=8, keep_decoded=False).setup("fit")
+    assert not cache.exists()
+    pixels, _ = kept(own_images)
+    size = sum(file.stat().st_size for file in pixels.folder.iterdir())
+    before = pixels(3).copy()
+    assert remove_stores() == size
+    assert not list(cache.glob("[!.]*"))
+    assert np.array_equal(pixels(3), before)  # who reads goes on reading
+
+
+def test_images_come_in_order_whatever_the_threads_do(own_images: Path) -> None:
+    rows = find(str(own_images)).splits["train"]
+    expected = [decode(encoded(rows, index)).sum() for index in range(len(rows))]
+    assert [pixels.sum() for pixels in decoded(rows, None, "own")] == expected
+
+
+def test_another_number_of_the_format_is_another_store(
+    own_images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = kept(own_images)
+    monkeypatch.setattr(store, "FORMAT", "2")
+    second, _ = kept(own_images)
+    assert first.folder != second.folder
+    assert json.loads((second.folder / "bad.json").read_text()) == {}
+
+
+def test_the_place_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIT_EFFNET_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/lit_effnet")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "lit_effnet"
+
+
+def test_waiting_for_another_process_is_said(
+    own_images: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threading import Thread
+
+    from filelock import FileLock
+
+    rows = find(str(own_images)).splits["train"]
+    fingerprint = images_fingerprint(rows)
+    cache.mkdir()
+    lock = FileLock(cache / f".{fingerprint}-all-{store.FORMAT}.lock", thread_local=False)
+    lock.acquire()
+    said: list[str] = []
+    waiting = Thread(target=open_store, args=(rows, fingerprint, None, said.append, "own"))
+    waiting.start()
+    while not said:
+        time.sleep(0.01)
+    lock.release()
+    waiting.join(30)
+    assert said == ["own: another process is decoding the images; waiting for it"]
+    assert len(list(cache.glob("[!.]*-all-*"))) == 1
