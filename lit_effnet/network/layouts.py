@@ -58,8 +58,16 @@ def names(network: EfficientNet, layout: Layout) -> dict[str, str]:
     }
 
 
-def to_layout(network: EfficientNet, layout: Layout) -> dict[str, Tensor]:
-    """The network's state under the layout's names, in our order."""
+def to_layout(network: nn.Module, layout: Layout) -> dict[str, Tensor]:
+    """The network's state under the layout's names, in our order; a baseline has only timm's.
+
+    Raises:
+        ValueError: an unknown layout, or one that the network has not.
+    """
+    if not isinstance(network, EfficientNet):
+        if layout != "timm":
+            raise ValueError(f"layout {layout!r}: must be timm for a baseline")
+        return dict(network.state_dict())
     named = names(network, layout)
     return {named[key]: tensor for key, tensor in network.state_dict().items()}
 

@@ -66,6 +66,11 @@ class Weights:
             digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()[:16]
 
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, which is that of the last linear layer."""
+        return [tensor for tensor in self.state.values() if tensor.ndim == 2][-1].shape[0]
+
     def load_into(self, network: nn.Module) -> str:
         """Fill the network and say in a line what was taken; all of it, or nothing.
 

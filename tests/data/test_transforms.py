@@ -11,7 +11,7 @@ from torchvision.transforms import functional as T
 
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.preprocessing import Interpolation, Preprocessing
-from lit_effnet.data.transforms import Evaluation, randaugment, training
+from lit_effnet.data.transforms import Evaluation, randaugment, resized, training
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
 SMOOTH = np.stack(np.meshgrid(np.arange(96), np.arange(96)) * 2, axis=2)[..., :3].astype(np.uint8)
@@ -153,3 +153,20 @@ def test_bad_numbers_are_named(arguments: dict[str, object], message: str) -> No
 @pytest.mark.parametrize("size", [224, 240, 260, 280, 300, 380, 456, 528, 600])
 def test_a_crop_of_32_pixels_around_is_resized_to_just_that(size: int) -> None:
     assert Evaluation(size, Preprocessing(size, size / (size + 32))).short_side == size + 32
+
+
+@pytest.mark.parametrize("side", [150, 230, 330, 440, 470, 900, 1400])
+def test_resizing_is_near_to_pillows_bicubic(side: int) -> None:
+    """On rings finer than the pixels that are left, where OpenCV's cubics alias."""
+    y, x = np.mgrid[:side, :side] / side
+    rings = np.sin(900 * (x**2 + y**2))[..., None] * [60, 50, 40] + [120, 110, 130]
+    image = rings.astype(np.uint8)
+    reference = np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BICUBIC))
+    error = np.abs(resized(image, 224, 224).astype(int) - reference).mean()
+    cubic = np.abs(cv2.resize(image, (224, 224), interpolation=cv2.INTER_CUBIC) - 0.0 - reference)
+    assert error < 13
+    assert error <= cubic.mean()
+
+
+def test_a_crop_of_the_asked_size_is_not_resampled() -> None:
+    assert np.array_equal(resized(IMAGE, 90, 120), IMAGE)

