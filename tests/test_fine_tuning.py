@@ -156,7 +156,9 @@ def test_data_that_weights_have_seen_are_called_so(
     folder.mkdir()
     from datasets import ClassLabel, Dataset, Features, Image
 
-    features = Features({"image": Image(), "label": ClassLabel(names=[f"n{k}" for k in range(120)])})
+    features = Features(
+        {"image": Image(), "label": ClassLabel(names=[f"n{k}" for k in range(120)])}
+    )
     source = ImageData().splits["train"]
     images = [source[k]["image"] for k in range(240)]
     rows = Dataset.from_dict({"image": images, "label": [k % 120 for k in range(240)]}, features)
@@ -190,7 +192,7 @@ def test_a_bad_image_met_on_the_way_ends_the_run_with_one_line(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert f"train row 9 ({file}): image file is truncated" in error
     assert "Traceback" not in error
-    folder, record = only_run(tmp_path / "runs")
+    _, record = only_run(tmp_path / "runs")
     assert record["status"] == "failed"
     assert str(file) in record["error"]
 

@@ -99,10 +99,10 @@ def normalised_batch(
     scale = np.tile(1 / (255 * np.asarray(std)), width).astype(np.float32)
     shift = np.tile(-np.asarray(mean) / np.asarray(std), width).astype(np.float32)
     pixels = np.empty((len(rows), height, width * channels), np.float32)
-    for place, (image, _) in zip(pixels, rows, strict=True):
-        place[:] = image.reshape(height, width * channels)
-        place *= scale
-        place += shift
+    for index, (image, _) in enumerate(rows):
+        pixels[index] = image.reshape(height, width * channels)
+        pixels[index] *= scale
+        pixels[index] += shift
     images = torch.from_numpy(pixels.reshape(len(rows), height, width, channels))
     labels = torch.tensor([label for _, label in rows], dtype=torch.int64)
     return images.permute(0, 3, 1, 2), labels

@@ -47,7 +47,7 @@ class Seeded:
         return transformed
 
 
-class RandomResizedCrop(A.RandomResizedCrop):
+class RandomResizedCrop(A.RandomResizedCrop):  # type: ignore[misc] # it ships no types
     """albumentations' crop, resized by `resized`."""
 
     def apply(
@@ -68,9 +68,7 @@ def resized(image: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.
     while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
         half = (image.shape[1] // 2, image.shape[0] // 2)
         # Of an odd side the last pixel is left, or OpenCV takes its slow way.
-        image = cv2.resize(
-            image[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA
-        )  # type: ignore[assignment]
+        image = cv2.resize(image[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     if image.shape[:2] == (height, width):
         return image
     shrinks = image.shape[0] * image.shape[1] > LINEAR_FROM * height * width
