@@ -50,6 +50,7 @@ typecheck: $(READY) ## Check the types of the package.
 bench: $(READY) ## Run the benchmarks; takes tens of minutes.
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/shared_cores.py
+	$(BIN)/python benchmarks/data_throughput.py
 	$(BIN)/python benchmarks/network_speed.py --keep-freed-memory
 
 .PHONY: results

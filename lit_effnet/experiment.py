@@ -59,6 +59,12 @@ class RunOptions:
 class Parser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser with one-line errors."""
 
+    linked: tuple[str, ...] = ()
+
+    def keys(self) -> list[str]:
+        """The names of the arguments that a person can set; others follow from them."""
+        return [key for key in super().keys() if key not in self.linked]  # noqa: SIM118
+
 
 def classifier(
     *,
@@ -205,6 +211,7 @@ class Experiment(LightningCLI):
         for source, target, compute in links:
             parser.link_arguments(source, target, compute_fn=compute, apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed")
+        parser.linked = (*(target for _, target, _ in links), "data.seed")  # type: ignore[attr-defined]
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without Lightning's warning where a program passes the arguments."""

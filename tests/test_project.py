@@ -56,7 +56,7 @@ def test_imports_point_down_only() -> None:
     package = ROOT / "lit_effnet"
     for file in package.rglob("*.py"):
         room = file.relative_to(package).with_suffix("").parts[0]
-        if room not in floors:
+        if room not in floors or file.name == "__main__.py":  # which is a command
             continue
         text = file.read_text()
         imported = re.findall(r"(?:from|import) lit_effnet\.(\w+)", text)

@@ -146,7 +146,9 @@ class ImageData(LightningDataModule):
         message = str(error)
         if message.startswith(("image_column", "label_column")):
             return message
-        return f"path {message}" if self.path else f"name {self.name!r}: {message}"
+        if self.path:
+            return f"path {message}"
+        return f"name {self.name!r}: {message.removeprefix(f'{self.name}: ')}"
 
     @property
     def splits(self) -> Mapping[str, Any]:

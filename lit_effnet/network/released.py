@@ -53,7 +53,7 @@ def choose(name: str | None = None) -> Weights:
     try:
         return _find(name)
     except ValueError as error:
-        raise ValueError(f"weights.name {name}: {error}") from error
+        raise ValueError(f"weights.name {name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
 def _find(name: str) -> Weights:
