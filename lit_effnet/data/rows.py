@@ -11,8 +11,21 @@ FINGERPRINTED_IMAGES = 64  # whose bytes are looked at, besides the sizes of all
 
 
 def labels_of(rows: Any) -> NDArray[np.int64]:
-    """Labels `int64 [N]` of a split."""
-    return np.asarray(rows.with_format("numpy")["label"][:], np.int64)
+    """Labels `int64 [N]` of a split; -1 where there is none."""
+    import pyarrow.compute as pc
+
+    chunks = [pc.fill_null(chunk, -1) for chunk in rows.data["label"].chunks]
+    found = [np.asarray(chunk.to_numpy(zero_copy_only=False), np.int64) for chunk in chunks]
+    return _chosen(rows, np.concatenate(found) if found else np.empty(0, np.int64))
+
+
+def _chosen(rows: Any, stored: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What belongs to the rows of a split, of what belongs to those of its table.
+
+    Asking the split itself would gather all columns, the images among them.
+    """
+    indices = rows._indices  # null for a split that is its whole table
+    return stored if indices is None else stored[indices.column(0).to_numpy()]
 
 
 def encoded(rows: Any, index: int) -> bytes:
@@ -38,9 +51,8 @@ def images_fingerprint(rows: Any, *, with_times: bool = False) -> str:
     All sizes and the bytes of 64 images; `with_times` also when files were last changed, which
     tells a changed image of the same size, but is another on every machine.
     """
-    digest = hashlib.sha256(f"{len(rows)}".encode())
-    for start in range(0, len(rows), 10_000):
-        digest.update(_sizes(rows, start, start + 10_000, with_times).tobytes())
+    sizes = _sizes(rows)
+    digest = hashlib.sha256(sizes[:, : 2 if with_times else 1].tobytes())
     for index in np.unique(np.linspace(0, len(rows) - 1, FINGERPRINTED_IMAGES, dtype=int)):
         try:
             digest.update(encoded(rows, int(index)))
@@ -49,18 +61,23 @@ def images_fingerprint(rows: Any, *, with_times: bool = False) -> str:
     return digest.hexdigest()[:16]
 
 
-def _sizes(rows: Any, start: int, end: int, with_times: bool) -> NDArray[np.int64]:
-    """Encoded bytes of each image, and where it is a file of its own the time of its change."""
+def _sizes(rows: Any) -> NDArray[np.int64]:
+    """Bytes of each encoded image and, where it is a file of its own, when that changed: `[N, 2]`.
+
+    Arrow keeps the lengths beside the bytes, so that no image is read for this.
+    """
     import pyarrow.compute as pc
 
-    images = rows.with_format("arrow")[start:end]["image"].combine_chunks()
-    lengths = pc.binary_length(pc.struct_field(images, "bytes")).to_pylist()
-    paths = pc.struct_field(images, "path").to_pylist()
-    sizes = [
-        (_file_state(path) if length is None else (length, 0))
-        for length, path in zip(lengths, paths, strict=True)
-    ]
-    return np.asarray(sizes, np.int64)[:, : 2 if with_times else 1]
+    found = []
+    for chunk in rows.data["image"].chunks:
+        lengths = pc.binary_length(pc.struct_field(chunk, "bytes"))
+        sizes = np.zeros((len(chunk), 2), np.int64)
+        sizes[:, 0] = pc.fill_null(lengths, -1).to_numpy(zero_copy_only=False)
+        paths = pc.struct_field(chunk, "path")
+        for place in np.flatnonzero(sizes[:, 0] < 0):
+            sizes[place] = _file_state(paths[int(place)].as_py())
+        found.append(sizes)
+    return _chosen(rows, np.concatenate(found) if found else np.empty((0, 2), np.int64))
 
 
 def _file_state(path: str) -> tuple[int, int]:
