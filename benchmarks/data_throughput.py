@@ -6,7 +6,8 @@ The ways alternate in one run: Pillow with torchvision.transforms.v2, as most su
 from the encoded image; ours from the store of decoded images. The images are the embedded
 photographs, resized and saved as JPEG. Times are the process's CPU time, with one thread.
 
-With --memory: what an epoch over 1,000, 10,000 and 100,000 images leaves in a process's own memory.
+With --memory: the largest process's own memory of a loader with two workers over 1,000, 10,000 and
+100,000 images.
 """
 
 import argparse
@@ -32,10 +33,11 @@ from PIL import Image as Pillow
 from torchvision.transforms import InterpolationMode, v2
 
 from lit_effnet.data.augment import Augment
-from lit_effnet.data.batches import DecodedImages, normalised_batch
+from lit_effnet.data.batches import DecodedImages, FromFiles, normalised_batch
 from lit_effnet.data.decoding import decode
 from lit_effnet.data.photos import photographs
 from lit_effnet.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.store import open_store
 from lit_effnet.data.transforms import training
 from lit_effnet.training.provenance import cpu_name
@@ -104,12 +106,6 @@ def decode_all(encoded: Sequence[bytes]) -> None:
         decode(content)
 
 
-def store_of(encoded: Sequence[bytes]) -> Callable[[int], Any]:
-    """The store of the images, in the folder that LIT_EFFNET_CACHE names."""
-    rows = data_set(encoded)
-    return open_store(rows, f"benchmark{len(encoded)}{len(encoded[0])}", None, print, "benchmark")
-
-
 def data_set(encoded: Sequence[bytes]) -> Any:
     """The images as a Hugging Face split, not decoded."""
     features = Features({"image": Image(decode=False), "label": ClassLabel(num_classes=9)})
@@ -122,13 +118,16 @@ def data_set(encoded: Sequence[bytes]) -> Any:
 def compare(long_side: int, size: int, count: int, repeats: int) -> None:
     """Time the ways in turn and print medians, spread and ratio."""
     encoded = jpegs(long_side, count)
+    images = ImageSet({"train": data_set(encoded)}, tuple("123456789"))
     ways = {
         "Pillow + torchvision.transforms.v2, bicubic": torchvision_way(
             encoded, size, InterpolationMode.BICUBIC
         ),
         "the same, bilinear": torchvision_way(encoded, size, InterpolationMode.BILINEAR),
-        "ours, from the JPEG": our_way(lambda row: decode(encoded[row]), count, size),
-        "ours, from the store": our_way(store_of(encoded), count, size),
+        "ours, from the JPEG": our_way(FromFiles(images, "train", "benchmark"), count, size),
+        "ours, from the store": our_way(
+            open_store(images.splits["train"], None, print, "benchmark"), count, size
+        ),
         "decoding alone, ours": partial(decode_all, encoded),
     }
     speeds: dict[str, list[float]] = {name: [] for name in ways}
@@ -150,45 +149,52 @@ def compare(long_side: int, size: int, count: int, repeats: int) -> None:
         )
 
 
-def own_memory() -> float:
-    """Memory of this process alone in MB, without the pages of files that it maps."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+def own_memory(process: int) -> float:
+    """Memory of a process alone in MB, without the pages of files that it maps."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if line.startswith("RssAnon")]
     return int(line.split()[1]) / 1000
 
 
 READ_ALL = """
+import os
 import sys
+from multiprocessing import active_children
 sys.path.insert(0, {here!r})
 from data_throughput import own_memory
 from lit_effnet.data.images import ImageData
-data = ImageData({folder!r}, image_size=32, batch_size=32, num_workers=0, keep_decoded={kept})
+data = ImageData({folder!r}, image_size=32, batch_size=32, num_workers=2, keep_decoded={kept})
 data.setup("fit")
-before = own_memory()
-for _ in data.train_dataloader():
-    pass
-print(before, own_memory())
+loader = data.train_dataloader()
+memory = []
+for epoch in range(2):
+    loader.sampler.set_epoch(epoch)
+    for _ in loader:
+        pass
+    processes = [os.getpid(), *(child.pid for child in active_children())]
+    memory.append(max(own_memory(process) for process in processes))
+print(*memory)
 """
 
 
 def memory(counts: Sequence[int]) -> None:
-    """Print what an epoch over a larger and larger set leaves in the memory of a fresh process."""
+    """Print the memory of the largest process of a loader with two workers, after each epoch."""
     disable_progress_bars()
     content = jpegs(32, 90)
-    print("| images | kept decoded | own memory before the epoch, MB | after, MB |")
+    print("| images | kept decoded | own memory after one epoch, MB | after two |")
     print("|--:|---|--:|--:|")
     for count in counts:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as arrow:
             rows = data_set([content[k % len(content)] for k in range(count)])
             rows.to_parquet(Path(folder) / "train.parquet")
-            os.environ["HF_DATASETS_CACHE"] = f"{folder}/arrow"
+            os.environ["HF_DATASETS_CACHE"] = arrow
             for kept in (True, False):
                 program = READ_ALL.format(here=str(Path(__file__).parent), folder=folder, kept=kept)
                 done = subprocess.run(
                     [sys.executable, "-c", program], check=True, capture_output=True, text=True
                 )
-                before, after = map(float, done.stdout.split())
-                print(f"| {count:,} | {'yes' if kept else 'no'} | {before:,.0f} | {after:,.0f} |")
+                one, two = map(float, done.stdout.split())
+                print(f"| {count:,} | {'yes' if kept else 'no'} | {one:,.0f} | {two:,.0f} |")
 
 
 def main() -> None:

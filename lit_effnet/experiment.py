@@ -5,6 +5,7 @@ network and the image size together; `--recipe` decides about optimiser, regular
 augmentation, epochs and precision.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,21 +129,19 @@ def augmentation(recipe: Recipe) -> Augment:
 def preprocessing(weights: Weights, scaling: Scaling) -> Preprocessing | None:
     """How the weights want their images; the data set's own way where there are none.
 
-    Their image size is that of the variant whose depth and width the scaling has, so that its
-    resolution multiplier leads back to it.
+    Their image size holds a resolution multiplier already, their run's or that of the variant
+    whose depth and width the scaling has; without it, it is the size at resolution 1.
     """
-    if weights.name is None or weights.image_size is None:
+    if weights.name is None:
         return None
-    natural = next(
-        (
-            variant.image_size / BASE_IMAGE_SIZE
-            for variant in VARIANTS.values()
-            if (variant.depth, variant.width) == (scaling.depth, scaling.width)
-        ),
-        1.0,
-    )
+    of_variant = [
+        variant.image_size / BASE_IMAGE_SIZE
+        for variant in VARIANTS.values()
+        if (variant.depth, variant.width) == (scaling.depth, scaling.width)
+    ]
+    held = weights.resolution or next(iter(of_variant), 1.0)
     return Preprocessing(
-        weights.image_size / natural,
+        None if weights.image_size is None else weights.image_size / held,
         weights.crop_fraction,
         weights.interpolation,  # type: ignore[arg-type] # checked there
         weights.mean,
@@ -161,6 +160,7 @@ class Experiment(LightningCLI):
     recipe: Recipe
     weights: Weights
     loaded: str | None = None
+    epoch_steps: int = 0  # not known before the data are
     model: LitClassifier
     datamodule: ImageData
 
@@ -249,7 +249,8 @@ class Experiment(LightningCLI):
         """Turn a recipe's steps into epochs, now that the data are known.
 
         Raises:
-            ValueError: a frozen part of the training under a strategy that cannot do that.
+            ValueError: a frozen part of the training under a strategy that cannot do that, or no
+                batch for each process.
         """
         options, recipe = self.config_init.trainer, self.recipe
         chosen = {key: options[key] for key in ("accelerator", "devices", "num_nodes", "strategy")}
@@ -262,14 +263,33 @@ class Experiment(LightningCLI):
                 f"strategy {options.strategy}: must be ddp_find_unused_parameters_true while "
                 f"recipe.head_only is {recipe.head_only:g} and there are {processes} processes"
             )
+        images = -(-self.datamodule.sizes()["train"] // processes)  # of each, as they are dealt
+        batches = images // self.datamodule.batch_size
+        if not batches:
+            raise ValueError(
+                f"batch_size {self.datamodule.batch_size}: there are {images:,} training images "
+                f"for each of {processes} processes"
+            )
+        limit = options.limit_train_batches
+        if limit is not None:
+            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        self.epoch_steps = -(-batches // options.accumulate_grad_batches)
         if options.max_epochs is None:
-            images = self.datamodule.sizes()["train"]
-            batches = images // (self.datamodule.batch_size * processes)
-            limit = options.limit_train_batches
-            if limit is not None:
-                batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-            steps = -(-batches // options.accumulate_grad_batches)
-            self.config.trainer.max_epochs = options.max_epochs = epochs_of(recipe, steps)
+            options.max_epochs = epochs_of(recipe, self.epoch_steps)
+            self.config.trainer.max_epochs = options.max_epochs
+            steps = options.max_epochs * self.epoch_steps
+            if recipe.steps is not None and abs(steps - recipe.steps) > 0.1 * recipe.steps:
+                warnings.warn(
+                    f"recipe.steps {recipe.steps:,}: whole epochs are trained, {steps:,} steps",
+                    stacklevel=2,
+                )
+
+    @property
+    def length(self) -> str:
+        """How long the training is, for a person."""
+        epochs = self.config.trainer.max_epochs
+        steps = f" ({epochs * self.epoch_steps:,} steps)" if self.epoch_steps else ""
+        return f"{epochs} epochs{steps}"
 
     def instantiate_trainer(self, **kwargs: Any) -> None:  # type: ignore[override]
         """None yet: `make_trainer` makes it, once the run folder is known."""

@@ -37,6 +37,9 @@ def main(args: list[str] | None = None) -> None:
     output = Path(config.output)
     if output.suffix != ".safetensors":
         fail(f"--output {output}: must end in .safetensors")
+    beside = output.with_name("config.json")
+    if config.layout == "timm" and beside.exists() and not output.exists():
+        fail(f"--output {output}: {beside} belongs to another file; give it a folder of its own")
     from safetensors.torch import save
 
     from lit_effnet.network.layouts import to_layout
@@ -49,7 +52,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         write_whole(output, save({key: tensor.contiguous() for key, tensor in state.items()}))
         if config.layout == "timm":
-            write_timm_config(network, weights, output.with_name("config.json"))
+            write_timm_config(network, weights, beside)
     except OSError as error:
         fail(f"--output {output}: cannot be written ({error.strerror or error})")
     print(f"{len(state)} tensors in {config.layout}'s layout: {output}")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -68,7 +69,7 @@ def start(arguments: list[str]) -> None:
     experiment = make_experiment(arguments)
     with experiment.bad_input():
         experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
-        check_test_split(experiment)
+        check_test(experiment)
         experiment.settle_epochs()
         folder = choose_folder(experiment)
         config = experiment.resolved()
@@ -97,7 +98,9 @@ def go_on(folder: RunFolder) -> None:
         say(f"already finished: {closing_line(folder)}")
         return
     with one_line_errors(), folder.only_process():
-        experiment = make_experiment(["--config", str(folder.config)])
+        if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
+            raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to test")
+        experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
             experiment.datamodule.setup("fit")
             record = folder.read()
@@ -131,14 +134,15 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
             trainer.loggers = [*trainer.loggers, *make_loggers(experiment, recorder, mode)]
         if trainer.world_size > 1:
             os.environ[RUN_ID_VARIABLE] = folder.path.name
-        checkpoint = folder.last_checkpoint if folder.last_checkpoint.exists() else None
         if recorder.record["status"] != FINISHED:
             trainer.fit(
-                experiment.model, experiment.datamodule, ckpt_path=checkpoint, weights_only=True
+                experiment.model,
+                experiment.datamodule,
+                ckpt_path=folder.last_checkpoint if folder.last_checkpoint.exists() else None,
+                weights_only=True,
             )
-            checkpoint = None  # the network has the final weights
         if experiment.config.run.test and recorder.record["status"] == FINISHED:
-            test(experiment, trainer, recorder, checkpoint)
+            test(experiment, trainer, recorder)
     except KeyboardInterrupt:
         recorder.write(INTERRUPTED)
     except SystemExit:
@@ -155,11 +159,30 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
         close(folder)
 
 
-def check_test_split(experiment: Experiment) -> None:
-    """Raise ValueError if the test split is asked for and there is none."""
+def weights_in(folder: RunFolder) -> list[str]:
+    """The flag by which a run that goes on takes its weights from itself.
+
+    Those that it began with may be gone, and its record tells what they expected of images.
+    """
+    if folder.read().get("weights") is None or not folder.last_checkpoint.exists():
+        return []
+    return [f"--weights.name={folder.path}"]
+
+
+def check_test(experiment: Experiment) -> None:
+    """Look at the test split before a training whose end shall be tested on it.
+
+    Raises:
+        ValueError: there is none, it has bad images, or no weights will be kept to test.
+    """
     data = experiment.datamodule
-    if experiment.config.run.test and "test" not in data.splits:
+    if not experiment.config.run.test:
+        return
+    if "test" not in data.splits:
         raise ValueError(f"run.test true: {data.name} has only {', '.join(data.splits)}")
+    if experiment.config.trainer.enable_checkpointing is False:
+        raise ValueError("run.test true: tests the last checkpoint, and none is kept")
+    data.setup("test")
 
 
 def awaits_test(folder: RunFolder, record: dict[str, Any]) -> bool:
@@ -168,17 +191,16 @@ def awaits_test(folder: RunFolder, record: dict[str, Any]) -> bool:
     return bool(config["run"].get("test")) and "test" not in record
 
 
-def test(
-    experiment: Experiment, trainer: Trainer, recorder: RunRecord, checkpoint: Path | None
-) -> None:
-    """Evaluate the final weights on the test split and record it; this happens once."""
-    (metrics,) = trainer.test(
-        experiment.model,
-        experiment.datamodule,
-        ckpt_path=checkpoint,
-        weights_only=True,
-        verbose=False,
-    )
+def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
+    """Evaluate the last checkpoint on the test split and record it; this happens once.
+
+    The checkpoint and not the network as it is: that holds no averaged weights where a run was
+    stopped after its last epoch. Not by way of Lightning, which gives an averaging callback the
+    averages and the network the others.
+    """
+    checkpoint = torch.load(recorder.folder.last_checkpoint, "cpu", weights_only=True)
+    experiment.model.load_state_dict(checkpoint["state_dict"])
+    (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)
     recorder.write(FINISHED)
 
@@ -186,6 +208,9 @@ def test(
 def close(folder: RunFolder) -> None:
     """Say how the run ended, as its record tells it."""
     record = folder.read()
+    if record["status"] == FINISHED and awaits_test(folder, record):
+        sys.stderr.write(f"stopped in its test; --resume {folder.path} does the test alone\n")
+        raise SystemExit(STOPPED)
     if record["status"] == FINISHED:
         say(closing_line(folder))
     elif record["status"] == INTERRUPTED:
@@ -303,7 +328,7 @@ def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
             *weights,
             f"data     {data['name']}: {images} images, {data['classes']} classes",
             *(f"         {note}" for note in notes),
-            f"recipe   {record['recipe']['name']}, {experiment.config.trainer.max_epochs} epochs, "
+            f"recipe   {record['recipe']['name']}, {experiment.length}, "
             f"batch {data['batch_size']}, {record['precision']} on {record['device']}",
             f"run      {recorder.folder.path}",
         )

@@ -41,6 +41,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
             "bn_eps": getattr(experiment.model.network, "bn_eps", None),
         },
         "weights": weights_record(experiment.weights),
+        "seen_imagenet": experiment.weights.seen_imagenet or from_imagenet(data),
         "recipe": asdict(experiment.recipe),
         "data": {
             "name": data.name,
@@ -76,8 +77,12 @@ def weights_record(weights: Weights) -> dict[str, Any] | None:
 
 def seen_in_pretraining(experiment: Experiment) -> bool:
     """Whether the data set's images are among those that the weights were trained on."""
-    entry, weights = experiment.datamodule.entry, experiment.weights
-    return entry is not None and entry.from_imagenet and weights.released
+    return experiment.weights.seen_imagenet and from_imagenet(experiment.datamodule)
+
+
+def from_imagenet(data: ImageData) -> bool:
+    """Whether the images are ImageNet's, as far as the catalog knows."""
+    return data.entry is not None and data.entry.from_imagenet
 
 
 def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:

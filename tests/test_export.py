@@ -76,3 +76,26 @@ def test_bad_input_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_an_exported_run_is_read_back_with_its_conventions(run: Path, tmp_path: Path) -> None:
+    """Also where they are not timm's for that name: padding same, epsilon 1e-3."""
+    fit.main(
+        [*B0, f"--run.root={tmp_path}", "--run.group=g", "--run.id=b0", "--model.padding=same"]
+    )
+    trained = tmp_path / "g" / "b0"
+    folder = tmp_path / "out"
+    folder.mkdir()
+    export.main([str(trained), f"--output={folder}/model.safetensors"])
+    found = choose(str(folder))  # a folder as the hub's client makes it
+    assert (found.padding, found.bn_eps) == ("same", 1e-3)
+    ours, _ = network_of_run(trained)
+    again, _ = network_of_run(trained)
+    for parameter in again.parameters():
+        torch.nn.init.zeros_(parameter)
+    found.load_into(again)
+    assert torch.equal(logits(ours), logits(again))
+    export.main([str(trained), f"--output={folder}/model.safetensors"])  # once more is no harm
+    with pytest.raises(SystemExit) as raised:
+        export.main([str(run), f"--output={folder}/other.safetensors"])
+    assert raised.value.code == 2

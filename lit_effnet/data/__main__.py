@@ -28,6 +28,7 @@ def make_parser() -> OneLineErrors:
         "name", nargs="?", help="A name of the catalog, a hub id (owner/name) or a folder."
     )
     parser.add_argument("--path", type=str | None, help="Local copy of the named data set.")
+    parser.add_argument("--subset", type=str | None, help="One of several on the hub.")
     parser.add_argument("--image_column", type=str | None, help="Column of images.")
     parser.add_argument("--label_column", type=str | None, help="Column of labels.")
     parser.add_argument("--sheet", type=str | None, help="PNG file of the contact sheet.")
@@ -58,12 +59,18 @@ def main(args: list[str] | None = None) -> None:
 
     entry = CATALOG.get(config.name)
     try:
-        images = find(config.name, config.path, config.image_column, config.label_column)
+        images = find(
+            config.name,
+            config.path,
+            config.subset,
+            config.image_column,
+            config.label_column,
+        )
     except ValueError as error:
         message = str(error).replace("--data.", "--")
         fail(message if message.startswith(config.name) else f"{config.name}: {message}")
     show(config.name, images, entry)
-    sheet = Path(config.sheet or f"{Path(config.name).name}.png")
+    sheet = Path(config.sheet or f"{Path(config.name).resolve().name}.png")
     draw(images, sheet)
     if config.check:
         check(config.name, images)
@@ -102,16 +109,16 @@ def show(name: str, images: "ImageSet", entry: "Entry | None") -> None:
     for note in images.notes:
         _print(f"note     {note}")
     table = Table("split", "images", "width", "height", "mode and format", box=SIMPLE_HEAD)
-    bad = []
+    bad: list[str] = []
     for split, rows in images.splits.items():
-        found = headers(rows)
+        found = headers(images, split)
         modes = ", ".join(f"{mode} {count:,}" for mode, count in found.modes.items())
         if found.read < len(rows):
             modes += f" (of {found.read:,} looked at)"
         table.add_row(
             split, f"{len(rows):,}", _span(found.widths), _span(found.heights), modes or "-"
         )
-        bad += [f"{split} {line}" for line in found.bad]
+        bad += found.bad
     _print(table)
     show_classes(images)
     show_bad(bad, "no readable header")
@@ -171,14 +178,13 @@ def draw(images: "ImageSet", file: Path) -> None:
 
 def check(name: str, images: "ImageSet") -> None:
     """Decode every image and list the bad; exit status 1 if there are any."""
-    from lit_effnet.data.rows import where
     from lit_effnet.data.store import decoded
 
     bad = []
     for split, rows in images.splits.items():
         for row, result in enumerate(decoded(rows, None, f"{name} {split}")):
             if isinstance(result, str):
-                bad.append(f"{split} {where(rows, row)}: {result}")
+                bad.append(f"{images.where(split, row)}: {result}")
     show_bad(bad, "cannot be decoded")
     if bad:
         raise SystemExit(1)

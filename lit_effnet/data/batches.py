@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from lit_effnet.data.decoding import BadImageError, decode
-from lit_effnet.data.rows import encoded, where
+from lit_effnet.data.rows import encoded
+from lit_effnet.data.sources import ImageSet
 
 # Threads pay for whole photographs, not for a loader of small images beside the training.
 cv2.setNumThreads(1)
@@ -63,8 +64,8 @@ class DecodedImages(Dataset[tuple[Rgb, int]]):
 class FromFiles:
     """Pixels decoded each time, and an error that says where where they cannot be."""
 
-    def __init__(self, rows: Any, name: str) -> None:
-        self.rows, self.name = rows, name
+    def __init__(self, images: ImageSet, split: str, name: str) -> None:
+        self.images, self.split, self.name = images, split, name
 
     def __call__(self, row: int) -> Rgb:
         """Pixels `uint8 [H, W, 3]` of a row.
@@ -73,9 +74,10 @@ class FromFiles:
             BadImageError: it cannot be decoded.
         """
         try:
-            return decode(encoded(self.rows, row))
+            return decode(encoded(self.images.splits[self.split], row))
         except (BadImageError, OSError) as error:
-            raise BadImageError(f"{self.name} {where(self.rows, row)}: {error}") from error
+            place = self.images.where(self.split, row)
+            raise BadImageError(f"name {self.name!r}: {place}: {error}") from error
 
 
 class EpochSampler(DistributedSampler[Any]):

@@ -15,6 +15,7 @@ IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition
 NO_LICENCE = "none stated; for research use only"
 
 SCHEMA_ONLY = "not reached from here; read from a local folder of the same schema"
+UNSEEN = "not reached from here; columns and splits as other projects read them"
 SAME_IMAGES = "not reached from here; read from a local folder with the same splits and labels"
 
 
@@ -39,7 +40,7 @@ class Entry:
         licence: As its owner states it.
         citation: The publication.
         hub_id: Its place on the Hugging Face hub; null where it needs no download.
-        config: Its configuration there.
+        data_dir: The folder there that holds it, beside others.
         revision: Its branch there.
         image_column: Name of the column of images.
         label_column: Name of the column of labels.
@@ -56,7 +57,7 @@ class Entry:
     licence: str
     citation: str
     hub_id: str | None = None
-    config: str | None = None
+    data_dir: str | None = None
     revision: str | None = None
     image_column: str = "image"
     label_column: str = "label"
@@ -122,7 +123,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
                 "cut from ImageNet: a network pretrained there has seen test images; other hub "
                 "copies have no split or a random one instead of the official 12,000 / 8,580"
             ),
-            checked=SCHEMA_ONLY,
+            checked=UNSEEN,
             from_imagenet=True,
         ),
         "flowers102": Entry(
@@ -155,7 +156,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             licence=IMAGENET_TERMS,
             citation="Howard, Imagenette, github.com/fastai/imagenette, 2019",
             hub_id="frgfm/imagenette",
-            config="320px",
+            data_dir="320px",
             revision="refs/convert/parquet",  # the main branch is a script, no longer run
             trap="cut from ImageNet's training images, its validation split too",
             checked=SAME_IMAGES,

@@ -21,6 +21,7 @@ END_OF_IMAGE = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 MAGIC = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
 TRAILER = 64  # bytes at the end of a file among which a complete image has its end
 ORIENTATION = 0x0112  # EXIF tag
+TELLING = ("exif", "xmp", "Raw profile type exif")  # where Pillow finds an orientation
 MANY = 2**16  # grey levels of 16 bits
 BEHIND = (255, 255, 255)  # what shows through a transparent image: the page it was made for
 
@@ -54,7 +55,7 @@ def decode(encoded: bytes) -> "NDArray[np.uint8]":
         if _is_plain(image, encoded):
             return _decode_plain(image, encoded)
         return _decode_any(image)
-    except BadImageError:
+    except (BadImageError, MemoryError):
         raise
     # A decoder meets broken data in many ways, SyntaxError and struct.error among them.
     except Exception as error:
@@ -97,6 +98,7 @@ def _is_plain(image: Image.Image, encoded: bytes) -> bool:
         and "transparency" not in image.info
         and not getattr(image, "is_animated", False)
         and end in encoded[-TRAILER:]
+        and not (image.format == "PNG" and b"eXIf" in encoded)  # perhaps after the pixels
     )
 
 
@@ -105,7 +107,7 @@ def _decode_plain(image: Image.Image, encoded: bytes) -> "NDArray[np.uint8]":
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     if pixels is None:
         return _decode_any(image)  # Pillow says why
-    if "exif" in image.info:
+    if any(key in image.info for key in TELLING):
         return turned(pixels, _orientation(image))
     return np.asarray(pixels, np.uint8)
 

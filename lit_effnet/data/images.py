@@ -24,9 +24,17 @@ from lit_effnet.data.batches import (
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.data.rows import images_fingerprint, labels_of, where
+from lit_effnet.data.rows import labels_of
 from lit_effnet.data.sources import ImageSet
-from lit_effnet.data.store import Store, available_cores, bad_rows, fits, open_store
+from lit_effnet.data.store import (
+    Store,
+    available_cores,
+    bad_rows,
+    decoded_bytes,
+    open_store,
+    place,
+    room,
+)
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
 USUAL_IMAGE_SIZE = 224  # of a data set that the catalog does not know
@@ -42,6 +50,7 @@ class ImageData(LightningDataModule):
         name: photos, cifar10, cifar100, stanford_dogs, flowers102, imagenette, tiny_imagenet,
             imagenet; or a hub id (owner/name); or a folder of class folders or parquet files.
         path: Folder of a local copy of the named data set.
+        subset: Configuration of a data set on the hub that has several.
         image_column: Column of images; found by its type if null.
         label_column: Column of labels; found by its type if null.
         image_size: Side of the square input in pixels at resolution 1; that of the weights if
@@ -68,6 +77,7 @@ class ImageData(LightningDataModule):
         name: str = "photos",
         *,
         path: str | None = None,
+        subset: str | None = None,
         image_column: str | None = None,
         label_column: str | None = None,
         image_size: int | None = None,
@@ -84,17 +94,17 @@ class ImageData(LightningDataModule):
         super().__init__()
         self.name = name
         self.path = path
-        self.columns = (image_column, label_column)
+        self.columns = (subset, image_column, label_column)
         self.entry = CATALOG.get(name)
         if self.entry is None and path is not None:
             raise ValueError(
                 f"path {path}: goes with a name of the catalog; give the folder as name"
             )
+        usual = self.entry.image_size if self.entry else USUAL_IMAGE_SIZE
         self.preprocessing = preprocessing or Preprocessing(
-            self.entry.image_size if self.entry else USUAL_IMAGE_SIZE,
-            self.entry.crop_fraction if self.entry else 0.875,
+            usual, self.entry.crop_fraction if self.entry else 0.875
         )
-        base = self.preprocessing.image_size if image_size is None else image_size
+        base = image_size or self.preprocessing.image_size or usual
         self.image_size = round(base * resolution)
         if self.image_size < LEAST_IMAGE_SIZE:
             scaled = f" times resolution {resolution:g}" if resolution != 1 else ""
@@ -105,10 +115,11 @@ class ImageData(LightningDataModule):
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
         if num_workers is not None and num_workers < 0:
             raise ValueError(f"num_workers {num_workers}: must not be negative")
-        if keep_short_side is not None and keep_short_side < self.image_size:
+        needed = self.preprocessing.short_side(self.image_size)
+        if keep_short_side is not None and keep_short_side < needed:
             raise ValueError(
-                f"keep_short_side {keep_short_side}: must be at least the image size, "
-                f"{self.image_size} pixels"
+                f"keep_short_side {keep_short_side}: must be at least {needed} pixels, which "
+                "evaluation resizes to"
             )
         self.batch_size = batch_size
         self.num_workers = num_workers
@@ -135,6 +146,11 @@ class ImageData(LightningDataModule):
             images = sources.find(str(self.name), self.path, *self.columns)
         except ValueError as error:
             raise ValueError(self._naming(error)) from error
+        if len(images.classes) < 2:
+            raise ValueError(
+                f"name {self.name!r}: has only the class {', '.join(images.classes)}; there must "
+                "be two at least"
+            )
         if self.entry and len(images.classes) != self.entry.num_classes:
             raise ValueError(
                 f"name {self.name!r}: has {len(images.classes)} classes here instead of "
@@ -144,7 +160,7 @@ class ImageData(LightningDataModule):
 
     def _naming(self, error: ValueError) -> str:
         message = str(error)
-        if message.startswith(("image_column", "label_column")):
+        if message.startswith(("image_column", "label_column", "config")):
             return message
         if self.path:
             return f"path {message}"
@@ -219,51 +235,53 @@ class ImageData(LightningDataModule):
             store = self._store(rows, name) if self.keep_decoded else None
             if store is not None:
                 bad = store.bad
-            elif self.on_bad_image == "skip":
-                bad = bad_rows(rows, images_fingerprint(rows, with_times=True), name)
-            else:
-                bad = {}  # they are met on the way
+            else:  # without a look beforehand they are met on the way
+                bad = bad_rows(rows, name) if self.on_bad_image == "skip" else {}
             self._judge(split, bad)
             used = np.setdiff1d(np.arange(len(rows)), np.fromiter(bad, np.int64))
-            self._prepared[split] = (store or FromFiles(rows, f"name {self.name!r}: {split}"), used)
+            self._prepared[split] = (store or FromFiles(self.images, split, str(self.name)), used)
         return self._prepared[split]
 
     def _store(self, rows: Any, name: str) -> Store | None:
-        fit, needed = fits(rows, self.keep_short_side)
-        if not fit:
+        if not (self._fits or place(rows, self.keep_short_side).exists()):
             return None
-        fingerprint = images_fingerprint(rows, with_times=True)
         try:
-            return open_store(rows, fingerprint, self.keep_short_side, warnings.warn, name)
+            return open_store(rows, self.keep_short_side, warnings.warn, name)
         except OSError as error:
             warnings.warn(
-                f"{name}: the decoded images ({needed}) cannot be kept ({error.strerror}): they "
-                "are decoded in every epoch; LIT_EFFNET_CACHE names another place",
+                f"{name}: the decoded images cannot be kept ({error.strerror}): they are decoded "
+                "in every epoch; LIT_EFFNET_CACHE names another place",
                 stacklevel=2,
             )
             return None
+
+    @cached_property
+    def _fits(self) -> bool:
+        """Whether there is room for all splits, whichever of them a run will use."""
+        needed = sum(decoded_bytes(rows, self.keep_short_side) for rows in self.splits.values())
+        return needed <= room()
 
     def _judge(self, split: str, bad: Mapping[int, str]) -> None:
         """Raise BadImageError for images that may not be left out; count those that may."""
         if not bad:
             return
-        rows = self.splits[split]
+        count = len(self.splits[split])
         first, reason = next(iter(bad.items()))
-        example = f"{where(rows, first)}: {reason}"
+        example = f"{self.images.where(split, first)}: {reason}"
         if self.on_bad_image == "error":
             more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
             raise BadImageError(
-                f"name {self.name!r}: {split} {example}{more}; "
+                f"name {self.name!r}: {example}{more}; "
                 "--data.on_bad_image skip leaves up to 1 % out"
             )
-        if len(bad) > MOST_BAD * len(rows):
+        if len(bad) > MOST_BAD * count:
             raise BadImageError(
-                f"name {self.name!r}: {len(bad):,} of {len(rows):,} images of {split} cannot be "
+                f"name {self.name!r}: {len(bad):,} of {count:,} images of {split} cannot be "
                 f"decoded, more than 1 %; the first is {example}"
             )
         self.left_out[split] = len(bad)
         warnings.warn(
-            f"{self.name}: {len(bad):,} of {len(rows):,} images of {split} left out; the first is "
+            f"{self.name}: {len(bad):,} of {count:,} images of {split} left out; the first is "
             f"{example}",
             stacklevel=2,
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from lit_effnet.data.decoding import BadImageError, decode, open_image
-from lit_effnet.data.rows import encoded, labels_of, where
+from lit_effnet.data.rows import encoded, labels_of
 from lit_effnet.data.sources import ImageSet
 
 MOST_HEADERS = 20_000  # headers that are read in each split
@@ -40,8 +40,9 @@ class Headers:
     bad: tuple[str, ...]
 
 
-def headers(rows: Any) -> Headers:
+def headers(images: ImageSet, split: str) -> Headers:
     """Sizes, modes and formats of a split's images, without decoding them."""
+    rows = images.splits[split]
     modes: Counter[str] = Counter()
     sizes: list[tuple[int, int]] = []
     bad: list[str] = []
@@ -50,7 +51,7 @@ def headers(rows: Any) -> Headers:
         try:
             image = open_image(encoded(rows, int(index)))
         except (BadImageError, OSError) as error:
-            bad.append(f"{where(rows, int(index))}: {error}")
+            bad.append(f"{images.where(split, int(index))}: {error}")
             continue
         modes[f"{image.mode} {image.format}"] += 1
         sizes.append(image.size)

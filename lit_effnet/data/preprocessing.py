@@ -13,7 +13,7 @@ class Preprocessing:
     """Size, crop and normalisation of evaluation images; training shares the normalisation.
 
     Args:
-        image_size: Side of the input in pixels at resolution 1.
+        image_size: Side of the input in pixels at resolution 1; null where it is not known.
         crop_fraction: Part of the resized short side that the central crop keeps.
         interpolation: Filter of the resize.
         mean: By channel, of pixels from 0 to 1.
@@ -23,7 +23,7 @@ class Preprocessing:
         ValueError: a number outside its range, or an unknown filter.
     """
 
-    image_size: float
+    image_size: float | None
     crop_fraction: float = 0.875
     interpolation: Interpolation = "bicubic"
     mean: tuple[float, ...] = IMAGENET_MEAN
@@ -37,3 +37,8 @@ class Preprocessing:
             raise ValueError(f"interpolation {self.interpolation!r}: must be one of {known}")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(s > 0 for s in self.std):
             raise ValueError("mean and std: must be three numbers each, std above 0")
+
+    def short_side(self, size: int) -> int:
+        """Pixels of the short side, before the central crop to `size`; timm rounds it down."""
+        # But 300 / (300 / 332) is 332, whatever floating point makes of it.
+        return int(size / self.crop_fraction + 1e-6)

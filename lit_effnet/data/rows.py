@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-FINGERPRINTED_IMAGES = 64  # whose bytes are looked at, besides the sizes of all
+from lit_effnet.data.decoding import BadImageError
+
+HASHED_BYTES = 4 * 2**30  # of encoded images, which take some seconds
+FINGERPRINTED_IMAGES = 64  # whose bytes are looked at where there are more
 
 
 def labels_of(rows: Any) -> NDArray[np.int64]:
@@ -33,32 +37,57 @@ def encoded(rows: Any, index: int) -> bytes:
 
     Raises:
         OSError: the file cannot be read.
+        BadImageError: there is none.
     """
     image = rows[index]["image"]
+    if image is None or (image["bytes"] is None and image["path"] is None):
+        raise BadImageError("the row has no image")
     content: bytes | None = image["bytes"]
     return Path(image["path"]).read_bytes() if content is None else content
 
 
 def where(rows: Any, index: int) -> str:
-    """How a person finds the image of a row: its number, and its file if it has a name."""
-    path = rows[index]["image"]["path"]
-    return f"row {index}" + (f" ({path})" if path else "")
+    """How a person finds the image of a row: its number at its owner's, and its file."""
+    image = rows[index]["image"] or {}
+    number = index if rows._indices is None else rows._indices.column(0)[index].as_py()
+    return f"row {number}" + (f" ({image['path']})" if image.get("path") else "")
 
 
 def images_fingerprint(rows: Any, *, with_times: bool = False) -> str:
     """Sixteen hexadecimal digits that follow from the encoded images of a split.
 
-    All sizes and the bytes of 64 images; `with_times` also when files were last changed, which
-    tells a changed image of the same size, but is another on every machine.
+    From all their bytes, where these lie in tables of at most 4 GB; else from the sizes of all
+    and the bytes of 64. `with_times` adds when files of their own were last changed, which tells
+    a changed image of the same size, but is another on every machine.
     """
     sizes = _sizes(rows)
     digest = hashlib.sha256(sizes[:, : 2 if with_times else 1].tobytes())
+    table = rows.data["image"]
+    if not sizes[:, 1].any() and table.nbytes <= HASHED_BYTES:
+        _add_bytes(digest, table)
+        if rows._indices is not None:
+            digest.update(rows._indices.column(0).to_numpy().tobytes())
+        return digest.hexdigest()[:16]
     for index in np.unique(np.linspace(0, len(rows) - 1, FINGERPRINTED_IMAGES, dtype=int)):
         try:
             digest.update(encoded(rows, int(index)))
-        except OSError:
+        except (OSError, BadImageError):
             digest.update(b"cannot be read")
     return digest.hexdigest()[:16]
+
+
+def _add_bytes(digest: Any, column: Any) -> None:
+    """Add all bytes of a column of images, as they lie in Arrow's buffers, however chunked."""
+    import pyarrow.compute as pc
+
+    for chunk in column.chunks:
+        content = pc.struct_field(chunk, "bytes")
+        _, offsets, buffer = content.buffers()
+        if buffer is None or not len(content):
+            continue
+        width = np.int64 if pa.types.is_large_binary(content.type) else np.int32
+        ends = np.frombuffer(offsets, width)[content.offset : content.offset + len(content) + 1]
+        digest.update(memoryview(buffer)[int(ends[0]) : int(ends[-1])])
 
 
 def _sizes(rows: Any) -> NDArray[np.int64]:
@@ -80,7 +109,9 @@ def _sizes(rows: Any) -> NDArray[np.int64]:
     return _chosen(rows, np.concatenate(found) if found else np.empty((0, 2), np.int64))
 
 
-def _file_state(path: str) -> tuple[int, int]:
+def _file_state(path: str | None) -> tuple[int, int]:
+    if path is None:
+        return -1, 0
     try:
         state = Path(path).stat()
     except OSError:

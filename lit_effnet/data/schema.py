@@ -7,34 +7,49 @@ import numpy as np
 
 from lit_effnet.data.catalog import Entry
 from lit_effnet.data.cutting import cut_missing, not_official
+from lit_effnet.data.labels import encode_labels
 from lit_effnet.data.rows import labels_of
 
 SPLITS = ("train", "validation", "test")
 
 
 def labelled(
-    rows: Mapping[str, Any], entry: Entry | None, image: str | None, label: str | None
-) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """Splits with the columns `image` (encoded) and `label`, the classes, and notes on both.
+    rows: Mapping[str, Any],
+    entry: Entry | None,
+    image: str | None,
+    label: str | None,
+    found: Sequence[str] = (),
+) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...], frozenset[str]]:
+    """Splits with columns `image` (encoded) and `label`, classes, notes, and which were cut.
+
+    Args:
+        rows: The splits as they were loaded, by our names.
+        entry: The catalog's entry, if there is one.
+        image: Name of the column of images; found by its type if null.
+        label: Name of the column of labels; found by its type if null.
+        found: Notes of what loaded them.
 
     Raises:
         ValueError: columns that are not found, classes that train has not, a label out of range.
     """
     features = next(iter(rows.values())).features
     image, label = image_column(features, image), label_column(features, label)
+    if image == label:
+        raise ValueError(f"image_column {image!r}: is the column of labels too")
     splits = {}
     for name, split in rows.items():
         if missing := {image, label} - set(split.features):
             raise ValueError(f"split {name} has no column {', '.join(sorted(missing))}")
         columns = split.select_columns([image, label])
         splits[name] = columns.rename_columns({image: "image", label: "label"})
-    splits, classes = _encode_labels(splits)
+    splits, classes = encode_labels(splits)
     splits = _encode_images(splits)
-    notes = []
+    notes = list(found)
     for name in ("validation", "test"):
         if name in splits and not _has_labels(splits[name]):
             del splits[name]
             notes.append(f"{name} has no labels (all are -1) and is left out")
+    there = set(splits)
     splits, cut = cut_missing(splits, entry)
     notes += cut
     notes += not_official(splits, entry)
@@ -46,7 +61,8 @@ def labelled(
     splits = {name: splits[name] for name in SPLITS if name in splits}
     for name, split in splits.items():
         _check_labels(name, split, len(classes))
-    return splits, classes, tuple(notes)
+    notes += _without_image(splits, classes)
+    return splits, classes, tuple(notes), frozenset(set(splits) - there)
 
 
 def image_column(features: Mapping[str, Any], named: str | None) -> str:
@@ -56,7 +72,10 @@ def image_column(features: Mapping[str, Any], named: str | None) -> str:
         ValueError: none, or several, with what there is.
     """
     if named is not None:
-        return _column("image_column", named, features)
+        column = _column("image_column", named, features)
+        if not _holds_images(features[column]):
+            raise ValueError(f"image_column {named!r}: holds no images but {features[column]}")
+        return column
     found = [name for name, feature in features.items() if _holds_images(feature)]
     return _only("image_column", found, features)
 
@@ -108,33 +127,6 @@ def _only(argument: str, found: Sequence[str], features: Mapping[str, Any]) -> s
     raise ValueError(f"{argument} {seen}: name it with --data.{argument}")
 
 
-def _encode_labels(splits: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Labels as classes with names; the classes are those of train."""
-    from datasets import ClassLabel
-
-    feature = next(iter(splits.values())).features["label"]
-    if isinstance(feature, ClassLabel):
-        return dict(splits), tuple(feature.names)
-    first = splits.get("train", next(iter(splits.values())))
-    values = sorted(set(first["label"]) - {-1, None})
-    whole = all(isinstance(value, int) for value in values)
-    if whole and values and values[0] >= 0 and len(values) > values[-1] / 2:
-        names = [str(value) for value in range(values[-1] + 1)]  # some may have no image in train
-    else:
-        names = [str(value) for value in values]
-    number = {name: index for index, name in enumerate(names)}
-    encoded_splits = {}
-    for split, rows in splits.items():
-        found = [str(value) for value in rows["label"]]
-        if unknown := sorted(set(found) - set(number) - {"-1"}):
-            raise ValueError(f"split {split} has classes that train has not: {unknown[:5]}")
-        labels = [number.get(value, -1) for value in found]
-        encoded_splits[split] = rows.remove_columns("label").add_column(
-            "label", labels, feature=ClassLabel(names=names)
-        )
-    return encoded_splits, tuple(names)
-
-
 def _encode_images(splits: Mapping[str, Any]) -> dict[str, Any]:
     """Images as bytes or paths; they are decoded where they are needed."""
     from datasets import Image
@@ -144,6 +136,16 @@ def _encode_images(splits: Mapping[str, Any]) -> dict[str, Any]:
 
 def _has_labels(rows: Any) -> bool:
     return bool((labels_of(rows) >= 0).any())
+
+
+def _without_image(splits: Mapping[str, Any], classes: Sequence[str]) -> Sequence[str]:
+    first, rows = next(iter(splits.items()))
+    counts = np.bincount(labels_of(rows), minlength=len(classes))
+    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
+    if not empty:
+        return ()
+    shown = ", ".join(empty[:5]) + " ..." * (len(empty) > 5)
+    return (f"{len(empty)} of {len(classes)} classes have no image in {first}: {shown}",)
 
 
 def _check_labels(name: str, rows: Any, num_classes: int) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -12,20 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lit_effnet.data.catalog import CATALOG, Entry
-from lit_effnet.data.rows import images_fingerprint, labels_of
+from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
+from lit_effnet.data.rows import images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
 
 HUB_TIMEOUT_S = 5.0
-
-OTHER_NAMES = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing"),
-}
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".avif"),
-    *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"),
-)
 
 
 @dataclass(frozen=True)
@@ -36,18 +27,25 @@ class ImageSet:
         splits: Hugging Face data sets by name: train, validation, test.
         classes: Names of the classes, in the order of the labels.
         notes: What a person should know before training on it.
+        cut: Which splits were cut from train.
     """
 
     splits: Mapping[str, Any]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    cut: frozenset[str] = frozenset()
+
+    def where(self, split: str, index: int) -> str:
+        """How a person finds the image of a row: split, the owner's row, its file if it has one."""
+        name = f"{split}, cut from train," if split in self.cut else split
+        return f"{name} {where(self.splits[split], index)}"
 
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that follow from labels, class names and image files.
 
-        The bytes of 64 images of each split are looked at, of the others their number of bytes,
-        so that a large set is known in seconds; the same on every machine.
+        The same on every machine. Of large sets, and of images in files of their own, the bytes
+        of 64 images of each split are looked at, of the others their number of bytes.
         """
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for name, rows in self.splits.items():
@@ -59,6 +57,7 @@ class ImageSet:
 def find(
     name: str,
     path: str | None = None,
+    subset: str | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
 ) -> ImageSet:
@@ -67,6 +66,7 @@ def find(
     Args:
         name: A name of the catalog, a hub id (owner/name), or a folder.
         path: Folder of a local copy of the named data set.
+        subset: Configuration of a set on the hub, or of its copy, that has several.
         image_column: Column of images; found by its type if null.
         label_column: Column of labels; found by its type if null.
 
@@ -74,13 +74,18 @@ def find(
         ValueError: it cannot be had, or is not a labelled set of images.
     """
     entry = CATALOG.get(name)
-    loaded = _load(name, path, entry)
-    if entry is None:
-        names = {ours: _their_name(ours, loaded) for ours in SPLITS}
-    else:
+    folder = path if path is not None else name if entry is None and is_folder(name) else None
+    if folder is not None and not _has_tables(Path(folder).expanduser()):
+        loaded, notes = load_class_folders(Path(folder).expanduser())
+        return ImageSet(*labelled(loaded, entry, None, None, notes))
+    loaded = _load(name, folder, subset, entry)
+    names = {ours: _their_name(ours, loaded) for ours in SPLITS}
+    if entry is not None:
         image_column = image_column or entry.image_column
         label_column = label_column or entry.label_column
-        names = {ours: split.name for ours, split in entry.splits.items()}
+        names = {ours: theirs for ours, theirs in names.items() if ours in entry.splits}
+        named = {ours: split.name for ours, split in entry.splits.items() if split.name in loaded}
+        names |= named
     rows = {ours: loaded[theirs] for ours, theirs in names.items() if theirs in loaded}
     if not rows and entry is None and len(loaded) == 1:  # whatever its owner calls all there is
         rows = {"train": next(iter(loaded.values()))}
@@ -95,17 +100,17 @@ def is_folder(name: str) -> bool:
     return name.startswith((".", "~", os.sep)) or Path(name).expanduser().is_dir()
 
 
-def _load(name: str, path: str | None, entry: Entry | None) -> Mapping[str, Any]:
-    if path is not None:
-        return load_folder(Path(path).expanduser(), entry.config if entry else None)
+def _load(
+    name: str, folder: str | None, subset: str | None, entry: Entry | None
+) -> Mapping[str, Any]:
+    if folder is not None:
+        return load_tables(Path(folder).expanduser(), subset, entry.data_dir if entry else None)
     if entry is not None:
         if entry.make is not None:
             return dict(entry.make())
-        return load_from_hub(str(entry.hub_id), entry.config, entry.revision)
-    if is_folder(name):
-        return load_folder(Path(name).expanduser())
+        return load_from_hub(str(entry.hub_id), subset, entry.data_dir, entry.revision)
     if name.count("/") == 1:
-        return load_from_hub(name)
+        return load_from_hub(name, subset)
     near = get_close_matches(name, CATALOG, n=3, cutoff=0.5)
     nearest = f"; nearest: {', '.join(near)}" if near else ""
     raise ValueError(
@@ -113,84 +118,47 @@ def _load(name: str, path: str | None, entry: Entry | None) -> Mapping[str, Any]
     )
 
 
-def load_folder(folder: Path, config: str | None = None) -> Mapping[str, Any]:
-    """The splits of a folder: parquet files, what `datasets` saved, or folders of classes.
+def _has_tables(folder: Path) -> bool:
+    """Whether a folder holds parquet files or what `datasets` saved, and not images.
 
     Raises:
-        ValueError: no such folder, or nothing in it that can be read.
+        ValueError: no such folder.
     """
-    import datasets
-
     if not folder.is_dir():
         kind = "is a file, not a folder" if folder.exists() else "no such folder"
         raise ValueError(f"{folder}: {kind}")
+    saved = any((folder / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
+    return saved or next(folder.rglob("*.parquet"), None) is not None
+
+
+def load_tables(
+    folder: Path, subset: str | None = None, data_dir: str | None = None
+) -> Mapping[str, Any]:
+    """The splits of a folder of parquet files, or of what `datasets` saved.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    import datasets
+
     try:
         if (folder / "dataset_dict.json").exists():
             return dict(datasets.load_from_disk(folder))
         if (folder / "dataset_info.json").exists() and any(folder.glob("*.arrow")):
             return {"train": datasets.load_from_disk(folder)}
-        if next(folder.rglob("*.parquet"), None) is not None:
-            if has_magic(str(folder.resolve())):
-                raise ValueError("datasets takes *, ? and [ in a path for patterns; rename it")
-            return _load_dataset(str(folder.resolve()), _config_there(folder, config))
+        if has_magic(str(folder.resolve())):
+            raise ValueError("datasets takes *, ? and [ in a path for patterns; rename it")
+        there = data_dir if data_dir and (folder / data_dir).is_dir() else None
+        return _load_dataset(str(folder.resolve()), subset, data_dir=there)
     except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
         raise ValueError(f"{folder}: cannot be read ({_first_line(error)})") from error
-    return load_class_folders(folder)
-
-
-def load_class_folders(folder: Path) -> Mapping[str, Any]:
-    """Images in folders named after their classes, below train, validation and test if there are.
-
-    Raises:
-        ValueError: no image in a folder of a class, or splits with other classes than train.
-    """
-    folders = {entry.name.lower(): entry for entry in _subfolders(folder)}
-    by_split = {
-        ours: folders[theirs]
-        for ours in SPLITS
-        for theirs in OTHER_NAMES[ours]
-        if theirs in folders and list(_subfolders(folders[theirs]))
-    }
-    if "train" not in by_split:
-        by_split = {"train": folder}
-    classes = [entry.name for entry in _subfolders(by_split["train"])]
-    splits = {}
-    for split, root in by_split.items():
-        unknown = {entry.name for entry in _subfolders(root)} - set(classes)
-        if unknown:
-            raise ValueError(
-                f"{root}: has classes that {by_split['train']} has not: "
-                f"{', '.join(sorted(unknown)[:5])}"
-            )
-        splits[split] = _class_folder_rows(root, classes)
-    return splits
-
-
-def _class_folder_rows(root: Path, classes: Sequence[str]) -> Any:
-    from datasets import ClassLabel, Dataset, Features, Image
-
-    files, labels, others = [], [], 0
-    for label, name in enumerate(classes):
-        for file in sorted((root / name).rglob("*")):
-            if file.name.startswith(".") or not file.is_file():
-                continue
-            if file.suffix.lower() in EXTENSIONS:
-                files.append({"bytes": None, "path": str(file)})
-                labels.append(label)
-            else:
-                others += 1
-    if not files:
-        found = f", only {others:,} other files" if others else ""
-        raise ValueError(
-            f"{root}: has no images in folders of classes (FOLDER/CLASS/IMAGE{found}; accepted "
-            f"are {' '.join(EXTENSIONS[:6])} ..., or a folder of parquet files)"
-        )
-    features = Features({"image": Image(), "label": ClassLabel(names=list(classes))})
-    return Dataset.from_dict({"image": files, "label": labels}, features=features)
 
 
 def load_from_hub(
-    hub_id: str, config: str | None = None, revision: str | None = None
+    hub_id: str,
+    subset: str | None = None,
+    data_dir: str | None = None,
+    revision: str | None = None,
 ) -> Mapping[str, Any]:
     """A data set from the Hugging Face hub; with HF_HUB_OFFLINE=1 from the local cache only.
 
@@ -201,7 +169,12 @@ def load_from_hub(
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError
 
-    local = f"path FOLDER reads a local copy (`hf download --repo-type dataset {hub_id}` makes one)"
+    branch = f" --revision {revision}" if revision else ""
+    known = any(entry.hub_id == hub_id for entry in CATALOG.values())
+    local = (
+        f"{'--data.path' if known else '--data.name'} FOLDER reads a local copy "
+        f"(`hf download --repo-type dataset {hub_id}{branch} --local-dir FOLDER` makes one)"
+    )
     if not constants.HF_HUB_OFFLINE:
         try:
             HfApi().dataset_info(hub_id, revision=revision, timeout=HUB_TIMEOUT_S)
@@ -212,42 +185,25 @@ def load_from_hub(
             ) from error
         except Exception as error:  # the hub's HTTP client, and what it raises, changes
             raise ValueError(
-                f"the hub cannot be reached for {hub_id} ({_first_line(error)}); --data.{local}; "
+                f"the hub cannot be reached for {hub_id} ({_first_line(error)}); {local}; "
                 "photos needs no download"
             ) from error
     try:
-        return _load_dataset(hub_id, config, revision=revision)
+        return _load_dataset(hub_id, subset, data_dir=data_dir, revision=revision)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{hub_id} cannot be loaded ({_first_line(error)}); --data.{local}"
-        ) from error
+        raise ValueError(f"{hub_id} cannot be loaded ({_first_line(error)}); {local}") from error
 
 
-def _load_dataset(path: str, config: str | None, **options: Any) -> Mapping[str, Any]:
+def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str, Any]:
     import datasets
 
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    return dict(datasets.load_dataset(path, config, **options))
-
-
-def _config_there(folder: Path, config: str | None) -> str | None:
-    from datasets import get_dataset_config_names
-
-    names = get_dataset_config_names(str(folder.resolve()))
-    if config in names or len(names) == 1:
-        return config if config in names else names[0]
-    if "default" in names or config is None:
-        return None
-    raise ValueError(f"has the configurations {', '.join(names)}, not {config}")
+    return dict(datasets.load_dataset(path, subset, **options))
 
 
 def _their_name(ours: str, loaded: Mapping[str, Any]) -> str:
     return next((name for name in OTHER_NAMES[ours] if name in loaded), ours)
-
-
-def _subfolders(folder: Path) -> Iterable[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
 
 
 def _first_line(error: Exception) -> str:

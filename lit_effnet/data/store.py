@@ -15,7 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from lit_effnet.data.decoding import BadImageError, decode, open_image
-from lit_effnet.data.rows import encoded
+from lit_effnet.data.rows import encoded, images_fingerprint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,31 +32,41 @@ if TYPE_CHECKING:
 SAMPLE = 256  # images whose headers tell how much room a split takes
 SHARE = 0.5  # of the free disk, and of the machine's memory, that a store may take
 FORMAT = "1"  # another number when the bytes of a store come to mean something else
-WAITING = 64  # decoded images that wait to be written
+UNREADABLE = "the file cannot be read"
 
 
-@dataclass
 class Store:
-    """Decoded images of one split, read from the file that maps them; safe to send to workers."""
+    """Decoded images of one split, read from the file that maps them; safe to send to workers.
 
-    folder: Path
-    bad: Mapping[int, str] = field(default_factory=dict)
-    _pixels: Any = field(default=None, repr=False)
-    _index: Any = field(default=None, repr=False)
+    Args:
+        folder: Where the store lies.
+        bad: What could not be decoded, and why, by row.
+    """
+
+    def __init__(self, folder: Path, bad: Mapping[int, str]) -> None:
+        self.folder, self.bad = folder, bad
+        self._map()
+
+    def _map(self) -> None:
+        # At once, so that a store that is removed later is still there for those who have it.
+        self._index = np.load(self.folder / "index.npy")
+        # A plain array over the mapping: slices of np.memmap are slow.
+        self._pixels = np.asarray(np.memmap(self.folder / "pixels.bin", np.uint8, mode="r"))
 
     def __call__(self, row: int) -> "NDArray[np.uint8]":
         """Pixels `uint8 [H, W, 3]` of a row of the split."""
-        if self._pixels is None:
-            self._index = np.load(self.folder / "index.npy")
-            # A plain array over the mapping: slices of np.memmap are slow.
-            self._pixels = np.asarray(np.memmap(self.folder / "pixels.bin", np.uint8, mode="r"))
         begin, height, width = self._index[row]
-        pixels: NDArray[np.uint8] = self._pixels[begin : begin + height * width * 3]
+        pixels = self._pixels[begin : begin + height * width * 3]
         return pixels.reshape(height, width, 3)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the mapping, which every process makes for itself."""
-        return {**self.__dict__, "_pixels": None, "_index": None}
+        return {"folder": self.folder, "bad": self.bad}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As `__init__`."""
+        self.folder, self.bad = state["folder"], state["bad"]
+        self._map()
 
 
 def cache_folder() -> Path:
@@ -68,38 +78,39 @@ def cache_folder() -> Path:
     return Path(home) / "lit_effnet"
 
 
-def fits(rows: Any, largest_side: int | None) -> tuple[bool, str]:
-    """Whether the decoded split fits beside everything else, and in words how much it takes.
-
-    Judged by the headers of 256 images, against half of the free disk and of the memory.
-    """
+def decoded_bytes(rows: Any, short_side: int | None) -> float:
+    """Bytes that a decoded split takes, judged by the headers of 256 images."""
     sizes = []
     for index in np.unique(np.linspace(0, len(rows) - 1, SAMPLE, dtype=int)):
         try:
             width, height = open_image(encoded(rows, int(index))).size
         except (BadImageError, OSError):
             continue
-        part = _reduction(height, width, largest_side)
-        sizes.append(3 * height * width * part**2)
-    needed = float(np.mean(sizes)) * len(rows) if sizes else 0.0
+        sizes.append(3 * height * width * _reduction(height, width, short_side) ** 2)
+    return float(np.mean(sizes)) * len(rows) if sizes else 0.0
+
+
+def room() -> float:
+    """Bytes that stores may take: half of the memory, and half of the free disk at their place."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     folder = cache_folder()
     disk = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
-    return needed <= SHARE * min(memory, disk), f"{needed / 1e9:.1f} GB"
+    return SHARE * min(memory, disk)
 
 
-def open_store(
-    rows: Any,
-    fingerprint: str,
-    short_side: int | None,
-    say: Callable[[str], None],
-    name: str,
-) -> Store:
+def place(rows: Any, short_side: int | None) -> Path:
+    """The folder of a split's store, whether it is there or not."""
+    fingerprint = images_fingerprint(rows, with_times=True)
+    return cache_folder() / f"{fingerprint}-{short_side or 'all'}-{FORMAT}"
+
+
+def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], name: str) -> Store:
     """The store of a split, decoded now if no process has done so before.
+
+    A file that could not be read then and can be now makes it anew.
 
     Args:
         rows: The split.
-        fingerprint: Identifies the images of the split.
         short_side: Larger images are reduced to this short side, pixels; null keeps all pixels.
         say: Takes a line for a person.
         name: What the person calls the split.
@@ -107,11 +118,10 @@ def open_store(
     Raises:
         OSError: there is no room for it, or its place cannot be written.
     """
-    stem = f"{fingerprint}-{short_side or 'all'}-{FORMAT}"
-    folder = cache_folder() / stem
+    folder = place(rows, short_side)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f".{stem}.lock"))
+        lock = _lock(folder)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -122,19 +132,49 @@ def open_store(
                 _build(folder, rows, short_side, name)
         finally:
             lock.release()
-    bad = json.loads((folder / "bad.json").read_text(encoding="utf-8"))
-    return Store(folder, {int(row): reason for row, reason in bad.items()})
+    bad = _read_bad(folder / "bad.json")
+    if any(why.startswith(UNREADABLE) and _readable(rows, row) for row, why in bad.items()):
+        _remove(folder)
+        return open_store(rows, short_side, say, name)
+    return Store(folder, bad)
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
+
+
+def _read_bad(file: Path) -> Mapping[int, str]:
+    return {int(row): why for row, why in json.loads(file.read_text(encoding="utf-8")).items()}
+
+
+def _readable(rows: Any, row: int) -> bool:
+    try:
+        encoded(rows, row)
+    except (OSError, BadImageError):
+        return False
+    return True
 
 
 def remove_stores() -> int:
-    """Remove all stores; returns the bytes that were freed. Who reads one goes on reading."""
+    """Remove all stores but those in the making; returns the bytes that were freed.
+
+    Who has one open goes on reading it.
+    """
     freed = 0
-    for folder in [pixels.parent for pixels in cache_folder().glob("*/pixels.bin")]:
-        freed += sum(file.stat().st_size for file in folder.iterdir())
-        shutil.rmtree(folder, ignore_errors=True)
-    for file in cache_folder().glob("*-bad.json"):
+    for pixels in cache_folder().glob("[!.]*/pixels.bin"):
+        freed += sum(file.stat().st_size for file in pixels.parent.iterdir())
+        _remove(pixels.parent)
+    for file in cache_folder().glob("[!.]*-bad.json"):
         file.unlink(missing_ok=True)
     return freed
+
+
+def _remove(folder: Path) -> None:
+    """Remove a store, of which nobody sees a part: it is renamed first."""
+    gone = folder.with_name(f".{folder.name}.{os.getpid()}.removed")
+    with suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _build(folder: Path, rows: Any, short_side: int | None, name: str) -> None:
@@ -166,18 +206,16 @@ def decoded(rows: Any, short_side: int | None, name: str) -> Iterator["NDArray[n
     """Pixels of every row in order, or why there are none; decoded by a thread for each core."""
     from tqdm import tqdm
 
-    def decode_row(content: bytes) -> "NDArray[np.uint8] | str":
+    def decode_row(index: int) -> "NDArray[np.uint8] | str":
         try:
-            return reduced(decode(content), short_side)
+            return reduced(decode(encoded(rows, index)), short_side)
         except BadImageError as error:
             return str(error)
+        except OSError as error:
+            return f"{UNREADABLE} ({error.strerror})"
 
-    waiting: deque[Future[NDArray[np.uint8] | str] | str] = deque()
-
-    def first() -> "NDArray[np.uint8] | str":
-        result = waiting.popleft()
-        return result if isinstance(result, str) else result.result()
-
+    count = len(available_cores())
+    waiting: deque[Future[NDArray[np.uint8] | str]] = deque()
     bar = tqdm(
         total=len(rows),
         desc=f"decode {name}",
@@ -186,17 +224,14 @@ def decoded(rows: Any, short_side: int | None, name: str) -> Iterator["NDArray[n
         delay=1,
         disable=not sys.stderr.isatty(),
     )
-    with ThreadPoolExecutor(len(available_cores())) as threads, bar:
+    with ThreadPoolExecutor(count) as threads, bar:
         for index in range(len(rows)):
-            try:
-                waiting.append(threads.submit(decode_row, encoded(rows, index)))
-            except OSError as error:
-                waiting.append(f"the file cannot be read ({error.strerror})")
-            if len(waiting) >= WAITING:
-                yield first()
+            waiting.append(threads.submit(decode_row, index))
+            if len(waiting) > 2 * count:  # large photographs shall not pile up
+                yield waiting.popleft().result()
                 bar.update()
         while waiting:
-            yield first()
+            yield waiting.popleft().result()
             bar.update()
 
 
@@ -214,21 +249,20 @@ def _reduction(height: int, width: int, short_side: int | None) -> float:
     return 1.0 if short_side is None else min(1.0, short_side / min(height, width))
 
 
-def bad_rows(rows: Any, fingerprint: str, name: str) -> Mapping[int, str]:
-    """What cannot be decoded of a split that has no store; remembered beside the stores.
-
-    Raises:
-        OSError: the place of the stores cannot be written.
-    """
-    file = cache_folder() / f"{fingerprint}-bad.json"
-    if not file.exists():
-        found = enumerate(decoded(rows, None, name))
-        bad = {row: result for row, result in found if isinstance(result, str)}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        written = file.with_name(f".{file.name}.{os.getpid()}")
-        written.write_text(json.dumps(bad), encoding="utf-8")
-        written.replace(file)
-    return {int(row): why for row, why in json.loads(file.read_text(encoding="utf-8")).items()}
+def bad_rows(rows: Any, name: str) -> Mapping[int, str]:
+    """What cannot be decoded of a split that has no store; remembered beside the stores."""
+    file = cache_folder() / f"{images_fingerprint(rows, with_times=True)}-bad.json"
+    if file.exists():
+        return _read_bad(file)
+    found = enumerate(decoded(rows, None, name))
+    bad = {row: result for row, result in found if isinstance(result, str)}
+    if not any(why.startswith(UNREADABLE) for why in bad.values()):  # which may pass
+        with suppress(OSError):  # then the next run looks again
+            file.parent.mkdir(parents=True, exist_ok=True)
+            written = file.with_name(f".{file.name}.{os.getpid()}")
+            written.write_text(json.dumps(bad), encoding="utf-8")
+            written.replace(file)
+    return bad
 
 
 def available_cores() -> Sequence[int]:

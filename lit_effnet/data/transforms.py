@@ -1,4 +1,4 @@
-"""Augmentation from albumentations transforms: random-resized-crop, flip and RandAugment."""
+"""Training images cropped, flipped and augmented by RandAugment; evaluation's central view."""
 
 import os
 import random
@@ -96,8 +96,7 @@ class Evaluation:
 
     def __init__(self, size: int, preprocessing: Preprocessing) -> None:
         self.size = size
-        # Rounded down, but 300 / (300 / 332) is 332 whatever floating point makes of it.
-        self.short_side = int(size / preprocessing.crop_fraction + 1e-6)
+        self.short_side = preprocessing.short_side(size)
         self.filter = Image.Resampling[preprocessing.interpolation.upper()]
 
     def __call__(self, image: "NDArray[np.uint8]", key: tuple[int, ...]) -> "NDArray[np.uint8]":

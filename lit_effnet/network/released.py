@@ -11,8 +11,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from functools import cache
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_effnet.network.efficientnet import Padding
-from lit_effnet.network.layouts import STEMS, layout_of
-from lit_effnet.network.weights import IMAGENET_MEAN, IMAGENET_STD, Weights
-from lit_effnet.scaling import VARIANTS, Variant
+from lit_effnet.network.conventions import (
+    as_layout_says,
+    as_timm_says,
+    as_torchvision_says,
+    recognised,
+    timm_config,
+    timm_config_of_file,
+    torchvision_of_file,
+)
+from lit_effnet.network.weights import Weights
 
 TIMEOUT_S = 5.0
-
-HALF = (0.5, 0.5, 0.5)
-LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3  # tensorflow/tpu, efficientnet/lite
-CROP_PADDING = 32  # pixels around the central crop; tensorflow/tpu, efficientnet/preprocessing.py
-LITE_IMAGE_SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 280, "b4": 300}
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.", "network.", "model.")
@@ -51,57 +51,83 @@ def choose(name: str | None = None) -> Weights:
     if name is None:
         return Weights()
     try:
-        return _find(name)
+        return find(name)
     except ValueError as error:
         raise ValueError(f"weights.name {name}: {str(error).removeprefix(f'{name}: ')}") from error
 
 
-def _find(name: str) -> Weights:
+def find(name: str) -> Weights:
+    """Weights by file, folder or name, as for `choose`.
+
+    Raises:
+        ValueError: they cannot be had, or are no weights.
+    """
     path = Path(name).expanduser()
-    if path.is_dir():
-        return _from_run(name, path)
     if path.exists():
-        return _from_file(name, path)
+        return _from_path(name, path)
     if re.fullmatch(r"\w+_Weights\.\w+", name):
         return _from_torchvision(name)
     if re.fullmatch(r"\w+_pytorch_model", name):
         return _from_package(name)
-    if path.suffix in (".safetensors", ".pth", ".pt", ".bin", ".ckpt") or name.startswith("."):
-        raise ValueError("no such file")
+    endings, beginnings = (".safetensors", ".pth", ".pt", ".bin", ".ckpt"), (".", "/", "~")
+    if name.endswith(endings) or name.startswith(beginnings):
+        raise ValueError("no such file or folder")
     return _from_hub(name)
 
 
+def _from_path(name: str, path: Path) -> Weights:
+    if (path / "model.safetensors").exists():
+        return _from_file(name, path / "model.safetensors")
+    if path.is_dir():
+        return _from_run(name, path, path / "checkpoints" / "last.ckpt")
+    run = path.absolute().parent.parent
+    if path.absolute().parent.name == "checkpoints" and (run / "run.json").exists():
+        return _from_run(name, run, path)
+    return _from_file(name, path)
+
+
 def _from_file(name: str, path: Path) -> Weights:
-    weights = _recognised(Weights(name, read_state(path)))
-    config = path.with_name("config.json")
-    if config.exists():
-        return _as_timm_says(weights, json.loads(config.read_text(encoding="utf-8")))
-    if told := _timm_config_of_file(path.name):
-        return _as_timm_says(weights, told)
-    if told := _torchvision_of_file(path.name):
-        return _as_torchvision_says(weights, told)
-    return _as_layout_says(weights, path.name)
+    weights = recognised(Weights(name, read_state(path), seen_imagenet=True))
+    if config := _timm_config_beside(path):
+        return as_timm_says(weights, config)
+    if told := timm_config_of_file(path.name):
+        return as_timm_says(weights, told)
+    if told := torchvision_of_file(path.name):
+        return as_torchvision_says(weights, told)
+    if weights.layout in (None, "timm") and (told := timm_config(path.stem)):
+        note = f"taken for timm's {path.stem} by its file's name, with its size and crop"
+        exact = "." in path.stem  # timm's name with the tag of its training
+        return replace(as_timm_says(weights, told), notes=() if exact else (note,))
+    return as_layout_says(weights, path.name)
 
 
-def _from_run(name: str, folder: Path) -> Weights:
-    checkpoint = folder / "checkpoints" / "last.ckpt"
+def _timm_config_beside(path: Path) -> Mapping[str, Any] | None:
+    """timm's `config.json` in the file's folder, if there is one and it is timm's."""
+    try:
+        config = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) and "pretrained_cfg" in config else None
+
+
+def _from_run(name: str, folder: Path, checkpoint: Path) -> Weights:
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        prepared, told = record["data"]["preprocessing"], record["network"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError("is a folder, but no run folder with a run.json") from error
-    weights = _recognised(Weights(name, read_state(checkpoint)))
-    return replace(
-        weights,
-        padding=told["padding"],
-        bn_eps=told["bn_eps"],
-        image_size=record["data"]["image_size"],
-        crop_fraction=prepared["crop_fraction"],
-        interpolation=prepared["interpolation"],
-        mean=tuple(prepared["mean"]),
-        std=tuple(prepared["std"]),
-        trained_here=True,
-    )
+        data, network = record["data"], record["network"]
+        told = {
+            "padding": network["padding"],
+            "bn_eps": network["bn_eps"],
+            "image_size": data["image_size"],
+            "resolution": record["scaling"]["resolution"],
+            "seen_imagenet": record["seen_imagenet"],
+            **{key: data["preprocessing"][key] for key in ("crop_fraction", "interpolation")},
+            **{key: tuple(data["preprocessing"][key]) for key in ("mean", "std")},
+        }
+    except FileNotFoundError as error:
+        raise ValueError("is a folder without run.json or model.safetensors") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"its run.json does not tell what it trained ({error})") from error
+    return replace(recognised(Weights(name, read_state(checkpoint))), **told)
 
 
 def _from_package(name: str) -> Weights:
@@ -125,7 +151,7 @@ def _from_torchvision(name: str) -> Weights:
             state = released.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
         raise ValueError(f"cannot be downloaded ({error}); give the file instead") from error
-    return _as_torchvision_says(_recognised(Weights(name, state)), released)
+    return as_torchvision_says(recognised(Weights(name, state, seen_imagenet=True)), released)
 
 
 def _from_hub(name: str) -> Weights:
@@ -144,8 +170,8 @@ def _from_hub(name: str) -> Weights:
         raise ValueError(
             f"cannot be had from the hub as {hub_id} ({reason}); give a file instead"
         ) from error
-    weights = _recognised(Weights(name, read_state(Path(file))))
-    return _as_timm_says(weights, json.loads(Path(config).read_text(encoding="utf-8")))
+    weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
+    return as_timm_says(weights, json.loads(Path(config).read_text(encoding="utf-8")))
 
 
 def _check_timm_name(name: str) -> None:
@@ -197,147 +223,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
             break
-    state = {k: v for k, v in content.items() if isinstance(v, Tensor)} if content else {}
+    items = content.items() if isinstance(content, dict) else ()
+    state = {k: v for k, v in items if isinstance(k, str) and isinstance(v, Tensor)}
     if not state:
-        raise ValueError(f"{path}: has no tensors")
+        raise ValueError(f"{path}: has no tensors by name")
     while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), None):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
-
-
-def _recognised(weights: Weights) -> Weights:
-    """With the layout, and which variant has these shapes."""
-    layout, state = layout_of(weights.state), weights.state
-    if layout is None:
-        return weights
-    blocks, head_input, squeezes = _shape(state)
-    variant, lite = None, False
-    for name, known in VARIANTS.items():
-        for is_lite in (False, True):
-            stages = known.scaling.stages(fix_first_last=is_lite)
-            found = (sum(stage.repeats for stage in stages), stages[-1].channels)
-            if found == (blocks, head_input) and is_lite != squeezes and variant is None:
-                variant, lite = name, is_lite
-    stem = next(stem for stem in STEMS if stem in state)
-    padding: Padding | None = None
-    if layout == "lit_effnet":
-        padding = "same" if state[stem].ndim == 4 and stem == "stem.1.weight" else "symmetric"
-    return replace(weights, layout=layout, variant=variant, lite=lite, padding=padding)
-
-
-def _shape(state: Mapping[str, Tensor]) -> tuple[int, int, bool]:
-    """Number of blocks, input channels of the head's convolution, and whether there are gates."""
-    depthwise = [k for k, t in state.items() if t.ndim == 4 and t.shape[1] == 1 and t.shape[2] > 1]
-    heads = [t for t in state.values() if t.ndim == 4 and t.shape[2:] == (1, 1)]
-    squeezes = any("se" in re.split(r"[._]", k) or "fc1" in k for k in state)
-    return len(depthwise), heads[-1].shape[1] if heads else 0, squeezes
-
-
-def _as_timm_says(weights: Weights, config: Mapping[str, Any]) -> Weights:
-    """With what timm's `config.json`, or its table, tells of them."""
-    told = {**config, **config.get("pretrained_cfg", {})}
-    architecture = str(told.get("architecture", ""))
-    padding, bn_eps = weights.padding, weights.bn_eps
-    if weights.layout is not None:
-        from_tensorflow = architecture.startswith("tf_")
-        padding, bn_eps = ("same", 1e-3) if from_tensorflow else ("symmetric", 1e-5)
-    return replace(
-        weights,
-        padding=padding,
-        bn_eps=bn_eps,
-        image_size=told["input_size"][-1],
-        crop_fraction=told["crop_pct"],
-        interpolation=told["interpolation"],
-        mean=tuple(told["mean"]),
-        std=tuple(told["std"]),
-    )
-
-
-def _as_torchvision_says(weights: Weights, released: Any) -> Weights:
-    prepared = released.transforms()
-    (size,), (resized,) = prepared.crop_size, prepared.resize_size
-    return replace(
-        weights,
-        padding="symmetric",
-        image_size=size,
-        crop_fraction=size / resized,
-        interpolation=prepared.interpolation.value,
-        mean=tuple(prepared.mean),
-        std=tuple(prepared.std),
-        bn_eps=None if weights.layout is None else _torchvision_eps(weights.variant),
-    )
-
-
-def _torchvision_eps(variant: str | None) -> float:
-    """torchvision, efficientnet.py: B5 to B7 were ported from TensorFlow with its epsilon."""
-    return 1e-3 if variant in ("b5", "b6", "b7") else 1e-5
-
-
-def _as_layout_says(weights: Weights, file: str) -> Weights:
-    """With what follows from the layout alone, and a note on what does not."""
-    known = VARIANTS.get(weights.variant or "")
-    size = _image_size(known, weights) if known else None
-    if weights.layout == "efficientnet_pytorch":
-        mean, std = (LITE_MEAN, LITE_STD) if weights.lite else (IMAGENET_MEAN, IMAGENET_STD)
-        if file.startswith("adv-"):  # AdvProp's, whose pixels go from -1 to 1
-            mean, std = HALF, HALF
-        return _sized(replace(weights, padding="same", bn_eps=1e-3, mean=mean, std=std), size)
-    if weights.layout == "torchvision":
-        eps = _torchvision_eps(weights.variant)
-        return _sized(replace(weights, padding="symmetric", bn_eps=eps), size)
-    if weights.layout == "timm":
-        note = (
-            "the file does not say what it expects: symmetric padding and epsilon 1e-5 are "
-            "assumed, timm's for names without tf_ (--model.padding same --model.bn_eps 0.001 "
-            "for those with it)"
-        )
-        return _sized(replace(weights, padding="symmetric", bn_eps=1e-5, notes=(note,)), size)
-    return _sized(weights, size)
-
-
-def _image_size(known: Variant, weights: Weights) -> int:
-    return LITE_IMAGE_SIZES[str(weights.variant)] if weights.lite else known.image_size
-
-
-def _sized(weights: Weights, size: int | None) -> Weights:
-    if size is None:
-        return weights
-    return replace(weights, image_size=size, crop_fraction=size / (size + CROP_PADDING))
-
-
-@cache
-def _timm_files() -> Mapping[str, str]:
-    """timm's pretrained names by the file's name."""
-    from timm import list_pretrained
-    from timm.models import get_pretrained_cfg
-
-    found = {}
-    for name in list_pretrained("*efficientnet*") + list_pretrained("*res*net*"):
-        config = get_pretrained_cfg(name)
-        if config is not None and config.url:
-            found[str(config.url).rsplit("/", 1)[-1]] = name
-    return found
-
-
-def _timm_config_of_file(file: str) -> Mapping[str, Any] | None:
-    from timm.models import get_pretrained_cfg
-
-    name = _timm_files().get(file) or Path(file).stem
-    config = get_pretrained_cfg(name, allow_unregistered=False) if _is_timm_name(name) else None
-    return None if config is None else asdict(config)
-
-
-def _is_timm_name(name: str) -> bool:
-    from timm import is_model
-
-    return bool(is_model(name.split(".", 1)[0]))
-
-
-def _torchvision_of_file(file: str) -> Any:
-    from torchvision import models
-
-    for name in models.list_models(models):
-        for released in models.get_model_weights(name):
-            if released.url.rsplit("/", 1)[-1] == file:
-                return released
-    return None

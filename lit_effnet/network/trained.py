@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from lit_effnet.network.registry import OURS, build
-from lit_effnet.network.released import choose
+from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import Scaling
 
@@ -20,7 +20,7 @@ def network_of_run(folder: Path) -> tuple[nn.Module, Weights]:
     """
     if not (folder / "run.json").exists():
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
-    weights = choose(str(folder))
+    weights = find(str(folder))
     record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     options = {key: value for key, value in record["model"].items() if key != "name"}
     name = record["model"].get("name", "efficientnet")

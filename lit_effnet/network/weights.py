@@ -34,7 +34,8 @@ class Weights:
         mean: By channel, of pixels from 0 to 1.
         std: By channel, of pixels from 0 to 1.
         notes: What had to be assumed.
-        trained_here: Whether they come from a run of this suite.
+        resolution: The multiplier that image_size holds already; null where it is a variant's.
+        seen_imagenet: Whether they were trained on ImageNet, or from weights that were.
     """
 
     name: str | None = None
@@ -50,12 +51,8 @@ class Weights:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     notes: tuple[str, ...] = ()
-    trained_here: bool = False
-
-    @property
-    def released(self) -> bool:
-        """Whether others trained them, as far as is known on ImageNet."""
-        return self.name is not None and not self.trained_here
+    resolution: float | None = None
+    seen_imagenet: bool = False
 
     @property
     def fingerprint(self) -> str:

@@ -205,7 +205,12 @@ class RunRecord(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """The training was stopped, from outside or by an error."""
+        """The training was stopped, from outside or by an error.
+
+        What stops a test leaves the training finished.
+        """
+        if trainer.testing:
+            return
         stopped = isinstance(exception, KeyboardInterrupt | SystemExit)
         self.record["error"] = f"{type(exception).__name__}: {exception}".strip(": ")
         # A full disk is told of by the error itself; the record stays as it last was.

@@ -20,11 +20,12 @@ def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_headers_count_sizes_and_modes(own_images: Path) -> None:
     Image.new("L", (300, 20)).save(own_images / "cat" / "00.jpg")
     (own_images / "cat" / "01.jpg").write_bytes(b"")
-    found = headers(find(str(own_images)).splits["train"])
+    found = headers(find(str(own_images)), "train")
     assert found.read == 48
     assert found.modes.get("L JPEG", 0) + found.modes["RGB JPEG"] + len(found.bad) == 48
     assert found.widths[0] >= 40
-    every = [headers(split) for split in find(str(own_images)).splits.values()]
+    images = find(str(own_images))
+    every = [headers(images, split) for split in images.splits]
     assert sum(len(part.bad) for part in every) == 1
     assert sum(part.modes.get("L JPEG", 0) for part in every) == 1
     assert max(part.widths[2] for part in every) == 300

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.cutting import stratified_cut
+from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.rows import encoded, labels_of, where
 from lit_effnet.data.sources import find, load_from_hub
 
@@ -145,7 +146,7 @@ def test_files_saved_without_types_are_read(tmp_path: Path) -> None:
     assert labels_of(found.splits["train"])[:2].tolist() == [1, 0]
     assert encoded(found.splits["train"], 0) == png(0)
     numbers = plain.remove_columns("name").add_column("label", [0, 2] * 20)
-    assert find(write(tmp_path / "number", train=numbers)).classes == ("0", "1", "2")
+    assert find(write(tmp_path / "number", train=numbers)).classes == ("0", "2")
     nested = Dataset.from_dict({"image": [{"bytes": png(1), "path": "a"}] * 20, "y": [0, 1] * 10})
     assert len(find(write(tmp_path / "nested", train=nested)).splits["train"]) == 16
 
@@ -214,7 +215,7 @@ def test_what_cannot_be_reached_says_what_was_tried_and_how_to_do_without(name: 
         find(name)
     message = str(raised.value)
     assert str(CATALOG[name].hub_id) in message
-    assert "--data.path FOLDER reads a local copy" in message
+    assert "--data.path FOLDER reads a local copy (`hf download" in message
     assert "\n" not in message
 
 
@@ -310,3 +311,179 @@ def test_every_entry_says_where_it_comes_from_and_how_that_was_checked() -> None
 
 def test_tests_keep_their_arrow_tables_to_themselves() -> None:
     assert "lit_effnet-tests-" in str(datasets.config.HF_DATASETS_CACHE)
+
+
+def test_the_same_class_has_the_same_number_in_every_split(tmp_path: Path) -> None:
+    names = {"train": ["cat", "dog"], "test": ["dog", "cat"]}
+    splits = {}
+    for split, order in names.items():
+        features = Features({"image": Image(), "label": ClassLabel(names=order)})
+        images = [{"bytes": png(k), "path": None} for k in range(20)]
+        splits[split] = Dataset.from_dict({"image": images, "label": [0] * 15 + [1] * 5}, features)
+    DatasetDict(splits).save_to_disk(tmp_path / "a")
+    found = find(str(tmp_path / "a"))
+    assert found.classes == ("cat", "dog")
+    assert labels_of(found.splits["test"]).tolist() == [1] * 15 + [0] * 5
+    features = Features({"image": Image(), "label": ClassLabel(names=["cat", "cow"])})
+    DatasetDict(train=splits["train"], test=splits["test"].cast(features)).save_to_disk(
+        tmp_path / "b"
+    )
+    with pytest.raises(ValueError, match=r"split test has classes that train has not: \['cow'\]"):
+        find(str(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([True, False], ("False", "True")),
+        ([1, 2], ("1", "2")),
+        ([10, 9], ("9", "10")),
+        ([1.0, 3.0], ("1", "3")),
+        ([0.5, 1.0], ("0.5", "1")),
+        (["b", "a"], ("a", "b")),
+    ],
+)
+def test_labels_of_any_kind_are_classes(labels: list, classes: tuple, tmp_path: Path) -> None:
+    plain = Dataset.from_dict({"image": [png(k) for k in range(40)], "label": labels * 20})
+    assert find(write(tmp_path, train=plain)).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1.0, float("nan")], "split train row 1 has no label"),
+        ([1, None], "split train row 1 has no label"),
+        (["a", None], "split train row 1 has no label"),
+        ([[1], [2]], "name no class each"),
+        ([0], "has only the class 0; there must be two at least"),
+    ],
+)
+def test_labels_that_name_no_class_are_one_line(labels: list, message: str, tmp_path: Path) -> None:
+    from lit_effnet.data.images import ImageData
+
+    times = 40 // len(labels)
+    plain = Dataset.from_dict({"image": [png(k) for k in range(40)], "label": labels * times})
+    with pytest.raises(ValueError, match=message) as raised:
+        ImageData(write(tmp_path, train=plain)).setup("fit")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_null_label_of_a_class_label_is_one_line(tmp_path: Path) -> None:
+    features = Features({"image": Image(), "label": ClassLabel(names=["a", "b"])})
+    images = [{"bytes": png(k), "path": None} for k in range(20)]
+    split = Dataset.from_dict({"image": images, "label": [0, None] * 10}, features)
+    with pytest.raises(ValueError, match=r"split \w+ row \d+ has label -1"):
+        find(write(tmp_path, train=split))
+
+
+def test_a_row_without_an_image_is_a_bad_image(tmp_path: Path) -> None:
+    images = [None if k == 7 else {"bytes": png(k), "path": None} for k in range(40)]
+    split = Dataset.from_dict({"image": images, "label": [0, 1] * 20}, rows(2, 2).features)
+    found = find(write(tmp_path, train=split))
+    bad = [s for s, part in found.splits.items() for k in range(len(part))
+           if found.where(s, k).endswith(" row 7")]  # fmt: skip
+    assert len(bad) == 1
+
+    def read_all() -> None:
+        for part in found.splits.values():
+            for index in range(len(part)):
+                encoded(part, index)
+
+    with pytest.raises(BadImageError, match="the row has no image"):
+        read_all()
+
+
+def test_a_row_is_named_by_its_owners_number(tmp_path: Path) -> None:
+    """Also after splits were cut from train."""
+    found = find(write(tmp_path, train=rows(60)))
+    original = rows(60)
+    for split, part in found.splits.items():
+        for index in range(len(part)):
+            place = found.where(split, index)
+            number = int(place.rsplit("row ", 1)[1])
+            assert (
+                encoded(part, index)
+                == original.cast_column("image", Image(decode=False))[number]["image"]["bytes"]
+            )
+            assert place.startswith("train" if split == "train" else f"{split}, cut from train,")
+
+
+def test_columns_that_make_no_sense_are_one_line(tmp_path: Path) -> None:
+    folder = write(tmp_path, train=rows(30))
+    with pytest.raises(ValueError, match=r"^image_column 'label': holds no images"):
+        find(folder, image_column="label", label_column="image")
+    with pytest.raises(ValueError, match=r"^image_column 'image': is the column of labels too"):
+        find(folder, image_column="image", label_column="image")
+
+
+def test_splits_without_train_are_what_they_are_called(own_images: Path, tmp_path: Path) -> None:
+    for split in ("val", "test"):
+        shutil.copytree(own_images, tmp_path / "ev" / split)
+    found = find(str(tmp_path / "ev"))
+    assert list(found.splits) == ["validation", "test"]
+    assert found.classes == ("cat", "dog", "test_tube")
+    shutil.copytree(own_images / "cat", tmp_path / "ev" / "cow")
+    with pytest.raises(ValueError, match="as splits have, beside cow: move one or the other"):
+        find(str(tmp_path / "ev"))
+
+
+def test_a_class_called_as_a_split_is_a_class(own_images: Path) -> None:
+    (own_images / "dog").rename(own_images / "train")
+    assert find(str(own_images)).classes == ("cat", "test_tube", "train")
+
+
+def test_catalog_names_take_class_folders_by_our_names(own_images: Path, tmp_path: Path) -> None:
+    root = tmp_path / "tiny"
+    shutil.copytree(own_images, root / "train")
+    shutil.copytree(own_images, root / "val")
+    found = find("tiny_imagenet", str(root))
+    assert {name: len(split) for name, split in found.splits.items()} == {
+        "train": 60,
+        "validation": 60,
+    }
+    assert len(find("cifar10", str(own_images)).splits["validation"]) == 6
+
+
+def test_what_is_left_out_of_a_folder_is_noted_and_links_are_followed(
+    own_images: Path, tmp_path: Path
+) -> None:
+    (own_images / "cat" / "a.heic").touch()
+    (own_images / "cat" / "b.txt").touch()
+    (own_images / "__MACOSX").mkdir()
+    (own_images / "dog").rename(tmp_path / "dogs")
+    (own_images / "dog").symlink_to(tmp_path / "dogs")
+    (own_images / "cat" / "broken.jpg").symlink_to(tmp_path / "nowhere")
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "x.jpg").write_bytes(png(1))
+    (own_images / "cat" / "linked").symlink_to(more)
+    found = find(str(own_images))
+    assert found.classes == ("cat", "dog", "test_tube")
+    assert sum(map(len, found.splits.values())) == 62  # the broken link is a bad image
+    notes = " ".join(found.notes)
+    assert "no class, since there is no image in it: __MACOSX" in notes
+    assert "2 other files are no images (.heic, .txt)" in notes
+
+
+def test_imagenettes_folder_of_one_size_is_taken(tmp_path: Path) -> None:
+    """The hub's converted branch has a folder for each configuration."""
+    for size in ("160px", "320px", "full_size"):
+        for split, count in (("train", 40), ("validation", 20)):
+            folder = tmp_path / size / split
+            folder.mkdir(parents=True)
+            rows(count, 10).to_parquet(folder / "0000.parquet")
+    sizes = {name: len(split) for name, split in find("imagenette", str(tmp_path)).splits.items()}
+    assert sizes == {"train": 40, "validation": 20}
+
+
+def test_a_large_table_is_not_gathered_for_its_sizes(tmp_path: Path) -> None:
+    """Tables may hold more bytes than one Arrow array; the same images, however chunked."""
+    from datasets import concatenate_datasets
+
+    from lit_effnet.data.rows import images_fingerprint
+
+    whole = rows(30).cast_column("image", Image(decode=False))
+    parts = concatenate_datasets([whole.select(range(10)), whole.select(range(10, 30))])
+    assert len(parts.data["image"].chunks) > 1
+    assert images_fingerprint(parts) == images_fingerprint(whole)
+    assert images_fingerprint(whole.select([1, 0, *range(2, 30)])) != images_fingerprint(whole)

@@ -14,7 +14,7 @@ from efficientnet_pytorch import EfficientNet as LukemelasPeer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lit_effnet.network import released as module
+from lit_effnet.network import conventions as module
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.layouts import layout_of, names, to_layout
 from lit_effnet.network.registry import build
@@ -241,10 +241,10 @@ def test_a_pickle_that_could_run_code_is_refused(
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("none.pth", None, "weights.name .*none.pth: no such file"),
+        ("none.pth", None, "weights.name .*none.pth: no such file or folder"),
         ("text.pth", b"hello", "is no file of tensors"),
         ("empty.safetensors", b"", "is no file of tensors"),
-        ("folder/", None, "no run folder with a run.json"),
+        ("folder/", None, "is a folder without run.json or model.safetensors"),
     ],
 )
 def test_bad_files_are_one_line(

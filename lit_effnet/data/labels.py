@@ -1,0 +1,77 @@
+"""Labels of any kind to numbers of classes, the same class the same number in every split."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from lit_effnet.data.rows import labels_of
+
+NAMING = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_integer,
+    pa.types.is_boolean,
+    pa.types.is_floating,
+)
+UNLABELLED = -1  # as many owners mark images whose label they keep
+
+
+def encode_labels(splits: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Splits whose column `label` holds class numbers, and the names of the classes of train.
+
+    Names, whole numbers and truth values are classes; -1 stays -1.
+
+    Raises:
+        ValueError: a split has classes that train has not, or labels that name no class.
+    """
+    from datasets import ClassLabel
+
+    first = "train" if "train" in splits else next(iter(splits))
+    names = _names_of(first, splits[first])
+    number = {name: index for index, name in enumerate(names)}
+    encoded = {}
+    for split, rows in splits.items():
+        feature = rows.features["label"]
+        if isinstance(feature, ClassLabel) and tuple(feature.names) == names:
+            encoded[split] = rows
+            continue
+        texts = _texts(split, rows)
+        unknown = sorted(set(texts) - set(number) - {str(UNLABELLED)})
+        if unknown:
+            raise ValueError(f"split {split} has classes that {first} has not: {unknown[:5]}")
+        labels = [number.get(text, UNLABELLED) for text in texts]
+        encoded[split] = rows.remove_columns("label").add_column(
+            "label", labels, feature=ClassLabel(names=list(names))
+        )
+    return encoded, names
+
+
+def _names_of(split: str, rows: Any) -> tuple[str, ...]:
+    from datasets import ClassLabel
+
+    feature = rows.features["label"]
+    if isinstance(feature, ClassLabel):
+        return tuple(feature.names)
+    texts = set(_texts(split, rows)) - {str(UNLABELLED)}
+    whole = all(text.isdigit() for text in texts)
+    return tuple(sorted(texts, key=int) if whole else sorted(texts))
+
+
+def _texts(split: str, rows: Any) -> Sequence[str]:
+    """The class of each row by name."""
+    from datasets import ClassLabel
+
+    feature, kind = rows.features["label"], rows.data["label"].type
+    if isinstance(feature, ClassLabel):
+        names = feature.names
+        return [names[k] if 0 <= k < len(names) else str(UNLABELLED) for k in labels_of(rows)]
+    if not any(is_kind(kind) for is_kind in NAMING):
+        raise ValueError(f"split {split}: labels of type {kind} name no class each")
+    values = rows.select_columns(["label"]).with_format(None)["label"][:]
+    for row, value in enumerate(values):
+        if value is None or value != value:  # noqa: PLR0124 # which only NaN is
+            raise ValueError(f"split {split} row {row} has no label")
+    if pa.types.is_floating(kind):  # as pandas keeps whole numbers where one was missing
+        values = [int(value) if float(value).is_integer() else value for value in values]
+    return [str(value) for value in values]
