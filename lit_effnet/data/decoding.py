@@ -158,4 +158,5 @@ def _what_else(encoded: bytes) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if "truncated" in message.lower() else f"cannot be decoded ({message})"

@@ -153,10 +153,10 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "JPEG of a header": (lambda: saved(NOISE, "JPEG")[:9], "Truncated File Read"),
     "PNG cut off": (lambda: saved(NOISE, "PNG")[:-900], "truncated"),
     "GIF cut off": (lambda: saved(NOISE, "GIF")[:-900], "truncated"),
-    "WebP cut off": (lambda: saved(NOISE, "WEBP")[:-200], ""),
+    "WebP cut off": (lambda: saved(NOISE, "WEBP")[:-200], "cannot be decoded (could not create"),
     "PNG with a flipped bit": (
         lambda: saved(NOISE, "PNG").replace(b"IDAT", b"IDAt", 1),
-        "",
+        "a PNG file with a broken header",
     ),
     "bomb": (lambda: png_of(40_000, 40_000), "a decompression bomb"),
     "lesser bomb": (lambda: png_of(12_000, 12_000), "12000 x 12000 pixels, more than 134,217,728"),
