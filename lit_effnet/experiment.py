@@ -19,15 +19,12 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_effnet import scaling as scalings
+from lit_effnet.building import augmentation, classifier, preprocessing
 from lit_effnet.command_line import OneLineErrors, fail
-from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData
-from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.network import released
-from lit_effnet.network.efficientnet import Activation, Padding
-from lit_effnet.network.registry import NETWORKS, OURS, build
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS, Scaling
+from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
@@ -65,88 +62,6 @@ class Parser(OneLineErrors, LightningArgumentParser):
     def keys(self) -> list[str]:
         """The names of the arguments that a person can set; others follow from them."""
         return [key for key in super().keys() if key not in self.linked]  # noqa: SIM118
-
-
-def classifier(
-    *,
-    scaling: Scaling,
-    recipe: Recipe,
-    weights: Weights,
-    num_classes: int,
-    batch_size: int,
-    name: str = "efficientnet",
-    se_ratio: float | None = None,
-    activation: Activation | None = None,
-    padding: Padding | None = None,
-    bn_eps: float | None = None,
-) -> LitClassifier:
-    """The network to train, with its recipe; null keeps the network's own choice.
-
-    Args:
-        scaling: Set by --scaling.
-        recipe: Set by --recipe.
-        weights: Set by --weights.
-        num_classes: Set by the data.
-        batch_size: Set by --data.batch_size.
-        name: efficientnet, efficientnet_lite, or a baseline: resnet50, resnet152, densenet201,
-            mobilenetv2, mobilenetv3_large, wide_resnet50_2, wide_resnet101_2, mnasnet_a1,
-            mnasnet_b1, nasnet_large.
-        se_ratio: Squeezed channels over a block's input channels; 0 builds no gate.
-        activation: Activation of all convolutions and gates.
-        padding: symmetric as in PyTorch, or same as in TensorFlow; null keeps the weights'.
-        bn_eps: Batch norm's epsilon; null keeps the weights'.
-    """
-    if name not in NETWORKS:
-        raise ValueError(f"model.name {name!r}: must be one of {', '.join(NETWORKS)}")
-    ours = name in OURS
-    options = {
-        "se_ratio": se_ratio,
-        "activation": activation,
-        "padding": weights.padding if padding is None and ours else padding,
-        "bn_eps": weights.bn_eps if bn_eps is None and ours else bn_eps,
-    }
-    network = build(
-        name,
-        scaling,
-        num_classes,
-        dropout=recipe.dropout,
-        drop_path_rate=recipe.drop_path_rate,
-        **{key: value for key, value in options.items() if value is not None},
-    )
-    return LitClassifier(network, recipe, num_classes, batch_size)
-
-
-def augmentation(recipe: Recipe) -> Augment:
-    """The part of a recipe that the data applies."""
-    return Augment(
-        (recipe.crop_scale_min, 1.0),
-        recipe.flip,
-        recipe.randaugment_layers,
-        recipe.randaugment_magnitude,
-    )
-
-
-def preprocessing(weights: Weights, scaling: Scaling) -> Preprocessing | None:
-    """How the weights want their images; the data set's own way where there are none.
-
-    Their image size holds a resolution multiplier already, their run's or that of the variant
-    whose depth and width the scaling has; without it, it is the size at resolution 1.
-    """
-    if weights.name is None:
-        return None
-    of_variant = [
-        variant.image_size / BASE_IMAGE_SIZE
-        for variant in VARIANTS.values()
-        if (variant.depth, variant.width) == (scaling.depth, scaling.width)
-    ]
-    held = weights.resolution or next(iter(of_variant), 1.0)
-    return Preprocessing(
-        None if weights.image_size is None else weights.image_size / held,
-        weights.crop_fraction,
-        weights.interpolation,  # type: ignore[arg-type] # checked there
-        weights.mean,
-        weights.std,
-    )
 
 
 class Experiment(LightningCLI):

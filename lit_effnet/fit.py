@@ -17,6 +17,7 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
+from lit_effnet.announcements import closing_line, opening_lines
 from lit_effnet.command_line import fail, one_line_errors, plain_warnings, quiet_libraries
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment import Experiment
@@ -25,10 +26,9 @@ from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.checkpoints import checkpoint_callbacks
 from lit_effnet.training.failure import explain_failure
-from lit_effnet.training.progress import EpochBar, EpochLines, percent, say
+from lit_effnet.training.progress import EpochBar, EpochLines, say
 from lit_effnet.training.record import (
     FINISHED,
-    HEADLINE,
     INTERRUPTED,
     RUNNING,
     RunFolder,
@@ -309,44 +309,6 @@ def make_folder(folder: RunFolder, root: str) -> None:
 def new_id() -> str:
     """A name that sorts by time; the process's number keeps runs of one second apart."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
-
-
-def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
-    """What is about to be trained."""
-    record = recorder.record
-    scaling, cost, data = record["scaling"], record["complexity"], record["data"]
-    images = ", ".join(f"{count:,} {split}" for split, count in data["images"].items())
-    notes = [*data["notes"], *(record["weights"] or {}).get("notes", ())]
-    if data["seen_in_pretraining"]:
-        notes.append("its images were seen in pretraining: they are ImageNet's")
-    weights = [f"weights  {experiment.weights.name}: {experiment.loaded}"] * bool(experiment.loaded)
-    return "\n".join(
-        (
-            f"network  {record['model']['name']}, depth {scaling['depth']:.4g}, width "
-            f"{scaling['width']:.4g}, {data['image_size']} px: {cost['params'] / 1e6:.2f} M "
-            f"parameters, {cost['macs'] / 1e6:,.1f} M MACs",
-            *weights,
-            f"data     {data['name']}: {images} images, {data['classes']} classes",
-            *(f"         {note}" for note in notes),
-            f"recipe   {record['recipe']['name']}, {experiment.length}, "
-            f"batch {data['batch_size']}, {record['precision']} on {record['device']}",
-            f"run      {recorder.folder.path}",
-        )
-    )
-
-
-def closing_line(folder: RunFolder) -> str:
-    """Top-1, time, MACs and the run folder."""
-    record = folder.read()
-    cost, best = record["cost"], record.get("best")
-    top1 = "not validated"
-    if best:
-        top1 = f"val top-1 {percent(record['metrics'][HEADLINE])}"
-        top1 += f" (best {percent(best[HEADLINE])} in epoch {best['epoch'] + 1})"
-    if "test" in record:
-        top1 += f", test top-1 {percent(record['test']['test/top1'])}"
-    macs = record["complexity"]["macs"] / 1e6
-    return f"{top1}, {cost['seconds']:.0f} s, {macs:,.1f} M MACs, {folder.path}"
 
 
 if __name__ == "__main__":

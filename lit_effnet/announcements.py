@@ -1,0 +1,43 @@
+"""What a person is told of a run before it trains and when it has ended."""
+
+from lit_effnet.experiment import Experiment
+from lit_effnet.training.progress import percent
+from lit_effnet.training.record import HEADLINE, RunFolder, RunRecord
+
+
+def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
+    """What is about to be trained."""
+    record = recorder.record
+    scaling, cost, data = record["scaling"], record["complexity"], record["data"]
+    images = ", ".join(f"{count:,} {split}" for split, count in data["images"].items())
+    notes = [*data["notes"], *(record["weights"] or {}).get("notes", ())]
+    if data["seen_in_pretraining"]:
+        notes.append("its images were seen in pretraining: they are ImageNet's")
+    weights = [f"weights  {experiment.weights.name}: {experiment.loaded}"] * bool(experiment.loaded)
+    return "\n".join(
+        (
+            f"network  {record['model']['name']}, depth {scaling['depth']:.4g}, width "
+            f"{scaling['width']:.4g}, {data['image_size']} px: {cost['params'] / 1e6:.2f} M "
+            f"parameters, {cost['macs'] / 1e6:,.1f} M MACs",
+            *weights,
+            f"data     {data['name']}: {images} images, {data['classes']} classes",
+            *(f"         {note}" for note in notes),
+            f"recipe   {record['recipe']['name']}, {experiment.length}, "
+            f"batch {data['batch_size']}, {record['precision']} on {record['device']}",
+            f"run      {recorder.folder.path}",
+        )
+    )
+
+
+def closing_line(folder: RunFolder) -> str:
+    """Top-1, time, MACs and the run folder."""
+    record = folder.read()
+    cost, best = record["cost"], record.get("best")
+    top1 = "not validated"
+    if best:
+        top1 = f"val top-1 {percent(record['metrics'][HEADLINE])}"
+        top1 += f" (best {percent(best[HEADLINE])} in epoch {best['epoch'] + 1})"
+    if "test" in record:
+        top1 += f", test top-1 {percent(record['test']['test/top1'])}"
+    macs = record["complexity"]["macs"] / 1e6
+    return f"{top1}, {cost['seconds']:.0f} s, {macs:,.1f} M MACs, {folder.path}"
