@@ -13,7 +13,12 @@ def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
     notes = [*data["notes"], *(record["weights"] or {}).get("notes", ())]
     if data["seen_in_pretraining"]:
         notes.append("its images were seen in pretraining: they are ImageNet's")
-    weights = [f"weights  {experiment.weights.name}: {experiment.loaded}"] * bool(experiment.loaded)
+    weights = []
+    if record["weights"] is not None:
+        began = record["weights"]["name"]
+        resumed = experiment.weights.name != began
+        told = "what the run began with" if resumed else experiment.loaded
+        weights = [f"weights  {began}: {told}"]
     return "\n".join(
         (
             f"network  {record['model']['name']}, depth {scaling['depth']:.4g}, width "

@@ -195,7 +195,7 @@ class Experiment(LightningCLI):
             steps = options.max_epochs * self.epoch_steps
             if recipe.steps is not None and abs(steps - recipe.steps) > 0.1 * recipe.steps:
                 warnings.warn(
-                    f"recipe.steps {recipe.steps:,}: whole epochs are trained, {steps:,} steps",
+                    f"--recipe.steps {recipe.steps:,}: whole epochs are trained, {steps:,} steps",
                     stacklevel=2,
                 )
 
@@ -203,8 +203,8 @@ class Experiment(LightningCLI):
     def length(self) -> str:
         """How long the training is, for a person."""
         epochs = self.config.trainer.max_epochs
-        steps = f" ({epochs * self.epoch_steps:,} steps)" if self.epoch_steps else ""
-        return f"{epochs} epochs{steps}"
+        steps = epochs * self.epoch_steps
+        return f"{epochs} epoch{'s' * (epochs != 1)} ({steps:,} step{'s' * (steps != 1)})"
 
     def instantiate_trainer(self, **kwargs: Any) -> None:  # type: ignore[override]
         """None yet: `make_trainer` makes it, once the run folder is known."""
@@ -215,7 +215,8 @@ class Experiment(LightningCLI):
         options, files = self.config.run, [file for file in self.config.config or [] if file]
         if options.group:
             return str(options.group)
-        return Path(str(files[0])).stem if files else str(self.datamodule.name)
+        # A folder or a place on the hub gives its last part.
+        return Path(str(files[0])).stem if files else Path(str(self.datamodule.name)).resolve().name
 
     @property
     def callbacks(self) -> list[Callback]:

@@ -1,6 +1,6 @@
 """Write a run's network for other programs: its tensors under timm's or torchvision's names.
 
-python -m lit_effnet.export runs/photos/RUN --output photos_b0.safetensors
+python -m lit_effnet.export runs/photos/RUN --output photos_b0/model.safetensors
 python -m lit_effnet.export runs/photos/RUN --layout torchvision --output b0.safetensors
 """
 
@@ -44,7 +44,7 @@ def main(args: list[str] | None = None) -> None:
 
     from lit_effnet.network.layouts import to_layout
     from lit_effnet.network.trained import network_of_run
-    from lit_effnet.training.record import write_whole
+    from lit_effnet.training.record import FINISHED, RunFolder, write_whole
 
     with parser.bad_input():
         network, weights = network_of_run(Path(config.run))
@@ -56,6 +56,10 @@ def main(args: list[str] | None = None) -> None:
     except OSError as error:
         fail(f"--output {output}: cannot be written ({error.strerror or error})")
     print(f"{len(state)} tensors in {config.layout}'s layout: {output}")
+    if config.layout == "timm":
+        print(f"what timm needs to build the network: {beside}")
+    if (status := RunFolder(Path(config.run)).read()["status"]) != FINISHED:
+        print(f"the run is {status}: these are the weights of its last whole epoch")
 
 
 def write_timm_config(network: "nn.Module", weights: "Weights", file: Path) -> None:

@@ -68,10 +68,10 @@ def start(arguments: list[str]) -> None:
     """Train in a new run folder; where a W&B agent names an old one, go on in that."""
     experiment = make_experiment(arguments)
     with experiment.bad_input():
+        folder = choose_folder(experiment)
         experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
         check_test(experiment)
         experiment.settle_epochs()
-        folder = choose_folder(experiment)
         config = experiment.resolved()
         record = new_record(experiment, folder, config)
         recorder = RunRecord(folder, record)
@@ -103,6 +103,7 @@ def go_on(folder: RunFolder) -> None:
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
             experiment.datamodule.setup("fit")
+            experiment.settle_epochs()
             record = folder.read()
             if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
@@ -198,6 +199,8 @@ def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
     stopped after its last epoch. Not by way of Lightning, which gives an averaging callback the
     averages and the network the others.
     """
+    if first_process():
+        say(f"test     {experiment.datamodule.sizes()['test']:,} images")
     checkpoint = torch.load(recorder.folder.last_checkpoint, "cpu", weights_only=True)
     experiment.model.load_state_dict(checkpoint["state_dict"])
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
@@ -209,7 +212,8 @@ def close(folder: RunFolder) -> None:
     """Say how the run ended, as its record tells it."""
     record = folder.read()
     if record["status"] == FINISHED and awaits_test(folder, record):
-        sys.stderr.write(f"stopped in its test; --resume {folder.path} does the test alone\n")
+        again = f"python -m lit_effnet.fit --resume {folder.path}"
+        sys.stderr.write(f"stopped in its test; to test alone: {again}\n")
         raise SystemExit(STOPPED)
     if record["status"] == FINISHED:
         say(closing_line(folder))

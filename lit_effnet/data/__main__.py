@@ -2,8 +2,8 @@
 
 python -m lit_effnet.data flowers102
 python -m lit_effnet.data flowers102 --path FOLDER           # a local copy of it
-python -m lit_effnet.data FOLDER --check true                # your own images, all decoded
-python -m lit_effnet.data --remove_decoded true              # what earlier runs have kept
+python -m lit_effnet.data FOLDER --check                # your own images, all decoded
+python -m lit_effnet.data --remove_decoded              # what earlier runs have kept
 """
 
 import sys
@@ -32,9 +32,21 @@ def make_parser() -> OneLineErrors:
     parser.add_argument("--image_column", type=str | None, help="Column of images.")
     parser.add_argument("--label_column", type=str | None, help="Column of labels.")
     parser.add_argument("--sheet", type=str | None, help="PNG file of the contact sheet.")
-    parser.add_argument("--check", type=bool, default=False, help="Decode every image.")
     parser.add_argument(
-        "--remove_decoded", type=bool, default=False, help="Remove all images kept decoded."
+        "--check",
+        type=bool,
+        nargs="?",
+        const=True,
+        default=False,
+        help="Decode every image and list the bad; exit status 1 if there are any.",
+    )
+    parser.add_argument(
+        "--remove_decoded",
+        type=bool,
+        nargs="?",
+        const=True,
+        default=False,
+        help="Remove all images kept decoded.",
     )
     return parser
 
@@ -67,10 +79,10 @@ def main(args: list[str] | None = None) -> None:
             config.label_column,
         )
     except ValueError as error:
-        message = str(error).replace("--data.", "--")
+        message = str(error).replace("--data.name FOLDER", "FOLDER").replace("--data.", "--")
         fail(message if message.startswith(config.name) else f"{config.name}: {message}")
-    show(config.name, images, entry)
-    sheet = Path(config.sheet or f"{Path(config.name).resolve().name}.png")
+    show(config.name, images, entry, headers_only=not config.check)
+    sheet = Path(config.sheet or f"contact-sheet-{Path(config.name).resolve().name}.png")
     draw(images, sheet)
     if config.check:
         check(config.name, images)
@@ -83,7 +95,8 @@ def show_catalog() -> None:
 
     from lit_effnet.data.catalog import CATALOG
 
-    table = Table("name", "classes", "splits", "from", box=SIMPLE_HEAD)
+    table = Table("name", "classes", "splits", box=SIMPLE_HEAD)
+    table.add_column("from", overflow="fold")  # to be copied whole
     for name, entry in CATALOG.items():
         splits = ", ".join(f"{split.images:,} {ours}" for ours, split in entry.splits.items())
         table.add_row(name, f"{entry.num_classes:,}", splits, entry.hub_id or "this package")
@@ -91,8 +104,8 @@ def show_catalog() -> None:
     _print("A hub id or a folder can stand for a name; --help has examples.")
 
 
-def show(name: str, images: "ImageSet", entry: "Entry | None") -> None:
-    """Print what is known of the data set."""
+def show(name: str, images: "ImageSet", entry: "Entry | None", headers_only: bool) -> None:
+    """Print what is known of the data set; what is bad only if no more will be looked at."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -121,7 +134,8 @@ def show(name: str, images: "ImageSet", entry: "Entry | None") -> None:
         bad += found.bad
     _print(table)
     show_classes(images)
-    show_bad(bad, "no readable header")
+    if headers_only:
+        show_bad(bad, "no readable header")
 
 
 def show_classes(images: "ImageSet") -> None:

@@ -14,9 +14,11 @@ IMAGENET_TERMS = "ImageNet terms of access: non-commercial research"
 IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015"
 NO_LICENCE = "none stated; for research use only"
 
-SCHEMA_ONLY = "not reached from here; read from a local folder of the same schema"
-UNSEEN = "not reached from here; columns and splits as other projects read them"
-SAME_IMAGES = "not reached from here; read from a local folder with the same splits and labels"
+SCHEMA_ONLY = "not reached where this was written; read from a local folder of the same schema"
+UNSEEN = "not reached where this was written; columns and splits as other projects read them"
+SAME_IMAGES = (
+    "not reached where this was written; read from a local folder with the same splits and labels"
+)
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
                 "the labels of its test split are all -1, so results are those of the validation "
                 "split; its terms have to be accepted on the hub first"
             ),
-            checked="not reached from here; its validation schema read from a local folder",
+            checked="not reached where this was written; validation read from a local folder",
             from_imagenet=True,
         ),
     }

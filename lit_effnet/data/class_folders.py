@@ -11,6 +11,8 @@ EXTENSIONS = (
     *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"),
 )
 
+UNREADABLE = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg", ".psd", ".jxl")
+
 OTHER_NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -62,9 +64,13 @@ class _Found:
         if empty := [name for name, images in self.images.items() if not images]:
             shown = ", ".join(empty[:5]) + " ..." * (len(empty) > 5)
             yield f"no class, since there is no image in it: {shown}"
-        if self.others:
-            kinds = ", ".join(kind or "no ending" for kind, _ in self.others.most_common(5))
-            yield f"{self.others.total():,} other files are no images ({kinds})"
+        pictures = {kind: count for kind, count in self.others.items() if kind in UNREADABLE}
+        for kind, count in pictures.items():
+            yield f"{count:,} {kind} cannot be read and are left out: convert them to JPEG or PNG"
+        others = Counter({k: count for k, count in self.others.items() if k not in pictures})
+        if others:
+            kinds = ", ".join(kind or "no ending" for kind, _ in others.most_common(5))
+            yield f"{others.total():,} other files are no images ({kinds})"
 
 
 def _images_by_class(root: Path) -> _Found:

@@ -60,7 +60,7 @@ class ImageData(LightningDataModule):
         on_bad_image: What to do with a file that is no whole image: error, or skip it, up to one
             in a hundred.
         keep_decoded: Decode a data set that fits into half of memory and free disk once for all
-            runs; `python -m lit_effnet.data --remove_decoded true` removes what is kept.
+            runs; `python -m lit_effnet.data --remove_decoded` removes what is kept.
         keep_short_side: Pixels to which larger images are reduced before they are kept; null
             keeps all.
         resolution: Multiplier of the image size; set by `--scaling`.
@@ -96,9 +96,10 @@ class ImageData(LightningDataModule):
         self.path = path
         self.columns = (subset, image_column, label_column)
         self.entry = CATALOG.get(name)
-        if self.entry is None and path is not None:
+        if path is not None and (self.entry is None or self.entry.make is not None):
             raise ValueError(
-                f"path {path}: goes with a name of the catalog; give the folder as name"
+                f"path {path}: is for a copy of a named data set, and name is {name!r}; give that "
+                "name, or the folder as name"
             )
         usual = self.entry.image_size if self.entry else USUAL_IMAGE_SIZE
         self.preprocessing = preprocessing or Preprocessing(
@@ -270,14 +271,15 @@ class ImageData(LightningDataModule):
         example = f"{self.images.where(split, first)}: {reason}"
         if self.on_bad_image == "error":
             more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
-            raise BadImageError(
-                f"name {self.name!r}: {example}{more}; "
-                "--data.on_bad_image skip leaves up to 1 % out"
-            )
+            help_ = f"`python -m lit_effnet.data {self.name} --check` lists them"
+            if len(bad) <= MOST_BAD * count:
+                help_ = "--data.on_bad_image skip leaves them out"
+            raise BadImageError(f"name {self.name!r}: {example}{more}; {help_}")
         if len(bad) > MOST_BAD * count:
             raise BadImageError(
                 f"name {self.name!r}: {len(bad):,} of {count:,} images of {split} cannot be "
-                f"decoded, more than 1 %; the first is {example}"
+                f"decoded, more than 1 %; the first is {example}; "
+                f"`python -m lit_effnet.data {self.name} --check` lists them"
             )
         self.left_out[split] = len(bad)
         warnings.warn(

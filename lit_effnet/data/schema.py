@@ -35,7 +35,7 @@ def labelled(
     features = next(iter(rows.values())).features
     image, label = image_column(features, image), label_column(features, label)
     if image == label:
-        raise ValueError(f"image_column {image!r}: is the column of labels too")
+        raise ValueError(f"image_column and label_column are both {image!r}")
     splits = {}
     for name, split in rows.items():
         if missing := {image, label} - set(split.features):

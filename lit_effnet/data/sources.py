@@ -37,8 +37,10 @@ class ImageSet:
 
     def where(self, split: str, index: int) -> str:
         """How a person finds the image of a row: split, the owner's row, its file if it has one."""
-        name = f"{split}, cut from train," if split in self.cut else split
-        return f"{name} {where(self.splits[split], index)}"
+        place = where(self.splits[split], index)
+        if split in self.cut:
+            return f"{split}, cut from train, {place}"
+        return f"{split} {place}" + (" before the cut" if self.cut and split == "train" else "")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -76,6 +78,11 @@ def find(
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
     if folder is not None and not _has_tables(Path(folder).expanduser()):
+        for argument, column in (("image_column", image_column), ("label_column", label_column)):
+            if column is not None:
+                raise ValueError(
+                    f"{argument} {column!r}: {folder} has folders of classes, no table"
+                )
         loaded, notes = load_class_folders(Path(folder).expanduser())
         return ImageSet(*labelled(loaded, entry, None, None, notes))
     loaded = _load(name, folder, subset, entry)

