@@ -66,11 +66,13 @@ class _Found:
             yield f"no class, since there is no image in it: {shown}"
         pictures = {kind: count for kind, count in self.others.items() if kind in UNREADABLE}
         for kind, count in pictures.items():
-            yield f"{count:,} {kind} cannot be read and are left out: convert them to JPEG or PNG"
+            yield f"{kind} files cannot be read ({count:,} left out): convert them to JPEG or PNG"
         others = Counter({k: count for k, count in self.others.items() if k not in pictures})
         if others:
-            kinds = ", ".join(kind or "no ending" for kind, _ in others.most_common(5))
-            yield f"{others.total():,} other files are no images ({kinds})"
+            kinds = [
+                f"{count:,} {kind or 'without ending'}" for kind, count in others.most_common(5)
+            ]
+            yield f"files that are no images are left out: {', '.join(kinds)}"
 
 
 def _images_by_class(root: Path) -> _Found:

@@ -462,8 +462,8 @@ def test_what_is_left_out_of_a_folder_is_noted_and_links_are_followed(
     assert sum(map(len, found.splits.values())) == 62  # the broken link is a bad image
     notes = " ".join(found.notes)
     assert "no class, since there is no image in it: __MACOSX" in notes
-    assert "1 .heic cannot be read and are left out: convert them" in notes
-    assert "1 other files are no images (.txt)" in notes
+    assert ".heic files cannot be read (1 left out): convert them" in notes
+    assert "files that are no images are left out: 1 .txt" in notes
 
 
 def test_imagenettes_folder_of_one_size_is_taken(tmp_path: Path) -> None:
