@@ -54,7 +54,8 @@ def start(*arguments: str, **options: object) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
+        # Tests that run in the background ignore Ctrl-C, and would hand that down.
+        **{"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options},
     )
 
 
