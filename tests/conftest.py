@@ -1,6 +1,9 @@
 """What tests share: no network, no W&B account, and a short run to look at."""
 
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -39,6 +42,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if "realdata" in item.keywords and "LIT_EFFNET_DATA" not in os.environ:
             item.add_marker(pytest.mark.skip(reason="LIT_EFFNET_DATA names no folder"))
+
+
+def start(*arguments: str, **options: object) -> subprocess.Popen:
+    """`fit` in a process of its own, from the project's folder."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "lit_effnet.fit", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background ignore Ctrl-C, and would hand that down.
+        **{"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options},
+    )
 
 
 @pytest.fixture

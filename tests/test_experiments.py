@@ -19,7 +19,8 @@ REAL = {"flowers102": "flowers102", "imagenette": "imagenette", "cifar10": "cifa
 HEADINGS = ("claim", "cost", "command", "expected")
 
 
-def one_step(file: Path, tmp_path: Path, *flags: str) -> None:
+def one_step(file: Path, tmp_path: Path, *flags: str) -> dict:
+    """The record of a run of the experiment that trained on one batch."""
     config = yaml.safe_load(file.read_text())
     weights = config.get("weights", {}).get("name")
     stand_in = [] if weights is None or weights in INSTALLED else ["--weights.name=null"]
@@ -38,15 +39,16 @@ def one_step(file: Path, tmp_path: Path, *flags: str) -> None:
         ]
     )
     (run,) = tmp_path.glob("*/*/run.json")
-    assert json.loads(run.read_text())["status"] == "finished"
-    assert run.parent.parent.name == file.stem
+    return json.loads(run.read_text())
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_the_experiment_trains_one_step(file: Path, tmp_path: Path) -> None:
     name = yaml.safe_load(file.read_text())["data"]["name"]
     embedded = [] if name in EMBEDDED else ["--data.name=photos", "--data.image_size=40"]
-    one_step(file, tmp_path, *embedded)
+    run = one_step(file, tmp_path, *embedded)
+    assert (run["status"], run["group"]) == ("finished", file.stem)
+    assert (run["cost"]["epochs"], run["cost"]["images"]) == (1, 4)
 
 
 @pytest.mark.realdata
@@ -58,7 +60,10 @@ def test_the_experiment_trains_one_step_on_its_own_data(
     if name not in REAL:
         pytest.skip(f"{name} is not among the real images")
     test = ["--run.test=false"]  # whole test splits take minutes
-    one_step(file, tmp_path, f"--data.path={real_data / REAL[name]}", "--data.image_size=40", *test)
+    path = f"--data.path={real_data / REAL[name]}"
+    run = one_step(file, tmp_path, path, "--data.image_size=40", *test)
+    assert (run["status"], run["data"]["name"]) == ("finished", name)
+    assert (run["cost"]["epochs"], run["cost"]["images"]) == (1, 4)
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])

@@ -16,7 +16,7 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.network.registry import build
 from lit_effnet.scaling import Scaling
 
-from .conftest import ROOT
+from .conftest import ROOT, start
 
 SMALL = Scaling(depth=0.3, width=0.25)
 
@@ -115,15 +115,6 @@ def test_the_tested_weights_are_the_final_ones(flags: list[str], tmp_path: Path)
     with torch.inference_mode():
         hits = [(network(x).argmax(1) == y) for x, y in data.test_dataloader()]
     assert record["test"]["test/top1"] == pytest.approx(torch.cat(hits).float().mean().item())
-
-
-def start(*arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "lit_effnet.fit", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_head_first_resumes_in_its_second_part_to_the_same_weights(

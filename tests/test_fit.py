@@ -20,7 +20,7 @@ from lit_effnet.network.registry import build
 from lit_effnet.scaling import Scaling
 from lit_effnet.training.record import RunFolder
 
-from .conftest import ROOT, TINY
+from .conftest import ROOT, TINY, start
 
 
 def only_run(root: Path) -> Path:
@@ -45,18 +45,6 @@ def assert_same_training(a: dict, b: dict) -> None:
     for index, state in states[0].items():
         for name, value in state.items():
             assert torch.equal(value, states[1][index][name])
-
-
-def start(*arguments: str, **options: object) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "lit_effnet.fit", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests that run in the background ignore Ctrl-C, and would hand that down.
-        **{"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options},
-    )
 
 
 def wait_for_epoch(process: subprocess.Popen, epoch: int) -> None:

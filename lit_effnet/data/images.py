@@ -161,7 +161,7 @@ class ImageData(LightningDataModule):
 
     def _naming(self, error: ValueError) -> str:
         message = str(error)
-        if message.startswith(("image_column", "label_column", "config")):
+        if message.startswith(("image_column", "label_column")):
             return message
         if self.path:
             return f"path {message}"

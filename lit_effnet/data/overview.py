@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from lit_effnet.data.decoding import BadImageError, decode, open_image
-from lit_effnet.data.rows import encoded, labels_of
+from lit_effnet.data.rows import encoded, labels_of, spread
 from lit_effnet.data.sources import ImageSet
 
 MOST_HEADERS = 20_000  # headers that are read in each split
@@ -46,12 +46,12 @@ def headers(images: ImageSet, split: str) -> Headers:
     modes: Counter[str] = Counter()
     sizes: list[tuple[int, int]] = []
     bad: list[str] = []
-    indices = np.unique(np.linspace(0, len(rows) - 1, MOST_HEADERS, dtype=int))
+    indices = spread(len(rows), MOST_HEADERS)
     for index in indices:
         try:
-            image = open_image(encoded(rows, int(index)))
+            image = open_image(encoded(rows, index))
         except (BadImageError, OSError) as error:
-            bad.append(f"{images.where(split, int(index))}: {error}")
+            bad.append(f"{images.where(split, index)}: {error}")
             continue
         modes[f"{image.mode} {image.format}"] += 1
         sizes.append(image.size)
@@ -130,13 +130,12 @@ def _spread(labels: NDArray[np.int64], count: int) -> Sequence[int]:
     """Indices of about `count` images: evenly many of each class, or one of some classes."""
     classes = np.unique(labels)
     if len(classes) > count:
-        classes = classes[np.linspace(0, len(classes) - 1, count, dtype=int)]
+        classes = classes[spread(len(classes), count)]
     each = max(1, count // len(classes))
     found: list[int] = []
     for label in classes:
         members = np.flatnonzero(labels == label)
-        picks = np.unique(np.linspace(0, len(members) - 1, each, dtype=int))
-        found += [int(index) for index in members[picks]]
+        found += [int(index) for index in members[spread(len(members), each)]]
     return found
 
 

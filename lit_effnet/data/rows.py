@@ -1,6 +1,7 @@
 """One row of a split and what identifies all of them: labels, encoded images, places."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def _chosen(rows: Any, stored: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     indices = rows._indices  # null for a split that is its whole table
     return stored if indices is None else stored[indices.column(0).to_numpy()]
+
+
+def spread(count: int, most: int) -> Sequence[int]:
+    """Up to `most` of `count` indices, evenly spread from the first to the last."""
+    return [int(index) for index in np.unique(np.linspace(0, count - 1, most, dtype=int))]
 
 
 def encoded(rows: Any, index: int) -> bytes:
@@ -77,9 +83,9 @@ def images_fingerprint(rows: Any, *, with_times: bool = False) -> str:
         if rows._indices is not None:
             digest.update(rows._indices.column(0).to_numpy().tobytes())
         return digest.hexdigest()[:16]
-    for index in np.unique(np.linspace(0, len(rows) - 1, FINGERPRINTED_IMAGES, dtype=int)):
+    for index in spread(len(rows), FINGERPRINTED_IMAGES):
         try:
-            digest.update(encoded(rows, int(index)))
+            digest.update(encoded(rows, index))
         except (OSError, BadImageError):
             digest.update(b"cannot be read")
     return digest.hexdigest()[:16]

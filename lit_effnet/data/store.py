@@ -24,7 +24,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from lit_effnet.data.decoding import BadImageError, decode, open_image
-from lit_effnet.data.rows import encoded, images_fingerprint
+from lit_effnet.data.rows import encoded, images_fingerprint, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,9 +45,6 @@ class Store:
 
     def __init__(self, folder: Path, bad: Mapping[int, str]) -> None:
         self.folder, self.bad = folder, bad
-        self._map()
-
-    def _map(self) -> None:
         # At once, so that a store that is removed later is still there for those who have it.
         self._index = np.load(self.folder / "index.npy")
         # A plain array over the mapping: slices of np.memmap are slow.
@@ -59,14 +56,9 @@ class Store:
         pixels = self._pixels[begin : begin + height * width * 3]
         return pixels.reshape(height, width, 3)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Without the mapping, which every process makes for itself."""
-        return {"folder": self.folder, "bad": self.bad}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """As `__init__`."""
-        self.folder, self.bad = state["folder"], state["bad"]
-        self._map()
+        return Store, (self.folder, self.bad)
 
 
 def cache_folder() -> Path:
@@ -81,9 +73,9 @@ def cache_folder() -> Path:
 def decoded_bytes(rows: Any, short_side: int | None) -> float:
     """Bytes that a decoded split takes, judged by the headers of 256 images."""
     sizes = []
-    for index in np.unique(np.linspace(0, len(rows) - 1, SAMPLE, dtype=int)):
+    for index in spread(len(rows), SAMPLE):
         try:
-            width, height = open_image(encoded(rows, int(index))).size
+            width, height = open_image(encoded(rows, index)).size
         except (BadImageError, OSError):
             continue
         sizes.append(3 * height * width * _reduction(height, width, short_side) ** 2)
@@ -121,7 +113,7 @@ def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], na
     folder = place(rows, short_side)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -137,10 +129,6 @@ def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], na
         _remove(folder)
         return open_store(rows, short_side, say, name)
     return Store(folder, bad)
-
-
-def _lock(folder: Path) -> FileLock:
-    return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
 def _read_bad(file: Path) -> Mapping[int, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from lit_effnet.network.efficientnet import Padding
-from lit_effnet.network.layouts import STEMS, layout_of
+from lit_effnet.network.layouts import layout_of
 from lit_effnet.network.weights import IMAGENET_MEAN, IMAGENET_STD, Weights
 from lit_effnet.scaling import VARIANTS, Variant
 
@@ -31,17 +31,17 @@ def recognised(weights: Weights) -> Weights:
     if layout is None:
         return weights
     blocks, head_input, gates = _shape(state)
-    variant, lite = None, False
+    lite = not gates
+    variant = None
     for name, known in VARIANTS.items():
-        for is_lite in (False, True):
-            stages = known.scaling.stages(fix_first_last=is_lite)
-            found = (sum(stage.repeats for stage in stages), stages[-1].channels)
-            if found == (blocks, head_input) and is_lite != gates and variant is None:
-                variant, lite = name, is_lite
-    stem = next(stem for stem in STEMS if stem in state)
+        stages = known.scaling.stages(fix_first_last=lite)
+        if (sum(s.repeats for s in stages), stages[-1].channels) == (blocks, head_input):
+            variant = name
+            break
     padding: Padding | None = None
-    if layout == "lit_effnet":
-        padding = "same" if state[stem].ndim == 4 and stem == "stem.1.weight" else "symmetric"
+    if layout == "lit_effnet":  # the padding of a module of its own comes before the convolution
+        padding = "symmetric" if "stem.0.weight" in state else "same"
+    lite = lite and variant is not None
     return replace(weights, layout=layout, variant=variant, lite=lite, padding=padding)
 
 

@@ -90,9 +90,10 @@ def _from_file(name: str, path: Path) -> Weights:
     weights = recognised(Weights(name, read_state(path), seen_imagenet=True))
     if config := _timm_config_beside(path):
         return as_timm_says(weights, config)
-    if told := timm_config_of_file(path.name):
+    # Their tables are long: looked up only for what can be theirs.
+    if weights.layout in (None, "timm") and (told := timm_config_of_file(path.name)):
         return as_timm_says(weights, told)
-    if told := torchvision_of_file(path.name):
+    if weights.layout in (None, "torchvision") and (told := torchvision_of_file(path.name)):
         return as_torchvision_says(weights, told)
     if weights.layout in (None, "timm") and (told := timm_config(path.stem)):
         note = f"taken for timm's {path.stem} by its file's name, with its size and crop"
@@ -217,12 +218,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip, tar and safetensors each have their own
-        more = "GLOBAL" in str(error) or "Unsupported global" in str(error)
-        reason = (
-            "holds more than tensors, which could run code, and is not read"
-            if more
-            else ("is no file of tensors")
-        )
+        reason = "is no file of tensors"
+        if "GLOBAL" in str(error):  # as torch calls what it would have to import
+            reason = "holds more than tensors, which could run code, and is not read"
         raise ValueError(f"{path}: {reason}") from error
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):

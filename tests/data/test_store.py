@@ -54,9 +54,17 @@ def test_pixels_equal_the_decoded_files_for_all_sizes(own_images: Path) -> None:
 
 
 def test_a_store_is_built_once(own_images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept(own_images)
-    monkeypatch.setattr(store, "decoded", None)
-    kept(own_images)
+    first, rows = kept(own_images)
+    made = (first.folder / "pixels.bin").stat().st_mtime_ns
+
+    def again(*_: object) -> None:
+        raise AssertionError("decoded a second time")
+
+    monkeypatch.setattr(store, "decoded", again)
+    second, _ = kept(own_images)
+    assert second.folder == first.folder
+    assert (second.folder / "pixels.bin").stat().st_mtime_ns == made
+    assert np.array_equal(second(3), decode(encoded(rows, 3)))
 
 
 def test_a_changed_image_of_the_same_size_makes_another_store(own_images: Path) -> None:
