@@ -50,6 +50,7 @@ def main(args: list[str] | None = None) -> None:
         network, weights = network_of_run(Path(config.run))
         state = to_layout(network, config.layout)
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, save({key: tensor.contiguous() for key, tensor in state.items()}))
         if config.layout == "timm":
             write_timm_config(network, weights, beside)

@@ -60,7 +60,10 @@ def test_torchvision_reads_an_exported_run(run: Path, tmp_path: Path) -> None:
     [
         (["{run}"], "output"),
         (["{run}", "--output=a.pth"], "--output a.pth: must end in .safetensors"),
-        (["{run}", "--output=/no/where.safetensors"], "--output /no/where.safetensors: cannot be"),
+        (
+            ["{run}", "--output={run}/run.json/a.safetensors"],
+            "run.json/a.safetensors: cannot be wr",
+        ),
         (["{run}", "--output=a.safetensors", "--layout=keras"], "--layout 'keras': must be one of"),
         (["runs/none", "--output=a.safetensors"], "runs/none: no run folder"),
         (["{root}", "--output=a.safetensors"], "no run folder (it has no run.json)"),
@@ -84,8 +87,7 @@ def test_an_exported_run_is_read_back_with_its_conventions(run: Path, tmp_path: 
         [*B0, f"--run.root={tmp_path}", "--run.group=g", "--run.id=b0", "--model.padding=same"]
     )
     trained = tmp_path / "g" / "b0"
-    folder = tmp_path / "out"
-    folder.mkdir()
+    folder = tmp_path / "out" / "b0"  # made where it is not there
     export.main([str(trained), f"--output={folder}/model.safetensors"])
     found = choose(str(folder))  # a folder as the hub's client makes it
     assert (found.padding, found.bn_eps) == ("same", 1e-3)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_CLASSES = 40  # of which each gets a line
 ENDS = 5  # classes shown at either end where there are more
 SHOWN = 10  # bad images in a list
+PAGE = 100  # columns of what goes into a file or a pipe
 
 
 def make_parser() -> OneLineErrors:
@@ -94,12 +95,13 @@ def show_catalog() -> None:
     from rich.table import Table
 
     from lit_effnet.data.catalog import CATALOG
+    from lit_effnet.data.schema import SPLITS
 
-    table = Table("name", "classes", "splits", box=SIMPLE_HEAD)
+    table = Table("name", "classes", *SPLITS, box=SIMPLE_HEAD)
     table.add_column("from", overflow="fold")  # to be copied whole
     for name, entry in CATALOG.items():
-        splits = ", ".join(f"{split.images:,} {ours}" for ours, split in entry.splits.items())
-        table.add_row(name, f"{entry.num_classes:,}", splits, entry.hub_id or "this package")
+        counts = [f"{entry.splits[s].images:,}" if s in entry.splits else "-" for s in SPLITS]
+        table.add_row(name, f"{entry.num_classes:,}", *counts, entry.hub_id or "this package")
     _print(table)
     _print("A hub id or a folder can stand for a name; --help has examples.")
 
@@ -220,9 +222,9 @@ def _span(values: tuple[int, int, int]) -> str:
 def _print(what: Any) -> None:
     from rich.console import Console
 
-    Console(highlight=False, markup=False, soft_wrap=isinstance(what, str), file=sys.stdout).print(
-        what
-    )
+    width = None if sys.stdout.isatty() else PAGE
+    console = Console(width=width, highlight=False, markup=False, soft_wrap=isinstance(what, str))
+    console.print(what)
 
 
 if __name__ == "__main__":

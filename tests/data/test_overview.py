@@ -87,7 +87,7 @@ def test_own_images_are_checked_one_by_one(
 
 def test_the_catalog_and_the_removal(capsys: pytest.CaptureFixture[str]) -> None:
     out = shown([], capsys)
-    for part in ("photos", "cifar100", "uoft-cs/cifar100", "imagenet"):
+    for part in ("photos", "cifar100", "dpdl-benchmark/oxford_flowers102", "imagenet"):
         assert part in out
     assert "MB of decoded images" in shown(["--remove_decoded=true"], capsys)
 
