@@ -1,6 +1,11 @@
 """What an experiment is built of: each group of flags to what the others need of it."""
 
+from functools import partial
+
+from lit_effnet.arms import Arm
+from lit_effnet.counting import Complexity, count
 from lit_effnet.data.augment import Augment
+from lit_effnet.data.images import ImageData, Resolution
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.network.efficientnet import Activation, Padding
 from lit_effnet.network.registry import NETWORKS, OURS, build
@@ -59,6 +64,42 @@ def classifier(
     return LitClassifier(network, recipe, num_classes, batch_size)
 
 
+def cost(arm: Arm, num_classes: int, scaling: Scaling, image_size: int) -> Complexity:
+    """What the arm's network costs at a scaling.
+
+    Raises:
+        ValueError: it is none that can be scaled.
+    """
+    if arm.network not in OURS:
+        raise ValueError(f"axis: {arm.network} has no budget to match, only {' and '.join(OURS)}")
+    own = OURS[arm.network]
+    options = {key: own[key] for key in ("se_ratio", "lite") if key in own}
+    if arm.se_ratio is not None:
+        options["se_ratio"] = arm.se_ratio
+    return count(scaling, image_size, num_classes, **options)
+
+
+def settled(arm: Arm, base_size: int, num_classes: int) -> Scaling:
+    """The arm's scaling on images of `base_size` pixels at resolution 1.
+
+    Raises:
+        ValueError: its budget cannot be reached.
+    """
+    return arm.settle(base_size, partial(cost, arm, num_classes))
+
+
+def scaling_on(arm: Arm, data: ImageData) -> Scaling:
+    """The arm's scaling on a data set."""
+    return settled(arm, data.base_image_size, data.num_classes)
+
+
+def resolution(arm: Arm) -> Resolution:
+    """The multiplier of the image size; one that follows from a budget waits for the data."""
+    if arm.budget is None:
+        return arm.fixed.resolution
+    return lambda base_size, num_classes: settled(arm, base_size, num_classes).resolution
+
+
 def augmentation(recipe: Recipe) -> Augment:
     """The part of a recipe that the data applies."""
     return Augment(
@@ -69,7 +110,7 @@ def augmentation(recipe: Recipe) -> Augment:
     )
 
 
-def preprocessing(weights: Weights, scaling: Scaling) -> Preprocessing | None:
+def preprocessing(weights: Weights, arm: Arm) -> Preprocessing | None:
     """How the weights want their images; the data set's own way where there are none.
 
     Their image size holds a resolution multiplier already, their run's or that of the variant
@@ -80,7 +121,7 @@ def preprocessing(weights: Weights, scaling: Scaling) -> Preprocessing | None:
     of_variant = [
         variant.image_size / BASE_IMAGE_SIZE
         for variant in VARIANTS.values()
-        if (variant.depth, variant.width) == (scaling.depth, scaling.width)
+        if (variant.depth, variant.width) == (arm.fixed.depth, arm.fixed.width)
     ]
     held = weights.resolution or next(iter(of_variant), 1.0)
     return Preprocessing(

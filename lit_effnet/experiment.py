@@ -18,8 +18,15 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lit_effnet import scaling as scalings
-from lit_effnet.building import augmentation, classifier, preprocessing
+from lit_effnet import arms
+from lit_effnet.arms import Arm
+from lit_effnet.building import (
+    augmentation,
+    classifier,
+    preprocessing,
+    resolution,
+    scaling_on,
+)
 from lit_effnet.command_line import OneLineErrors, fail
 from lit_effnet.data.images import ImageData
 from lit_effnet.network import released
@@ -71,6 +78,7 @@ class Experiment(LightningCLI):
     """
 
     parser: Parser
+    arm: Arm
     scaling: Scaling
     recipe: Recipe
     weights: Weights
@@ -100,9 +108,7 @@ class Experiment(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The groups beside Lightning's, and what follows what."""
-        parser.add_class_arguments(
-            class_from_function(scalings.choose, name="ScalingFlags"), "scaling"
-        )
+        parser.add_class_arguments(class_from_function(arms.choose, name="ScalingFlags"), "scaling")
         parser.add_class_arguments(
             class_from_function(recipes.choose, name="RecipeFlags"), "recipe"
         )
@@ -114,8 +120,8 @@ class Experiment(LightningCLI):
             "--resume", type=str | None, help="Run folder to go on with; takes no other flag."
         )
         links: tuple[tuple[str | tuple[str, ...], str, Any], ...] = (
-            ("scaling", "model.scaling", None),
-            ("scaling", "data.resolution", lambda scaling: scaling.resolution),
+            (("scaling", "data"), "model.scaling", scaling_on),
+            ("scaling", "data.resolution", resolution),
             ("recipe", "model.recipe", None),
             ("weights", "model.weights", None),
             (("weights", "scaling"), "data.preprocessing", preprocessing),
@@ -125,8 +131,15 @@ class Experiment(LightningCLI):
         )
         for source, target, compute in links:
             parser.link_arguments(source, target, compute_fn=compute, apply_on="instantiate")
-        parser.link_arguments("seed_everything", "data.seed")
-        parser.linked = (*(target for _, target, _ in links), "data.seed")  # type: ignore[attr-defined]
+        settings = (
+            ("seed_everything", "data.seed"),
+            ("model.name", "scaling.network"),
+            ("model.se_ratio", "scaling.se_ratio"),
+        )
+        for source, target in settings:
+            parser.link_arguments(source, target)
+        targets = (*(target for _, target, _ in links), *(target for _, target in settings))
+        parser.linked = targets  # type: ignore[attr-defined]
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without Lightning's warning where a program passes the arguments."""
@@ -155,7 +168,8 @@ class Experiment(LightningCLI):
         """Build network and data."""
         with self.bad_input():
             super().instantiate_classes()
-            self.scaling, self.recipe = self.config_init.scaling, self.config_init.recipe
+            self.arm, self.recipe = self.config_init.scaling, self.config_init.recipe
+            self.scaling = scaling_on(self.arm, self.datamodule)
             self.weights = self.config_init.weights
             if self.weights.name is not None:
                 self.loaded = self.weights.load_into(self.model.network)

@@ -7,11 +7,14 @@ from typing import Any
 
 import torch
 
+from lit_effnet.arms import Arm
+from lit_effnet.building import cost
+from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment import Experiment
-from lit_effnet.network.complexity import Complexity, complexity
+from lit_effnet.network.complexity import complexity
+from lit_effnet.network.registry import OURS
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import Scaling
 from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
 
@@ -23,14 +26,15 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         ValueError: the data cannot be had, or the network cannot take the image size.
     """
     data, options = experiment.datamodule, experiment.config.model
-    cost = complexity(experiment.model.network, data.image_size)
-    check_memory(cost, data, experiment.config.trainer)
+    here = complexity(experiment.model.network, data.image_size)
+    check_memory(here, data, experiment.config.trainer)
     changed = {key: value for key, value in vars(options).items() if value is not None}
+    baseline = baseline_complexity(experiment.arm, data)
     return {
         "status": RUNNING,
         "group": folder.path.parent.name,
         "id": folder.path.name,
-        "arm": arm(experiment.scaling, changed),
+        "arm": arm_name(experiment.arm, changed),
         "seed": experiment.config.seed_everything,
         "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "config_hash": config_hash({key: value for key, value in config.items() if key != "run"}),
@@ -55,7 +59,9 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
             "batch_size": data.batch_size,
             "preprocessing": asdict(data.preprocessing),
         },
-        "complexity": asdict(cost),
+        "complexity": asdict(here),
+        "baseline": asdict(baseline) if baseline else None,
+        "budget": budget_record(experiment.arm, here, baseline),
         "precision": experiment.config.trainer.precision,
         "device": device_name(experiment.config.trainer.accelerator),
         "git_commit": git_commit(),
@@ -106,10 +112,25 @@ def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:
         )
 
 
-def arm(scaling: Scaling, model: dict[str, Any]) -> str:
+def arm_name(arm: Arm, model: dict[str, Any]) -> str:
     """Name of what is compared: the scaling, and what else was chosen about the network."""
-    name = model.get("name", "efficientnet")
-    network = [] if name == "efficientnet" else [name]
-    rounding = [] if scaling.rounding == "ceil" else [f"rounding={scaling.rounding}"]
+    network = [] if arm.network == "efficientnet" else [arm.network]
     options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
-    return ", ".join([*network, scaling.arm, *rounding, *options])
+    return ", ".join([*network, arm.name, *options])
+
+
+def baseline_complexity(arm: Arm, data: ImageData) -> Complexity | None:
+    """What the network costs that the arm scales, on the same data; null for one of timm's."""
+    if arm.network not in OURS:
+        return None
+    return cost(arm, data.num_classes, arm.base, data.base_image_size)
+
+
+def budget_record(arm: Arm, here: Complexity, baseline: Complexity | None) -> dict[str, Any] | None:
+    """What a matched arm was to cost, and by which part it misses that; null for other arms."""
+    if arm.budget is None or baseline is None:
+        return None
+    measure = arm.budget.measure
+    target = arm.budget.times * getattr(baseline, measure)
+    residual = getattr(here, measure) / target - 1
+    return {**asdict(arm.budget), "target": round(target), "residual": residual}

@@ -3,12 +3,14 @@
 python -m lit_effnet.scale --variant b3
 python -m lit_effnet.scale --scaling.depth 1.5
 python -m lit_effnet.scale --scaling.phi 2 --scaling.rounding round
+python -m lit_effnet.scale --scaling.axis width --scaling.budget 2
 """
 
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import class_from_function
 
+from lit_effnet.arms import Arm, choose
 from lit_effnet.command_line import OneLineErrors, plain_warnings
 from lit_effnet.scaling import (
     B0_STAGES,
@@ -17,7 +19,6 @@ from lit_effnet.scaling import (
     STEM_CHANNELS,
     VARIANTS,
     Scaling,
-    choose,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def make_parser() -> OneLineErrors:
     parser.add_argument("--se_ratio", type=float | None, help="SE ratio; 0 builds no gate.")
     parser.add_argument("--num_classes", type=int, default=1000, help="Classes of the head.")
     parser.add_argument("--image_size", type=int | None, help="Image side at resolution 1, pixels.")
+    parser.link_arguments("network", "scaling.network")
+    parser.link_arguments("se_ratio", "scaling.se_ratio")
     return parser
 
 
@@ -51,9 +54,8 @@ def main(args: list[str] | None = None) -> None:
     if config.variant is not None:
         config.scaling.variant = config.variant
     with parser.bad_input():
-        scaling: Scaling = parser.instantiate(config).scaling
         show(
-            scaling,
+            parser.instantiate(config).scaling,
             config.network,
             config.num_classes,
             config.image_size,
@@ -62,7 +64,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def show(
-    scaling: Scaling,
+    arm: Arm,
     name: str,
     num_classes: int,
     image_size: int | None,
@@ -72,6 +74,7 @@ def show(
     import torch
     from rich.console import Console
 
+    from lit_effnet.building import settled
     from lit_effnet.network.complexity import complexity
     from lit_effnet.network.golden import golden_complexity
     from lit_effnet.network.registry import BASELINES, OURS, build
@@ -80,10 +83,13 @@ def show(
     base = base if image_size is None else image_size
     if base < 1:
         raise ValueError(f"image_size {base}: must be at least 1 pixel")
+    if name not in (*OURS, *BASELINES):
+        raise ValueError(f"network {name!r}: must be one of {', '.join((*OURS, *BASELINES))}")
+    scaling = settled(arm, base, num_classes)
     size = scaling.image_size(base)
     with torch.device("meta"):  # shapes only: L2 has 480 million parameters
         here = complexity(build(name, scaling, num_classes, **options), size)
-        unscaled = complexity(build(name, None, num_classes, **options), base)
+        unscaled = complexity(build(name, arm.base, num_classes, **options), base)
     console = Console()
     console.print(_title(name, scaling, size), highlight=False)
     if name in OURS:

@@ -89,12 +89,6 @@ class Scaling:
         if self.rounding not in get_args(Rounding):
             raise ValueError(f"rounding {self.rounding!r}: must be 'ceil' or 'round'")
 
-    @property
-    def arm(self) -> str:
-        """The ablation arm this is: `baseline`, one axis alone, or `compound`."""
-        moved = [axis for axis in get_args(Axis) if getattr(self, axis) != 1.0]
-        return moved[0] if len(moved) == 1 else "compound" if moved else "baseline"
-
     def image_size(self, base: int = BASE_IMAGE_SIZE) -> int:
         """Side of the square input in pixels when resolution 1 stands for `base` pixels."""
         return max(1, round(base * self.resolution))
@@ -193,50 +187,6 @@ VARIANTS = {
     "b8": Variant(width=2.2, depth=3.6, image_size=672, dropout=0.5),
     "l2": Variant(width=4.3, depth=5.3, image_size=800, dropout=0.5),
 }
-
-
-def choose(
-    *,
-    variant: str | None = None,
-    phi: float | None = None,
-    depth: float | None = None,
-    width: float | None = None,
-    resolution: float | None = None,
-    alpha: float = ALPHA,
-    beta: float = BETA,
-    gamma: float = GAMMA,
-    rounding: Rounding = "ceil",
-) -> Scaling:
-    """The scaling that a person asks for: a released variant, a phi, or multipliers; else B0.
-
-    Args:
-        variant: A released network: b0 to b8 or l2.
-        phi: Compound coefficient; d = alpha^phi, w = beta^phi, r = gamma^phi. May be negative.
-        depth: Multiplier of the blocks in each stage (d).
-        width: Multiplier of the channels (w).
-        resolution: Multiplier of the image size (r).
-        alpha: Depth's base under phi.
-        beta: Width's base under phi.
-        gamma: Resolution's base under phi.
-        rounding: How depth is rounded to whole blocks: ceil as released, round as in pycls.
-
-    Raises:
-        ValueError: two of these ways at once, an unknown variant, or a bad number.
-    """
-    multipliers = {"depth": depth, "width": width, "resolution": resolution}
-    given = {name: value for name, value in multipliers.items() if value is not None}
-    ways = {"variant": variant is not None, "phi": phi is not None, "/".join(given): bool(given)}
-    asked = [name for name, used in ways.items() if used]
-    if len(asked) > 1:
-        raise ValueError(f"{' and '.join(asked)} given together: choose one way to scale")
-    if variant is not None:
-        if variant not in VARIANTS:
-            raise ValueError(f"variant {variant!r}: must be one of {', '.join(VARIANTS)}")
-        scaling = VARIANTS[variant].scaling
-        return Scaling(scaling.depth, scaling.width, scaling.resolution, rounding)
-    if phi is not None:
-        return compound(phi, alpha, beta, gamma, rounding)
-    return Scaling(**given, rounding=rounding)
 
 
 def _check_multiplier(axis: str, value: float) -> None:

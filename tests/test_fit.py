@@ -67,7 +67,7 @@ def test_a_run_leaves_a_whole_folder(
         "run.json",
     ]
     run = record(folder)
-    assert (run["status"], run["arm"], run["seed"]) == ("finished", "compound", 3)
+    assert (run["status"], run["arm"], run["seed"]) == ("finished", "depth 0.3, width 0.25", 3)
     assert run["model"] == {"name": "efficientnet"}
     assert run["processes"] == 1
     assert run["group"] == folder.parent.name == "photos"

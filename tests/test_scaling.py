@@ -9,7 +9,6 @@ from lit_effnet.scaling import (
     B0_STAGES,
     VARIANTS,
     Scaling,
-    choose,
     compound,
     round_channels,
     round_repeats,
@@ -120,26 +119,3 @@ def test_unknown_words_are_refused_with_the_accepted_ones() -> None:
         single_axis("breadth", 2)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'ceil' or 'round'"):
         Scaling(rounding="floor")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="b0, b1"):
-        choose(variant="b9")
-
-
-def test_arm_names_the_axis_that_moved() -> None:
-    assert Scaling().arm == "baseline"
-    assert [single_axis(a, 1.5).arm for a in ("depth", "width", "resolution")] == [
-        "depth",
-        "width",
-        "resolution",
-    ]
-    assert compound(1).arm == "compound"
-
-
-def test_choose_takes_one_way_at_a_time() -> None:
-    assert choose() == Scaling()
-    assert choose(variant="b3") == VARIANTS["b3"].scaling
-    assert choose(phi=2) == compound(2)
-    assert choose(depth=1.5, rounding="round") == Scaling(1.5, rounding="round")
-    with pytest.raises(ValueError, match="variant and phi given together"):
-        choose(variant="b3", phi=1)
-    with pytest.raises(ValueError, match="phi and depth/width given together"):
-        choose(phi=1, depth=2, width=2)

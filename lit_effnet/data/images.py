@@ -42,6 +42,9 @@ MOST_BAD = 0.01  # part of a split that may be left out
 
 OnBadImage = Literal["error", "skip"]
 
+# The multiplier of the image size, or what gives it from the size at 1 and the number of classes.
+Resolution = float | Callable[[int, int], float]
+
 
 class ImageData(LightningDataModule):
     """Images by name or folder; batches `float32 [N, 3, H, W]` normalised, labels `int64 [N]`.
@@ -63,7 +66,8 @@ class ImageData(LightningDataModule):
             runs; `python -m lit_effnet.data --remove_decoded` removes what is kept.
         keep_short_side: Pixels to which larger images are reduced before they are kept; null
             keeps all.
-        resolution: Multiplier of the image size; set by `--scaling`.
+        resolution: Multiplier of the image size, or what gives it from that size and the number
+            of classes; set by `--scaling`.
         preprocessing: Size, crop and normalisation; set by `--weights`.
         augment: What happens to training images; set by `--recipe`.
         seed: Decides about order and augmentation; set by `--seed_everything`.
@@ -86,7 +90,7 @@ class ImageData(LightningDataModule):
         on_bad_image: OnBadImage = "error",
         keep_decoded: bool = True,
         keep_short_side: int | None = None,
-        resolution: float = 1.0,
+        resolution: Resolution = 1.0,
         preprocessing: Preprocessing | None = None,
         augment: Augment | None = None,
         seed: int = 0,
@@ -106,6 +110,9 @@ class ImageData(LightningDataModule):
             usual, self.entry.crop_fraction if self.entry else 0.875
         )
         base = image_size or self.preprocessing.image_size or usual
+        if not isinstance(resolution, int | float):
+            resolution = resolution(round(base), self.num_classes)
+        self.base_image_size = round(base)
         self.image_size = round(base * resolution)
         if self.image_size < LEAST_IMAGE_SIZE:
             scaled = f" times resolution {resolution:g}" if resolution != 1 else ""

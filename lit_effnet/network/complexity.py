@@ -1,7 +1,6 @@
 """What a network costs, counted on the built network: parameters, MACs and activations."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,33 +8,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from lit_effnet.counting import Complexity
+
 MATRIX_PRODUCTS = (
     torch.ops.aten.convolution.default,
     torch.ops.aten.addmm.default,
     torch.ops.aten.mm.default,
 )
-
-
-@dataclass(frozen=True)
-class Complexity:
-    """Cost of one image through a network.
-
-    `params` counts trainable and frozen parameters, not batch norm's running statistics.
-    `macs` are multiply-adds of convolutions and matrix products (a paper's "FLOPs" for a CNN):
-    half of what torch's FlopCounterMode counts; biases, norms, activations and pooling are
-    left out. `activations` are the elements of all outputs of convolutions and linear layers
-    (Dollar et al. 2021; Radosavovic et al. 2020), which follow run time better than MACs do.
-    """
-
-    params: int
-    macs: int
-    activations: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.params / 1e6:.2f} M parameters, {self.macs / 1e6:,.1f} M MACs, "
-            f"{self.activations / 1e6:.2f} M activations"
-        )
 
 
 class _OutputElements(TorchDispatchMode):  # type: ignore[no-untyped-call]

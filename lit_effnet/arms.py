@@ -1,0 +1,188 @@
+"""Arms of a scaling ablation: what a person asks for, and the scaling that this comes to.
+
+An arm is told by one axis or by several at once, by a multiplier or by what it may cost. A cost is
+given as so many times the baseline's (`axis=width, budget=2`), so the multiplier follows from the
+image size and the number of classes, and is settled once these are known.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from lit_effnet.budget import Budget, Cost, MatchedAxis, on_base
+from lit_effnet.counting import Measure
+from lit_effnet.scaling import ALPHA, BETA, GAMMA, VARIANTS, Axis, Rounding, Scaling, compound
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One setting of a scaling ablation.
+
+    Args:
+        name: What it is called in tables.
+        base: The network that is scaled, B0 if its multipliers are 1; its resolution is 1.
+        fixed: Multipliers on top of the base, where they do not follow from a budget.
+        budget: What they follow from, else.
+        network: Name of the network, which decides about its cost.
+        se_ratio: The network's SE ratio; null for its own.
+    """
+
+    name: str
+    base: Scaling
+    fixed: Scaling
+    budget: Budget | None = None
+    network: str = "efficientnet"
+    se_ratio: float | None = None
+
+    def settle(self, base_size: int, cost: Cost) -> Scaling:
+        """The multipliers relative to B0, for images of `base_size` pixels at resolution 1.
+
+        Raises:
+            ValueError: no network that can be built comes near the budget.
+        """
+        if self.budget is None:
+            return on_base(self.base, self.fixed)
+        return self.budget.spend(self.base, base_size, cost)
+
+
+def coefficient_grid(
+    alphas: tuple[float, ...], step: float, largest: float, tolerance: float
+) -> list[tuple[float, float, float]]:
+    """Candidates (alpha, beta, gamma) of algorithm 3.1: alpha * beta^2 * gamma^2 is about 2.
+
+    beta and gamma go from 1 to `largest` by `step`; `tolerance` is relative, 0.05 for 5 %.
+    Of candidates that give the same network at phi = 1 under the released rounding the one with the
+    smallest alpha is kept.
+    """
+    sides = [round(1 + index * step, 6) for index in range(round((largest - 1) / step) + 1)]
+    kept: dict[tuple[object, ...], tuple[float, float, float]] = {}
+    for alpha in sorted(alphas):
+        for beta in sides:
+            for gamma in sides:
+                if abs(alpha * beta**2 * gamma**2 - 2) <= 2 * tolerance + 1e-9:
+                    same = (Scaling(alpha, beta).stages(), gamma)
+                    kept.setdefault(same, (alpha, beta, gamma))
+    return list(kept.values())
+
+
+def choose(
+    *,
+    variant: str | None = None,
+    phi: float | None = None,
+    depth: float | None = None,
+    width: float | None = None,
+    resolution: float | None = None,
+    axis: MatchedAxis | None = None,
+    budget: float | None = None,
+    measure: Measure = "macs",
+    alpha: float = ALPHA,
+    beta: float = BETA,
+    gamma: float = GAMMA,
+    rounding: Rounding = "ceil",
+    arm: str | None = None,
+    base_depth: float = 1.0,
+    base_width: float = 1.0,
+    network: str = "efficientnet",
+    se_ratio: float | None = None,
+) -> Arm:
+    """The scaling that a person asks for: a variant, a phi, multipliers, or a budget; else B0.
+
+    Args:
+        variant: A released network: b0 to b8 or l2.
+        phi: Compound coefficient; d = alpha^phi, w = beta^phi, r = gamma^phi. May be negative.
+        depth: Multiplier of the blocks in each stage (d).
+        width: Multiplier of the channels (w).
+        resolution: Multiplier of the image size (r).
+        axis: What a budget is spent on: depth, width, resolution or compound.
+        budget: Cost of the network, in times of the baseline's; the multiplier follows from it.
+        measure: What a budget counts: macs, params or activations.
+        alpha: Depth's base under phi.
+        beta: Width's base under phi.
+        gamma: Resolution's base under phi.
+        rounding: How depth is rounded to whole blocks: ceil as released, round as in pycls.
+        arm: Several of these flags in one word, as a sweep varies them: "phi=1,rounding=round".
+        base_depth: Depth of the baseline that is scaled, relative to B0's.
+        base_width: Width of the baseline that is scaled, relative to B0's.
+        network: Set by --model.name.
+        se_ratio: Set by --model.se_ratio.
+
+    Raises:
+        ValueError: two of these ways at once, an unknown variant, or a bad number.
+    """
+    given = {key: value for key, value in locals().items() if value is not None}
+    given.update(parse(given.pop("arm", None) or ""))
+    rounding = given.get("rounding", rounding)
+    base = Scaling(given.pop("base_depth"), given.pop("base_width"))
+    coefficients = given["alpha"], given["beta"], given["gamma"]
+    multipliers = {key: given[key] for key in get_args(Axis) if key in given}
+    ways = {
+        "variant": "variant" in given,
+        "phi": "phi" in given,
+        "/".join(multipliers): bool(multipliers),
+        "axis": "axis" in given,
+    }
+    asked = [way for way, used in ways.items() if used]
+    if len(asked) > 1:
+        raise ValueError(f"{' and '.join(asked)} given together: choose one way to scale")
+    if ("axis" in given) != ("budget" in given):
+        alone, missing = ("axis", "budget") if "axis" in given else ("budget", "axis")
+        raise ValueError(f"{alone} {given[alone]!r}: needs {missing} too")
+    fixed, spend = Scaling(rounding=rounding), None
+    if asked == ["variant"]:
+        if given["variant"] not in VARIANTS:
+            raise ValueError(f"variant {given['variant']!r}: must be one of {', '.join(VARIANTS)}")
+        fixed = replace(VARIANTS[given["variant"]].scaling, rounding=rounding)
+    elif asked == ["phi"]:
+        fixed = compound(given["phi"], *coefficients, rounding=rounding)
+    elif asked == ["axis"]:
+        spend = Budget(given["axis"], given["budget"], given["measure"], rounding, coefficients)
+    else:
+        fixed = Scaling(**multipliers, rounding=rounding)
+    named = _name(asked, given, multipliers)
+    return Arm(named, base, fixed, spend, network, se_ratio)
+
+
+def parse(arm: str) -> dict[str, Any]:
+    """An arm's flags: "axis=depth,budget=2" is {"axis": "depth", "budget": 2.0}.
+
+    Raises:
+        ValueError: a part that is none of `name=value`, or a name that an arm does not have.
+    """
+    words = {"variant": None, "axis": MatchedAxis, "measure": Measure, "rounding": Rounding}
+    numbers = ("phi", "depth", "width", "resolution", "budget", "alpha", "beta", "gamma")
+    flags: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in arm.split(","))):
+        name, equals, value = (text.strip() for text in part.partition("="))
+        if part == "baseline":
+            continue
+        if not equals or name not in (*words, *numbers) or name in flags:
+            raise ValueError(
+                f"arm {arm!r}: {part!r} must be baseline, or NAME=VALUE with each NAME once, of "
+                f"{', '.join((*words, *numbers))}"
+            )
+        try:
+            flags[name] = value if name in words else float(value)
+        except ValueError:
+            raise ValueError(f"arm {arm!r}: {name} {value!r} must be a number") from None
+        accepted = get_args(words.get(name))
+        if accepted and value not in accepted:
+            raise ValueError(f"arm {arm!r}: {name} must be one of {', '.join(accepted)}")
+    return flags
+
+
+def _name(asked: list[str], given: dict[str, Any], multipliers: dict[str, float]) -> str:
+    """What an arm is called: what was asked for, and what is not as usual about it."""
+    match asked:
+        case ["variant"]:
+            parts = [given["variant"].upper()]
+        case ["phi"]:
+            parts = [f"phi {given['phi']:g}"]
+        case ["axis"]:
+            measure = {"macs": "MACs", "params": "parameters"}.get(given["measure"], "activations")
+            parts = [f"{given['axis']} at {given['budget']:g} x {measure}"]
+        case _:
+            parts = [f"{axis} {value:g}" for axis, value in multipliers.items() if value != 1]
+    if asked == ["phi"] or given.get("axis") == "compound":
+        usual = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}
+        parts += [f"{key} {given[key]:g}" for key in usual if given[key] != usual[key]]
+    rounding = ["round"] if given["rounding"] == "round" else []
+    return ", ".join([*(parts or ["baseline"]), *rounding])

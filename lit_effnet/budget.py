@@ -1,0 +1,130 @@
+"""Scalings that cost what they may: the multiplier of an axis that follows from a budget."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from lit_effnet.counting import Complexity, Measure
+from lit_effnet.scaling import ALPHA, BETA, GAMMA, LARGEST_MULTIPLIER, Rounding, Scaling, compound
+
+MatchedAxis = Literal["depth", "width", "resolution", "compound"]
+
+# Complexity of a scaling on images of so many pixels.
+Cost = Callable[[Scaling, int], Complexity]
+
+PHI_STEP = WIDTH_STEP = 0.005
+DEPTH_STEP = 1 / 12  # stages have 1 to 4 blocks, so their numbers change at twelfths only
+MOST_PHI = 16.0
+NEAR = 40  # steps
+
+# Budgets are met within this part where whole blocks, channels and pixels allow it.
+CLOSE = 0.01
+HOPELESS = 0.5
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a matched arm may cost: `times` the baseline's `measure`, spent on `axis` alone.
+
+    Args:
+        axis: depth, width, resolution, or all three along the compound curve.
+        times: The cost in baselines.
+        measure: macs, params or activations.
+        rounding: How depth is rounded to whole blocks.
+        coefficients: alpha, beta and gamma of the compound curve.
+
+    Raises:
+        ValueError: an unknown word, a budget that is no number above 0, or one of parameters for
+            the resolution, which adds none.
+    """
+
+    axis: MatchedAxis
+    times: float
+    measure: Measure = "macs"
+    rounding: Rounding = "ceil"
+    coefficients: tuple[float, float, float] = (ALPHA, BETA, GAMMA)
+
+    def __post_init__(self) -> None:
+        for name, accepted in (("axis", MatchedAxis), ("measure", Measure)):
+            value, words = getattr(self, name), get_args(accepted)
+            if value not in words:
+                raise ValueError(f"{name} {value!r}: must be one of {', '.join(words)}")
+        if not (math.isfinite(self.times) and self.times > 0):
+            raise ValueError(f"budget {self.times}: must be a number above 0, in baselines")
+        if (self.axis, self.measure) == ("resolution", "params"):
+            raise ValueError("axis 'resolution': adds no parameter, so it has no budget of params")
+
+    def spend(self, base: Scaling, base_size: int, cost: Cost) -> Scaling:
+        """The multipliers relative to B0 that bring `base` nearest to the budget.
+
+        The baseline is counted under the released rounding, so that arms of both roundings have
+        one baseline.
+
+        Raises:
+            ValueError: no network that can be built comes near.
+        """
+        whole = replace(base, rounding="ceil")
+        target = self.times * getattr(cost(whole, base_size), self.measure)
+
+        def excess(scaling: Scaling) -> float:
+            size = scaling.image_size(base_size)
+            return float(getattr(cost(scaling, size), self.measure) / target - 1)
+
+        # Costs grow along an axis but for rounding, so the search is kept to where they cross.
+        candidates = [on_base(base, scaling) for scaling in self._candidates(base, base_size)]
+        low, high = 0, len(candidates) - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if excess(candidates[middle]) < 0 else (low, middle)
+        near = candidates[max(0, low - NEAR) : low + NEAR + 1]
+        best = min(near, key=lambda scaling: abs(excess(scaling)))
+        if self.axis == "compound" and abs(excess(best)) > CLOSE:
+            trimmed = [other for scaling in near[::4] for other in _trimmed(scaling, base_size)]
+            close = (scaling for scaling in trimmed if abs(excess(scaling)) <= CLOSE)
+            best = next(close, None) or min(trimmed, key=lambda scaling: abs(excess(scaling)))
+        if abs(excess(best)) > HOPELESS:
+            raise ValueError(
+                f"budget {self.times:g}: cannot be reached along {self.axis}; the nearest is "
+                f"{self.times * (1 + excess(best)):.3g}"
+            )
+        return best
+
+    def _candidates(self, base: Scaling, base_size: int) -> Iterator[Scaling]:
+        """Scalings along the axis from small to large, each a step from the next."""
+        if self.axis == "compound":
+            steps = round(MOST_PHI / PHI_STEP)
+            for step in range(-steps, steps + 1):
+                try:
+                    yield compound(step * PHI_STEP, *self.coefficients, rounding=self.rounding)
+                except ValueError:  # a multiplier beyond what a network is built with
+                    continue
+        elif self.axis == "resolution":
+            for size in range(max(1, base_size // 8), base_size * 16):
+                yield Scaling(resolution=size / base_size, rounding=self.rounding)
+        else:
+            apart = WIDTH_STEP if self.axis == "width" else DEPTH_STEP / base.depth
+            for index in range(1, int(LARGEST_MULTIPLIER / 4 / apart)):
+                yield Scaling(**{self.axis: round(index * apart, 6)}, rounding=self.rounding)
+
+
+def on_base(base: Scaling, scaling: Scaling) -> Scaling:
+    """Multipliers relative to B0 of a network that is `scaling` times `base`."""
+    return Scaling(
+        base.depth * scaling.depth,
+        base.width * scaling.width,
+        base.resolution * scaling.resolution,
+        scaling.rounding,
+    )
+
+
+def _trimmed(scaling: Scaling, base_size: int) -> Iterator[Scaling]:
+    """Scalings close to one on the compound curve: up to 6 % narrower or wider, 2 pixels off."""
+    size = scaling.image_size(base_size)
+    for pixels in (0, -1, 1, -2, 2):
+        for half_percents in (0, *(sign * step for step in range(1, 13) for sign in (1, -1))):
+            yield replace(
+                scaling,
+                width=scaling.width * (1 + half_percents / 200),
+                resolution=(size + pixels) / base_size,
+            )
