@@ -1,6 +1,9 @@
 """What an experiment is built of: each group of flags to what the others need of it."""
 
 from functools import partial
+from typing import Any
+
+from torch import nn
 
 from lit_effnet.arms import Arm
 from lit_effnet.counting import Complexity, count
@@ -44,16 +47,35 @@ def classifier(
         padding: symmetric as in PyTorch, or same as in TensorFlow; null keeps the weights'.
         bn_eps: Batch norm's epsilon; null keeps the weights'.
     """
+    network = network_of(
+        scaling,
+        recipe,
+        weights,
+        num_classes,
+        name=name,
+        se_ratio=se_ratio,
+        activation=activation,
+        padding=padding,
+        bn_eps=bn_eps,
+    )
+    return LitClassifier(network, recipe, num_classes, batch_size)
+
+
+def network_of(
+    scaling: Scaling, recipe: Recipe, weights: Weights, num_classes: int, **options: Any
+) -> nn.Module:
+    """The network that the flags of `--model` name.
+
+    Raises:
+        ValueError: there is none such.
+    """
+    name = options.pop("name")
     if name not in NETWORKS:
         raise ValueError(f"model.name {name!r}: must be one of {', '.join(NETWORKS)}")
-    ours = name in OURS
-    options = {
-        "se_ratio": se_ratio,
-        "activation": activation,
-        "padding": weights.padding if padding is None and ours else padding,
-        "bn_eps": weights.bn_eps if bn_eps is None and ours else bn_eps,
-    }
-    network = build(
+    for option in ("padding", "bn_eps"):
+        if options[option] is None and name in OURS:
+            options[option] = getattr(weights, option)
+    return build(
         name,
         scaling,
         num_classes,
@@ -61,7 +83,6 @@ def classifier(
         drop_path_rate=recipe.drop_path_rate,
         **{key: value for key, value in options.items() if value is not None},
     )
-    return LitClassifier(network, recipe, num_classes, batch_size)
 
 
 def cost(arm: Arm, num_classes: int, scaling: Scaling, image_size: int) -> Complexity:

@@ -16,6 +16,10 @@ BAD_INPUT = 2
 
 EXPERIMENTS = Path("experiments")
 
+# Sweep files name what they train on by this environment variable. W&B's agent leaves the name in
+# its place where the variable is not set.
+SETTING, USUAL_SETTING = "LIT_EFFNET_ON", "cifar100"
+
 
 class ExamplesFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """jsonargparse's help, with the example commands each on a line of its own."""
@@ -64,7 +68,12 @@ class OneLineErrors(ArgumentParser):
 def fail(message: str) -> NoReturn:
     """Print `message` in one line on standard error and exit with status 2."""
     sys.stderr.write(f"error: {' '.join(message.split())}\n")
-    raise SystemExit(BAD_INPUT)
+    sys.exit(BAD_INPUT)  # where W&B listens for the status of a run that has begun
+
+
+def usual_setting(argument: str) -> str:
+    """The argument with the usual setting where a sweep's command names one that is not set."""
+    return argument.replace(SETTING, USUAL_SETTING)
 
 
 def plain_warnings() -> None:
@@ -154,14 +163,19 @@ def _in_config(arguments: Sequence[str]) -> str:
 
 def _no_such_file(path: str) -> str:
     wanted = Path(path)
-    found = sorted(str(p) for p in EXPERIMENTS.glob("*.yaml"))
+    beside = wanted.parent if wanted.parent.is_dir() else EXPERIMENTS
+    found = sorted(shortest(p) for p in beside.glob("*.yaml"))
     stems = {Path(name).stem: name for name in found}
     near = get_close_matches(wanted.stem, stems, n=3, cutoff=0.4) or list(stems)[:5]
     listed = f"; nearest: {', '.join(stems[stem] for stem in near)}" if near else ""
     if not found and not wanted.is_absolute():
         listed = f" in {Path.cwd()}"
-    shown = wanted.relative_to(Path.cwd()) if wanted.is_relative_to(Path.cwd()) else wanted
-    return f"--config {shown}: no such file{listed}"
+    return f"--config {shortest(wanted)}: no such file{listed}"
+
+
+def shortest(path: Path) -> str:
+    """A path as a person would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _bad_value(key: str, details: str, arguments: Sequence[str]) -> str:

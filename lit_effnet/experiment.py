@@ -51,6 +51,7 @@ class RunOptions:
         wandb: online, offline or disabled; auto is online with a key and offline without.
         project: W&B's project; WANDB_PROJECT if null, else lit_effnet.
         test: Evaluate the final weights on the test split, once, at the end.
+        latency: Measure the network's latency at batch 1 before the training.
     """
 
     root: str = "runs"
@@ -59,6 +60,7 @@ class RunOptions:
     wandb: Mode = "auto"
     project: str | None = None
     test: bool = False
+    latency: bool = False
 
 
 class Parser(OneLineErrors, LightningArgumentParser):

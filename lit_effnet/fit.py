@@ -18,7 +18,13 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
 from lit_effnet.announcements import closing_line, opening_lines
-from lit_effnet.command_line import fail, one_line_errors, plain_warnings, quiet_libraries
+from lit_effnet.command_line import (
+    fail,
+    one_line_errors,
+    plain_warnings,
+    quiet_libraries,
+    usual_setting,
+)
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment import Experiment
 from lit_effnet.new_run import new_record
@@ -50,9 +56,8 @@ def main(args: list[str] | None = None) -> None:
     plain_warnings()
     quiet_libraries()
     # W&B's agent adds this one for itself when it resumes a trial.
-    arguments = [
-        a for a in (sys.argv[1:] if args is None else args) if not a.startswith("--_wandb=")
-    ]
+    given = sys.argv[1:] if args is None else args
+    arguments = [usual_setting(a) for a in given if not a.startswith("--_wandb=")]
     try:
         resumed = folder_to_resume(arguments)
         if resumed is None:
@@ -155,7 +160,7 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
         if recorder.record["status"] == RUNNING:  # it was not Lightning that saw the error
             recorder.on_exception(trainer, experiment.model, error)
         sys.stderr.write(f"failed: {explain_failure(error, folder.path)}\n")
-        raise SystemExit(FAILURE) from None
+        sys.exit(FAILURE)
     if first_process():
         close(folder)
 
@@ -209,20 +214,23 @@ def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
 
 
 def close(folder: RunFolder) -> None:
-    """Say how the run ended, as its record tells it."""
+    """Say how the run ended, as its record tells it.
+
+    By `sys.exit` and not by raising SystemExit: that is where W&B listens for a run's status.
+    """
     record = folder.read()
     if record["status"] == FINISHED and awaits_test(folder, record):
         again = f"python -m lit_effnet.fit --resume {folder.path}"
         sys.stderr.write(f"stopped in its test; to test alone: {again}\n")
-        raise SystemExit(STOPPED)
+        sys.exit(STOPPED)
     if record["status"] == FINISHED:
         say(closing_line(folder))
     elif record["status"] == INTERRUPTED:
         sys.stderr.write(f"stopped; go on with: python -m lit_effnet.fit --resume {folder.path}\n")
-        raise SystemExit(STOPPED)
+        sys.exit(STOPPED)
     else:
         sys.stderr.write(f"failed: {record.get('error', 'the training did not end')}\n")
-        raise SystemExit(FAILURE)
+        sys.exit(FAILURE)
 
 
 def make_experiment(arguments: list[str]) -> Experiment:

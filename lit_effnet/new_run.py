@@ -11,6 +11,7 @@ from lit_effnet.arms import Arm
 from lit_effnet.building import cost
 from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
+from lit_effnet.evaluation.latency import latency
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import OURS
@@ -62,11 +63,22 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         "complexity": asdict(here),
         "baseline": asdict(baseline) if baseline else None,
         "budget": budget_record(experiment.arm, here, baseline),
+        "max_epochs": experiment.config.trainer.max_epochs,
+        "latency": latency_record(experiment),
         "precision": experiment.config.trainer.precision,
         "device": device_name(experiment.config.trainer.accelerator),
         "git_commit": git_commit(),
         "versions": versions(),
     }
+
+
+def latency_record(experiment: Experiment) -> dict[str, Any] | None:
+    """Latency of the network on the run's device; null where it is not asked for."""
+    if not experiment.config.run.latency:
+        return None
+    on_gpu = experiment.config.trainer.accelerator in ("auto", "gpu", "cuda")
+    device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
+    return asdict(latency(experiment.model.network, experiment.datamodule.image_size, device))
 
 
 def weights_record(weights: Weights) -> dict[str, Any] | None:

@@ -32,6 +32,9 @@ from lit_effnet.network.weights import Weights
 
 TIMEOUT_S = 5.0
 
+TORCHVISION = r"\w+_Weights\.\w+"
+PACKAGE = r"\w+_pytorch_model"
+
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.", "network.", "model.")
 
@@ -65,14 +68,32 @@ def find(name: str) -> Weights:
     path = Path(name).expanduser()
     if path.exists():
         return _from_path(name, path)
-    if re.fullmatch(r"\w+_Weights\.\w+", name):
+    if re.fullmatch(TORCHVISION, name):
         return _from_torchvision(name)
-    if re.fullmatch(r"\w+_pytorch_model", name):
+    if re.fullmatch(PACKAGE, name):
         return _from_package(name)
     endings, beginnings = (".safetensors", ".pth", ".pt", ".bin", ".ckpt"), (".", "/", "~")
     if name.endswith(endings) or name.startswith(beginnings) or name.count("/") > 1:
         raise ValueError("no such file or folder")
     return _from_hub(name)
+
+
+def expected(name: str | None) -> Weights:
+    """What is known of weights before they are had: those of the hub are not fetched.
+
+    Raises:
+        ValueError: they are named by a file or a package that cannot be had, or by no known name.
+    """
+    if name is None or Path(name).expanduser().exists() or re.fullmatch(PACKAGE, name):
+        return choose(name)
+    weights = Weights(name, seen_imagenet=True)
+    if re.fullmatch(TORCHVISION, name):
+        return weights
+    known = name.removeprefix("timm/")
+    if "/" not in known:
+        _check_timm_name(known)
+    config = timm_config(known)
+    return weights if config is None else as_timm_says(weights, config)
 
 
 def _from_path(name: str, path: Path) -> Weights:

@@ -128,7 +128,9 @@ class LitClassifier(LightningModule):
         every = 1 if loss.device.type == "cpu" else LOOK_AT_LOSS_EVERY
         if batch_idx % every == 0:
             self._check_loss(loss, f"batch {batch_idx}")
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
+        self.log(
+            "train/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True
+        )
         return loss
 
     def on_train_epoch_end(self) -> None:

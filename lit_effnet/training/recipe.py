@@ -153,6 +153,27 @@ RECIPES = {
         randaugment_magnitude=9,
         reduced_precision=False,
     ),
+    # Nothing but the network and the gradient: SGD, crop and flip. A scaling that needs
+    # regularisation shows it here (Dollar et al. 2021 compare scalings by one such recipe).
+    "plain": Recipe(
+        name="plain",
+        epochs=100,
+        optimizer="sgd",  # timm's is Nesterov's
+        momentum=0.9,
+        learning_rate=0.4,
+        warmup_epochs=5,
+        weight_decay=5e-5,
+        label_smoothing=0.0,
+        dropout=0.0,
+        drop_path_rate=0.0,
+        bn_momentum=0.1,
+        ema_decay=0.0,
+        crop_scale_min=0.08,
+        flip=0.5,
+        randaugment_layers=0,
+        randaugment_magnitude=9,
+        reduced_precision=True,
+    ),
     # Kornblith et al. 2019, whose setup Tan and Le borrowed for their transfer: the whole network,
     # 20,000 steps of 256 images, SGD with Nesterov momentum 0.9, cosine, random crop and flip
     # only. Learning rate and weight decay are to be chosen on the validation split: they searched
@@ -198,7 +219,7 @@ def choose(
     """A recipe by name, with what is given instead of its own; null keeps the recipe's value.
 
     Args:
-        name: paper, quick, finetune, linear_probe or head_first.
+        name: paper, quick, plain, finetune, linear_probe or head_first.
         epochs: Passes over the training split; trainer.max_epochs goes before it.
         steps: Optimiser steps instead of epochs: as many whole epochs as come nearest.
         optimizer: timm's name of the optimiser; another than the recipe's takes its own defaults.

@@ -1,0 +1,1 @@
+"""A network under a condition: what it gives, and what it costs."""

@@ -1,0 +1,102 @@
+"""How long a training will take on this device, from a few of its own steps."""
+
+import io
+import math
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lit_effnet.command_line import quiet_libraries
+from lit_effnet.data.decoding import BadImageError
+from lit_effnet.experiment import Experiment
+from lit_effnet.training.averaging import ExponentialMovingAverage
+from lit_effnet.training.seeding import SeedEachStep
+
+STEPS, WARM_UP_STEPS, VALIDATION_STEPS = 12, 4, 4
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Estimated seconds of a training, from a step and a batch of validation that were measured."""
+
+    seconds: float
+    step_ms: float
+    validation_step_ms: float
+    epochs: int
+
+
+class _Stopwatch(Callback):
+    """Times of the ends of training steps, and of the epoch's end with its validation."""
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+        self.end = 0.0
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Note when a step ends."""
+        self.steps.append(time.perf_counter())
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note when the validation is over."""
+        self.end = time.perf_counter()
+
+
+def forecast_or_reason(arguments: Sequence[str], threads: int) -> Forecast | str:
+    """The forecast, or in a line why there is none; prints nothing."""
+    torch.set_num_threads(threads)
+    quiet_libraries()
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return forecast(arguments)
+    except SystemExit:
+        return said.getvalue().strip().rsplit("\n", 1)[-1].removeprefix("error: ")
+    except (ValueError, BadImageError, RuntimeError) as error:
+        return str(error)
+
+
+def forecast(arguments: Sequence[str]) -> Forecast:
+    """What the run of `fit`'s arguments will take; trains a few steps and keeps nothing.
+
+    Raises:
+        ValueError: the data cannot be had.
+        SystemExit: the arguments are wrong.
+    """
+    experiment = Experiment(list(arguments), prog="fit", description=None)
+    data = experiment.datamodule
+    data.setup("fit")
+    experiment.settle_epochs()
+    options = experiment.config_init.trainer
+    epochs = int(options.max_epochs)
+    steps = experiment.epoch_steps * options.accumulate_grad_batches
+    validations = math.ceil(data.sizes()["validation"] / data.batch_size)
+    limit = options.limit_val_batches
+    if limit is not None:
+        validations = (
+            min(validations, limit) if isinstance(limit, int) else int(validations * limit)
+        )
+    measured = min(STEPS, steps), min(VALIDATION_STEPS, validations)
+    options.max_epochs = 1
+    options.limit_train_batches, options.limit_val_batches = measured
+    options.enable_checkpointing = options.enable_progress_bar = options.logger = False
+    watch = _Stopwatch()
+    callbacks: list[Callback] = [SeedEachStep(experiment.config.seed_everything)]
+    if decay := experiment.recipe.ema_decay:
+        callbacks.append(ExponentialMovingAverage(decay, data.num_classes))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = experiment.make_trainer([*callbacks, watch], folder)
+        trainer.fit(experiment.model, data)
+    first = min(WARM_UP_STEPS, len(watch.steps) - 1)
+    timed = max(1, len(watch.steps) - 1 - first)
+    step = (watch.steps[-1] - watch.steps[first]) / timed
+    validation = (watch.end - watch.steps[-1]) / max(1, measured[1])
+    seconds = epochs * (steps * step + validations * validation)
+    return Forecast(seconds, 1e3 * step, 1e3 * validation, epochs)

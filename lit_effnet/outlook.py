@@ -1,0 +1,168 @@
+"""What a command line of `fit` comes to, without its data being loaded or anything trained."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentError
+
+from lit_effnet import arms
+from lit_effnet.building import cost, network_of, preprocessing, settled
+from lit_effnet.command_line import explain, name_flag
+from lit_effnet.counting import Complexity
+from lit_effnet.data.images import ImageData
+from lit_effnet.experiment import Experiment
+from lit_effnet.network import released
+from lit_effnet.network.complexity import complexity
+from lit_effnet.network.registry import OURS
+from lit_effnet.scaling import Scaling
+from lit_effnet.training import recipe as recipes
+from lit_effnet.training.classifier import check_optimizer, classification_metrics
+from lit_effnet.training.provenance import config_hash
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run will be.
+
+    Args:
+        arm: The arm's name.
+        scaling: Multipliers relative to B0.
+        image_size: Side of the input in pixels.
+        complexity: Cost of one image, counted on the network.
+        baseline: Cost of what the arm scales; null for a network that is not scaled.
+        residual: By which part the arm misses its budget; null without one.
+        twin: Equal for runs that train the same network by the same recipe on the same data.
+    """
+
+    arm: str
+    scaling: Scaling
+    image_size: int
+    complexity: Complexity
+    baseline: Complexity | None
+    residual: float | None
+    twin: str
+
+
+class _Parsing(Experiment):
+    """An experiment's parser, without the experiment."""
+
+    def before_instantiate_classes(self) -> None:
+        """Leave the configuration as it was parsed."""
+
+    def instantiate_classes(self) -> None:
+        """Build nothing."""
+
+    def _set_seed(self) -> None:
+        """Draw nothing either."""
+
+
+@cache
+def _parser() -> Any:
+    parser = _Parsing([], prog="fit", description=None).parser
+    parser.exit_on_error = False
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """The configuration that the arguments of `fit` give.
+
+    Raises:
+        ValueError: they give none, in one line that names the flag.
+    """
+    parser = _parser()
+    parser.arguments = list(arguments)
+    try:
+        return parser.parse_args(list(arguments))
+    except ArgumentError as error:
+        raise ValueError(explain(str(error), parser.keys(), list(arguments))) from None
+
+
+def keys() -> list[str]:
+    """The names of all flags."""
+    return list(_parser().keys())
+
+
+def identity(config: Any) -> str:
+    """Hash of all that is not as `fit` has it by itself, but for where the run is recorded."""
+    text = _parser().dump(config, skip_default=True, skip_unset=False, format="yaml")
+    given: dict[str, Any] = yaml.safe_load(text) or {}
+    for key in ("run", "config", "resume"):
+        given.pop(key, None)
+    return config_hash(given)
+
+
+def metrics(config: Any) -> list[str]:
+    """What the run of a configuration logs after each epoch."""
+    recipe = recipes.choose(**vars(config.recipe))
+    averaged = ["val/top1_raw"] if recipe.ema_decay else []
+    return ["train/loss", "val/loss", *classification_metrics(2, "val/"), *averaged]
+
+
+def group(config: Any) -> str:
+    """The group that the run would have."""
+    files = [file for file in config.config or [] if file]
+    named = Path(str(files[0])).stem if files else Path(str(config.data.name)).resolve().name
+    return str(config.run.group or named)
+
+
+def outlook(config: Any) -> Outlook:
+    """What the run of a configuration will be; its network is built without memory.
+
+    Raises:
+        ValueError: it cannot be run, in one line that names the flag.
+    """
+    try:
+        return _outlook(config)
+    except ValueError as error:
+        raise ValueError(name_flag(str(error), keys(), _parser().arguments)) from None
+
+
+# Repeats of an arm differ in their random seed, which changes nothing here.
+_known: dict[str, Outlook] = {}
+
+
+def _outlook(config: Any) -> Outlook:
+    sections = ("scaling", "model", "recipe", "weights", "data")
+    data = {key: value for key, value in vars(config.data).items() if key != "seed"}
+    key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])
+    if key not in _known:
+        _known[key] = _built(config, data)
+    told = (_known[key].twin, config.seed_everything, config.trainer.max_epochs)
+    return replace(_known[key], twin=config_hash({"all": told}))
+
+
+def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
+    recipe = recipes.choose(**vars(config.recipe))
+    check_optimizer(recipe.optimizer)
+    arm = arms.choose(**vars(config.scaling))
+    weights = released.expected(config.weights.name)
+    data = _data(tuple(sorted(data_options.items())), preprocessing(weights, arm))
+    scaling = settled(arm, data.base_image_size, data.num_classes)
+    size = scaling.image_size(data.base_image_size)
+    model = {key: value for key, value in vars(config.model).items() if key not in LINKED}
+    with torch.device("meta"):
+        network = network_of(scaling, recipe, weights, data.num_classes, **model)
+        here = complexity(network, size)
+    baseline, residual = None, None
+    if arm.network in OURS:
+        baseline = cost(arm, data.num_classes, arm.base, data.base_image_size)
+    if arm.budget is not None and baseline is not None:
+        measure = arm.budget.measure
+        residual = getattr(here, measure) / (arm.budget.times * getattr(baseline, measure)) - 1
+    told = (str(network), size, asdict(recipe), data_options, vars(config.weights))
+    twin = config_hash({"all": told})
+    return Outlook(arm.name, scaling, size, here, baseline, residual, twin)
+
+
+# What `Experiment` fills in from other groups.
+LINKED = ("scaling", "recipe", "weights", "num_classes", "batch_size")
+
+
+@cache
+def _data(settings: tuple[tuple[str, Any], ...], prepared: Any) -> ImageData:
+    return ImageData(**dict(settings), preprocessing=prepared)

@@ -1,0 +1,299 @@
+"""Run the trials of a W&B sweep file on this machine; no account and no server is needed.
+
+python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos
+python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --dry-run
+python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --workers 4 -- --data.path FOLDER
+python -m lit_effnet.sweep --check sweeps/*.yaml
+
+Running it again runs what is missing. What comes after -- goes to every trial.
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lit_effnet.command_line import SETTING, OneLineErrors, fail, plain_warnings, quiet_libraries
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lit_effnet.forecast import Forecast
+    from lit_effnet.planning import Checked, Options, Planner
+    from lit_effnet.trials.launch import Launch, Progress, Source
+    from lit_effnet.trials.plan import Trial
+    from lit_effnet.trials.process import Share
+
+UNFINISHED, STOPPED = 1, 130
+
+
+def make_parser() -> OneLineErrors:
+    """The command's flags."""
+    parser = OneLineErrors(
+        prog="python -m lit_effnet.sweep",
+        description=__doc__,
+        usage="%(prog)s FILE [--NAME VALUE ...] [-- --FLAG_OF_FIT VALUE ...]",
+    )
+    parser.add_argument("files", nargs="*", type=str, metavar="FILE", help="A W&B sweep file.")
+    parser.add_argument(
+        "--on",
+        type=str | None,
+        help="What to train on: photos (embedded, minutes on two cores), cifar100 (the default) or "
+        f"imagenet; the variable {SETTING}, which W&B's agent reads too.",
+    )
+    parser.add_argument(
+        "--workers", type=int | None, help="Trials at a time; one for each core or GPU if null."
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="Print the plan and what it will cost; train nothing.",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="Look for mistakes in all of the files; train nothing."
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="Run trials again that have failed."
+    )
+    parser.add_argument("--count", type=int | None, help="Most trials, counted from the first.")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of a random or bayes search.")
+    parser.add_argument("--root", type=str, default="runs", help="Folder of all run folders.")
+    return parser
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command: 0 when every trial has finished, 1 when not, 2 bad input, 130 stopped."""
+    plain_warnings()
+    quiet_libraries()
+    given = list(sys.argv[1:] if args is None else args)
+    end = given.index("--") if "--" in given else len(given)
+    own, extra = given[:end], given[end + 1 :]
+    parser = make_parser()
+    flags = parser.parse_args(own)
+    files = [Path(file) for file in flags.files]
+    if not files or (len(files) > 1 and not flags.check):
+        found = ", ".join(str(path) for path in sorted(Path("sweeps").glob("*.yaml")))
+        fail(f"FILE: one sweep file must be named{f'; there are {found}' if found else ''}")
+    for name, least in (("workers", 1), ("count", 1), ("seed", 0)):
+        value = flags[name]
+        if value is not None and value < least:
+            fail(f"--{name} {value}: must be at least {least}")
+    if flags.on is not None:
+        os.environ[SETTING] = flags.on
+    from lit_effnet.planning import Options
+
+    options = Options(Path(flags.root), flags.seed, flags.count, tuple(extra))
+    try:
+        if flags.check:
+            check_files(files, options)
+        else:
+            run(files[0], options, flags)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped before a trial began\n")
+        raise SystemExit(STOPPED) from None
+
+
+def check_files(files: Sequence[Path], options: "Options") -> None:
+    """Print every mistake in the files, each in a line; exit status 2 if there is one."""
+    from lit_effnet.planning import check
+
+    wrong = 0
+    for file in files:
+        checked = check(file, options)
+        for problem in checked.problems:
+            sys.stderr.write(f"{problem}\n")
+        wrong += bool(checked.problems)
+        if not checked.problems:
+            arms = len({trial.arm for trial in checked.trials})
+            print(f"{file}: right; {len(checked.trials)} trials, {arms} arms", flush=True)
+    if wrong:
+        raise SystemExit(2)
+
+
+def run(file: Path, options: "Options", flags: Any) -> None:
+    """Check, then run or print the plan."""
+    from lit_effnet.planning import check
+    from lit_effnet.sweep_tables import console
+    from lit_effnet.trials import process
+
+    process.prepare(["lit_effnet.trial_imports"])  # it imports while the file is checked
+    screen = console()
+    with screen.status("checking every trial"):
+        checked = check(file, options)
+    if checked.problems or checked.planner is None:
+        for problem in checked.problems:
+            sys.stderr.write(f"{problem}\n")
+        raise SystemExit(2)
+    shares = share_machine(flags.workers, len(checked.unlike) or None)
+    if flags.dry_run:
+        print_plan(checked.planner, checked.unlike, shares, screen)
+        return
+    from lit_effnet.trials.launch import Launch
+
+    source = make_source(checked.planner, checked)
+    launch = Launch(checked.planner.sweep, source, "lit_effnet.fit", shares, flags.retry_failed)
+    total = len(checked.unlike) or options.count or checked.planner.sweep.run_cap
+    watch(launch, total, screen)
+    close(launch, checked.planner, total, screen)
+
+
+def share_machine(workers: int | None, trials: int | None) -> list["Share"]:
+    """What each of the trials gets that may run at a time: a GPU, or cores and nothing else."""
+    import torch
+
+    from lit_effnet.data.store import available_cores
+    from lit_effnet.trials.process import Share
+
+    cores = len(available_cores())
+    gpus = (
+        os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if torch.cuda.is_available() else []
+    )
+    gpus = [gpu for gpu in gpus if gpu] or [
+        str(index) for index in range(torch.cuda.device_count())
+    ]
+    count = workers or min(len(gpus) or cores, trials or cores)
+    return [
+        Share(
+            max(1, cores // count),
+            {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {},
+        )
+        for index in range(count)
+    ]
+
+
+def make_source(planner: "Planner", checked: "Checked") -> "Source":
+    """Where the launcher takes trials from: the list, or proposals."""
+    from lit_effnet.planning import MOST_CHECKED
+    from lit_effnet.trials.source import Listed, Proposed
+
+    sweep, options = planner.sweep, planner.options
+    if sweep.method != "bayes":
+        more = planner.trials(begin=MOST_CHECKED) if len(checked.trials) == MOST_CHECKED else ()
+        return Listed(chain(checked.trials, more))
+    from lit_effnet.trials.bayes import Proposals
+
+    count = min(n for n in (options.count, sweep.run_cap) if n is not None)
+    proposals = Proposals(sweep.parameters, sweep.metric or {}, options.seed)
+    return Proposed(proposals, planner.trial, planner.begun(), count)
+
+
+def print_plan(
+    planner: "Planner", trials: Sequence["Trial"], shares: Sequence["Share"], screen: "Console"
+) -> None:
+    """Every arm with its costs, what its repeats would take here, and trials that are the same."""
+    from lit_effnet.forecast import Forecast
+    from lit_effnet.sweep_tables import by_arm, duration, plan_table, twins
+    from lit_effnet.trials.ledger import Entry, Status
+
+    outlooks = {trial.id: planner.outlook(trial) for trial in trials}
+    states = {trial.id: Entry(trial.folder).status() for trial in trials}
+    forecasts = measure(planner, trials, shares, screen)
+    screen.print(plan_table(trials, outlooks, forecasts, states))
+    for group in twins(trials, outlooks):
+        numbers = ", ".join(str(trial.number) for trial in group)
+        screen.print(f"identical: trials {numbers} ({', '.join(t.arm for t in group)})")
+    left, seconds = 0, 0.0
+    for arm, repeats in by_arm(trials).items():
+        to_run = sum(states[t.id] in (Status.MISSING, Status.BEGUN) for t in repeats)
+        estimate = forecasts[arm]
+        left += to_run
+        seconds += to_run * estimate.seconds if isinstance(estimate, Forecast) else 0
+    screen.print(f"{len(trials)} trials, {left} to run, {len(shares)} at a time")
+    reasons = {reason for reason in forecasts.values() if isinstance(reason, str)}
+    for reason in sorted(reasons):
+        screen.print(f"no estimate of the time: {reason}")
+    if not reasons:
+        wall = seconds / len(shares)
+        screen.print(f"about {duration(wall)} here, from a few steps of each arm")
+
+
+def measure(
+    planner: "Planner", trials: Sequence["Trial"], shares: Sequence["Share"], screen: "Console"
+) -> dict[str, "Forecast | str"]:
+    """A forecast of each arm, as many at a time as trials will run at a time."""
+    from rich.progress import track
+
+    from lit_effnet.forecast import forecast_or_reason
+    from lit_effnet.sweep_tables import by_arm
+    from lit_effnet.trials.process import pool
+
+    first = {arm: repeats[0] for arm, repeats in by_arm(trials).items()}
+    with tempfile.TemporaryDirectory() as folder, pool(len(shares)) as processes:
+        waiting = {}
+        for arm, trial in first.items():
+            file = Path(folder) / f"{trial.id}.json"
+            file.write_text(json.dumps(trial.parameters), encoding="utf-8")
+            arguments = planner.arguments(trial.parameters, file)
+            waiting[arm] = processes.submit(forecast_or_reason, arguments, shares[0].threads)
+        shown = track(
+            waiting.items(), "measuring steps", console=screen, transient=True,
+            disable=not screen.is_terminal,
+        )  # fmt: skip
+        return {arm: future.result() for arm, future in shown}
+
+
+def watch(launch: "Launch", total: int | None, screen: "Console") -> None:
+    """Run the trials, showing those that run; Ctrl-C ends them, a second one at once."""
+    from rich.live import Live
+
+    from lit_effnet.sweep_tables import live_view, trial_line
+
+    metric, width = launch.metric, 30
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def show(ended: Sequence["Progress"]) -> None:
+        for progress in ended:
+            if not progress.seen:
+                screen.print(trial_line(progress, metric, width), soft_wrap=True)
+        live.update(live_view(launch, metric, total, width))
+
+    with Live(console=screen, transient=True, auto_refresh=screen.is_terminal) as live:
+        try:
+            for ended in launch.run():
+                show(ended)
+        except KeyboardInterrupt:
+            screen.print("stopping; each trial ends with its step (Ctrl-C again kills them)")
+            try:
+                for ended in launch.stop():
+                    show(ended)
+            except KeyboardInterrupt:
+                launch.kill()
+                for ended in launch.stop():
+                    show(ended)
+
+
+def close(launch: "Launch", planner: "Planner", total: int | None, screen: "Console") -> None:
+    """The arms, how many trials ended how, and the exit status."""
+    from lit_effnet.sweep_tables import arms_table, counts, summary
+    from lit_effnet.trials.ledger import Status
+
+    trials = [progress.trial for progress in launch.all.values()]
+    outlooks = {trial.id: planner.outlook(trial) for trial in trials}
+    screen.print(arms_table(trials, outlooks, launch.metric))
+    found = counts(launch)
+    screen.print(summary(launch, total))
+    if trials:
+        screen.print(f"in {trials[0].folder.path.parent}")
+    again = "run the same command again to go on"
+    if launch.stopping:
+        sys.stderr.write(f"stopped; {again}\n")
+        raise SystemExit(STOPPED)
+    if found.get(Status.FAILED):
+        sys.stderr.write(
+            f"{found[Status.FAILED]} failed; --retry-failed runs them again, trial.log in a "
+            "trial's folder has all that it printed\n"
+        )
+    if found.get(Status.INTERRUPTED):
+        sys.stderr.write(f"{found[Status.INTERRUPTED]} ended from outside; {again}\n")
+    ended = found.get(Status.FINISHED, 0) + found.get(Status.STOPPED_EARLY, 0)
+    if ended < len(trials):
+        raise SystemExit(UNFINISHED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""W&B's sweep files without W&B: what they may hold, their points, their commands."""

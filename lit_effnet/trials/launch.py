@@ -1,0 +1,219 @@
+"""Runs the trials of a sweep on this machine, several at a time."""
+
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess
+from typing import Protocol
+
+from lit_effnet.trials import process
+from lit_effnet.trials.hyperband import to_stop
+from lit_effnet.trials.ledger import Entry, Status
+from lit_effnet.trials.plan import Trial
+from lit_effnet.trials.process import GRACE_S, TAKEN, Share
+from lit_effnet.trials.sweep_file import Sweep
+
+LOOK_EVERY_S = 0.5
+TRY_AGAIN_S = 5.0  # for a trial that another launcher runs
+
+# A trial that ended by one of these was ended by a person or the machine, not by itself.
+ENDED_FROM_OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
+EXIT_STOPPED = 130
+
+
+class Source(Protocol):
+    """Where trials come from."""
+
+    def next(self) -> Trial | None:
+        """The next trial; none where there is none, or none before another has ended."""
+
+    def tell(self, trial: Trial, value: float | None) -> None:
+        """What a trial gave; none if it failed or was stopped."""
+
+
+@dataclass
+class Progress:
+    """A trial and how far it is; `reason` says why it ended otherwise than finished."""
+
+    trial: Trial
+    status: Status
+    epoch: int = 0
+    epochs: int | None = None
+    value: float | None = None
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    reason: str = ""
+    seen: bool = False  # it was final before this launch
+
+
+class Launch:
+    """Runs what is missing of a sweep; what ended is never run again but on request.
+
+    Args:
+        sweep: The sweep file, for its metric and its early termination.
+        source: Where trials come from.
+        module: Whose `main(arguments)` a trial runs.
+        shares: One for each trial that may run at a time.
+        retry_failed: Run trials again that failed.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        source: Source,
+        module: str,
+        shares: list[Share],
+        retry_failed: bool = False,
+    ) -> None:
+        self.sweep, self.source, self.module = sweep, source, module
+        self.free = deque(shares)
+        self.retry_failed = retry_failed
+        self.all: dict[str, Progress] = {}
+        self.running: dict[str, tuple[ForkServerProcess, Share]] = {}
+        self.elsewhere: dict[str, float] = {}
+        self.stopping = False
+
+    def run(self) -> Iterator[list[Progress]]:
+        """Run the trials; gives what has ended since the last time, every half second or sooner."""
+        while True:
+            ended = self._start_what_can_be()
+            if not (ended or self.running or self.elsewhere):
+                return
+            ended += self._collect()
+            self._look()
+            self._terminate_early()
+            yield ended
+
+    def stop(self) -> Iterator[list[Progress]]:
+        """End all trials that run, each at its next step; kill those that do not end in time."""
+        self.stopping = True
+        self.elsewhere.clear()
+        for running, _ in self.running.values():
+            process.end(running, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        while self.running:
+            if time.monotonic() > deadline:
+                self.kill()
+            yield self._collect()
+
+    def kill(self) -> None:
+        """End all trials at once."""
+        for running, _ in self.running.values():
+            process.end(running, signal.SIGKILL)
+
+    def _start_what_can_be(self) -> list[Progress]:
+        ended = []
+        now = time.monotonic()
+        for trial_id in [key for key, when in self.elsewhere.items() if when <= now and self.free]:
+            del self.elsewhere[trial_id]
+            self._begin(self.all[trial_id].trial)
+        while self.free and (trial := self.source.next()) is not None:
+            if trial.id in self.all:  # two points that come to the same
+                continue
+            entry = Entry(trial.folder)
+            status = entry.status()
+            self.all[trial.id] = Progress(trial, status)
+            if status in (Status.MISSING, Status.BEGUN) or (
+                status is Status.FAILED and self.retry_failed
+            ):
+                self._begin(trial)
+            else:
+                self.all[trial.id].seen = True
+                ended.append(self._end(trial, status, _reason(entry)))
+        return ended
+
+    def _begin(self, trial: Trial) -> None:
+        share = self.free.popleft()
+        progress = self.all[trial.id]
+        progress.status, progress.started = Status.RUNNING, time.monotonic()
+        started = process.start(trial, self.module, share, self.retry_failed)
+        self.running[trial.id] = (started, share)
+
+    def _collect(self) -> list[Progress]:
+        """Wait until a trial ends, or half a second."""
+        sentinels = {p.sentinel: trial_id for trial_id, (p, _) in self.running.items()}
+        ended = []
+        done = connection.wait(list(sentinels), LOOK_EVERY_S) if sentinels else []
+        if not sentinels:
+            time.sleep(LOOK_EVERY_S)
+        for sentinel in done:
+            trial_id = sentinels[sentinel]  # type: ignore[index] # its own keys come back
+            finished, share = self.running.pop(trial_id)
+            finished.join()
+            self.free.append(share)
+            trial = self.all[trial_id].trial
+            if finished.exitcode == TAKEN:
+                self.all[trial_id].status = Status.ELSEWHERE
+                self.elsewhere[trial_id] = time.monotonic() + TRY_AGAIN_S
+            else:
+                ended.append(self._judge(trial, finished.exitcode or 0))
+        return ended
+
+    def _judge(self, trial: Trial, exit_status: int) -> Progress:
+        """What a process's end says about its trial."""
+        entry = Entry(trial.folder)
+        status = entry.status()
+        if status in (Status.FINISHED, Status.STOPPED_EARLY, Status.FAILED):
+            return self._end(trial, status, _reason(entry))
+        outside = -exit_status in ENDED_FROM_OUTSIDE or exit_status == EXIT_STOPPED
+        if outside or self.stopping:
+            how = signal.Signals(-exit_status).name if exit_status < 0 else "stopped"
+            return self._end(trial, Status.INTERRUPTED, how)
+        entry.fail(exit_status)
+        return self._end(trial, Status.FAILED, _reason(entry))
+
+    def _end(self, trial: Trial, status: Status, reason: str) -> Progress:
+        progress = self.all[trial.id]
+        progress.status, progress.reason = status, reason
+        self._read(progress)
+        self.source.tell(trial, progress.value if status is Status.FINISHED else None)
+        return progress
+
+    def _look(self) -> None:
+        """Bring the running trials up to date."""
+        for trial_id in (*self.running, *self.elsewhere):
+            self._read(self.all[trial_id])
+
+    def _read(self, progress: Progress) -> None:
+        record = Entry(progress.trial.folder).record()
+        cost, metrics = record.get("cost", {}), record.get("metrics", {})
+        progress.epoch = cost.get("epochs", 0)
+        progress.epochs = record.get("max_epochs")
+        progress.seconds = cost.get("seconds", 0.0)
+        progress.value = metrics.get(self.metric) if self.metric else None
+
+    @property
+    def metric(self) -> str | None:
+        """Name of the sweep's metric."""
+        return self.sweep.metric["name"] if self.sweep.metric else None
+
+    def _terminate_early(self) -> None:
+        """Stop what the sweep's early termination gives up; noted before it is done."""
+        if not self.sweep.early_terminate or self.sweep.metric is None:
+            return
+        histories = {key: self._history(progress.trial) for key, progress in self.all.items()}
+        for trial_id in to_stop(
+            self.sweep.early_terminate, self.sweep.metric, histories, set(self.running)
+        ):
+            entry = Entry(self.all[trial_id].trial.folder)
+            if entry.status() is Status.BEGUN:
+                entry.write_notes(stopped_early={"epoch": len(histories[trial_id])})
+            process.end(self.running[trial_id][0], signal.SIGTERM)
+
+    def _history(self, trial: Trial) -> list[float]:
+        name = self.metric or ""
+        return [float(row[name]) for row in trial.folder.read_metrics() if row.get(name)]
+
+
+def _reason(entry: Entry) -> str:
+    """Why a trial ended otherwise than finished."""
+    notes = entry.notes()
+    if failed := notes.get("failed"):
+        last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
+        return f"exit status {failed['exit_status']}: {last}"
+    if early := notes.get("stopped_early"):
+        return f"by early termination after epoch {early['epoch']}"
+    return ""

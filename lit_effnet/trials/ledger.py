@@ -1,0 +1,116 @@
+"""What has become of a trial, as its run folder tells it.
+
+`run.json` is the run's own; `trial.json` holds what only the launcher knows: that the trial failed,
+with its last lines, or that the sweep's early termination stopped it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lit_effnet.training.record import FINISHED, RunFolder, write_whole
+
+LAST_LINES = 5
+
+
+class Status(Enum):
+    """What has become of a trial."""
+
+    MISSING = "to run"
+    BEGUN = "to go on"
+    RUNNING = "running"
+    ELSEWHERE = "running elsewhere"
+    FINISHED = "finished"
+    STOPPED_EARLY = "stopped early"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A trial's folder in the ledger."""
+
+    folder: RunFolder
+
+    @property
+    def notes_file(self) -> Path:
+        """What the launcher knows of the trial."""
+        return self.folder.path / "trial.json"
+
+    @property
+    def log(self) -> Path:
+        """What the trial printed."""
+        return self.folder.path / "trial.log"
+
+    def record(self) -> dict[str, Any]:
+        """The run's record; empty before there is one."""
+        return self.folder.read() if (self.folder.path / "run.json").exists() else {}
+
+    def notes(self) -> dict[str, Any]:
+        """The launcher's notes; empty without any."""
+        try:
+            notes: dict[str, Any] = json.loads(self.notes_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{self.notes_file}: cannot be read ({error})") from error
+        return notes
+
+    def status(self) -> Status:
+        """Finished, stopped early and failed are final; what is begun can go on.
+
+        Raises:
+            ValueError: a file in the folder cannot be read.
+        """
+        record = self.record()
+        if record.get("status") == FINISHED:
+            return Status.FINISHED
+        notes = self.notes()
+        if "stopped_early" in notes:
+            return Status.STOPPED_EARLY
+        if "failed" in notes:
+            return Status.FAILED
+        return Status.BEGUN if record else Status.MISSING
+
+    def write_notes(self, **notes: Any) -> None:
+        """Replace the launcher's notes."""
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.notes_file, json.dumps(notes, indent=2) + "\n")
+
+    def fail(self, exit_status: int) -> str:
+        """Note that the trial failed; the reason is the last line that it printed."""
+        lines = self.last_lines()
+        self.write_notes(failed={"exit_status": exit_status, "last_lines": lines})
+        return lines[-1] if lines else ""
+
+    def forgive(self) -> None:
+        """Forget that the trial failed, so that it runs again."""
+        self.notes_file.unlink(missing_ok=True)
+
+    def last_lines(self) -> list[str]:
+        """The end of what the trial printed."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if line.strip()][-LAST_LINES:]
+
+    @contextmanager
+    def claim(self) -> Iterator[bool]:
+        """Hold the trial against other launchers as long as this process lives; false if taken."""
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder.path / ".trial.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()

@@ -1,0 +1,117 @@
+"""A process for each trial, forked from one that has imported what all trials need.
+
+A new interpreter would spend several seconds on imports. The process that forks has no threads and
+has computed nothing, so that its children may start both.
+"""
+
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import connection, forkserver
+from multiprocessing.context import ForkServerProcess
+
+from lit_effnet.training.record import write_whole
+from lit_effnet.trials.ledger import Entry, Status
+from lit_effnet.trials.plan import Trial
+
+# os.EX_TEMPFAIL, which Windows does not have.
+TAKEN = 75
+
+GRACE_S = 30.0  # from asking a trial to end to ending it
+
+_context = multiprocessing.get_context("forkserver")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of the machine a trial gets: threads, and variables such as CUDA_VISIBLE_DEVICES."""
+
+    threads: int
+    variables: Mapping[str, str]
+
+
+def prepare(modules: Sequence[str]) -> None:
+    """Start the process that forks, which imports `modules` meanwhile."""
+    _context.set_forkserver_preload(list(modules))
+    forkserver.ensure_running()
+
+
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Processes for short work, forked like those of trials."""
+    return ProcessPoolExecutor(workers, mp_context=_context)
+
+
+def start(trial: Trial, module: str, share: Share, retry: bool) -> ForkServerProcess:
+    """Begin a trial, or go on with it, in a process of its own."""
+    process = _context.Process(
+        target=_run, args=(trial, module, share, retry), name=f"trial {trial.id}"
+    )
+    process.start()
+    return process
+
+
+def end(process: ForkServerProcess, with_signal: int) -> None:
+    """Send a signal to a trial and to all processes that it started."""
+    if process.pid is None or process.exitcode is not None:
+        return
+    try:
+        if with_signal == signal.SIGKILL:
+            os.killpg(process.pid, with_signal)
+        else:  # its loader's workers end with it, and would make a noise
+            os.kill(process.pid, with_signal)
+    except ProcessLookupError:
+        pass
+
+
+def _run(trial: Trial, module: str, share: Share, retry: bool) -> None:
+    """What the trial's process does: claim the trial, run its program, leave by its status."""
+    os.setpgid(0, 0)  # the terminal's Ctrl-C is the launcher's to pass on
+    entry = Entry(trial.folder)
+    with entry.claim() as claimed:
+        if not claimed:
+            raise SystemExit(TAKEN)
+        status = entry.status()
+        if status is Status.FAILED and retry:
+            entry.forgive()
+        elif status not in (Status.MISSING, Status.BEGUN):
+            return
+        _print_into(entry)
+        threading.Thread(target=_end_with_the_launcher, daemon=True).start()
+        os.environ.update(share.variables)
+        os.environ["OMP_NUM_THREADS"] = str(share.threads)
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.set_num_threads(share.threads)
+        arguments = list(trial.arguments)
+        if entry.record():
+            arguments = ["--resume", str(trial.folder.path)]
+        else:
+            write_whole(trial.parameters_file, json.dumps(trial.parameters, indent=2) + "\n")
+        importlib.import_module(module).main(arguments)
+
+
+def _print_into(entry: Entry) -> None:
+    """Send all output of this process and its children to the trial's log."""
+    log = os.open(entry.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(log, stream.fileno())
+    os.close(log)
+
+
+def _end_with_the_launcher() -> None:
+    """Ask this process to end when the launcher is gone, and end it if it does not."""
+    launcher = multiprocessing.parent_process()
+    assert launcher is not None
+    connection.wait([launcher.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_S)
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,177 @@
+"""A W&B sweep file: read, and everything that is wrong in it at once, with its lines."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_effnet.trials.command import DEFAULT_COMMAND
+from lit_effnet.trials.rules import violations
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a sweep file."""
+
+    file: Path
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        key = f"{self.key}: " if self.key else ""
+        return f"{self.file}:{self.line}: {key}{' '.join(self.message.split())}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file's content, and the line of each of its keys.
+
+    Args:
+        path: The file, as it was named.
+        config: What YAML makes of it.
+        lines: Lines from 1 by key, items of lists by their index.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    lines: Mapping[tuple[str, ...], int]
+
+    @property
+    def name(self) -> str:
+        """The sweep's name, else the file's without its suffix."""
+        return str(self.config.get("name") or self.path.stem)
+
+    @property
+    def method(self) -> str:
+        """How points are chosen: grid, random or bayes."""
+        return str(self.config["method"])
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The section `parameters`."""
+        parameters: dict[str, Any] = self.config["parameters"]
+        return parameters
+
+    @property
+    def command(self) -> list[Any]:
+        """The command with its macros; W&B's own where the file has none."""
+        return list(self.config.get("command") or DEFAULT_COMMAND)
+
+    @property
+    def program(self) -> str | None:
+        """The script to run, if the file names one."""
+        return self.config.get("program")
+
+    @property
+    def metric(self) -> dict[str, Any] | None:
+        """The section `metric`, if there is one."""
+        return self.config.get("metric")
+
+    @property
+    def early_terminate(self) -> dict[str, Any] | None:
+        """The section `early_terminate`, if there is one."""
+        return self.config.get("early_terminate")
+
+    @property
+    def run_cap(self) -> int | None:
+        """The greatest number of trials, if there is one."""
+        cap = self.config.get("run_cap")
+        return None if cap is None else int(cap)
+
+    def line(self, *key: str) -> int:
+        """The line of a key, or of the nearest one above it that is in the file."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return self.lines.get(key, 1)
+
+
+def load(path: Path) -> Sweep:
+    """Read a sweep file, right or wrong.
+
+    Raises:
+        ValueError: it cannot be read, is no mapping in YAML, or has a key twice.
+    """
+    text = _read(path)
+    try:
+        config = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(_not_yaml(path, error)) from error
+    except ValueError as error:  # a date that is none, such as 2026-13-01
+        raise ValueError(f"{path}: not YAML: {error}") from error
+    if config is None or root is None:
+        raise ValueError(f"{path}: is empty")
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: must be a mapping with method and parameters")
+    lines: dict[tuple[str, ...], int] = {(): root.start_mark.line + 1}
+    for key, line in _lines(path, root, ()):
+        lines.setdefault(key, line)
+    return Sweep(path, config, lines)
+
+
+def problems(sweep: Sweep) -> list[Problem]:
+    """Everything that W&B refuses in a sweep, or would not run as it is meant; in file order."""
+    found = [
+        Problem(sweep.path, sweep.line(*key), ".".join(key), message)
+        for key, message in violations(sweep.config)
+    ]
+    return sorted(found, key=lambda problem: problem.line)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        files = {found.stem: str(found) for found in sorted(path.parent.glob("*.yaml"))}
+        near = get_close_matches(path.stem, files, n=3, cutoff=0.4) or list(files)[:5]
+        listed = f"; nearest: {', '.join(files[stem] for stem in near)}" if near else ""
+        raise ValueError(f"{path}: no such file{listed}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _not_yaml(path: Path, error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    reason = getattr(error, "problem", None) or str(error)
+    where = f"{path}:{mark.line + 1}" if mark else str(path)
+    return f"{where}: not YAML: {' '.join(str(reason).split())}"
+
+
+def _lines(
+    path: Path, node: yaml.Node, key: tuple[str, ...], above: tuple[yaml.Node, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Keys with their lines, what is merged in by `<<` after what the file itself says."""
+    if any(node is parent for parent in above):
+        raise ValueError(f"{path}:{node.start_mark.line + 1}: {'.'.join(key)}: holds itself")
+    above = (*above, node)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*key, str(index)), item.start_mark.line + 1
+            yield from _lines(path, item, (*key, str(index)), above)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[tuple[str, str], int] = {}
+    for name, value in node.value:
+        if name.tag == _MERGE:
+            continue
+        here, line = (*key, str(name.value)), name.start_mark.line + 1
+        # YAML itself keeps the last one without a word.
+        if (known := (name.tag, str(name.value))) in seen:
+            again = f"given twice, first on line {seen[known]}"
+            raise ValueError(f"{path}:{line}: {'.'.join(here)}: {again}")
+        seen[known] = line
+        yield here, line
+        yield from _lines(path, value, here, above)
+    for name, value in node.value:
+        if name.tag == _MERGE:
+            merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for one in merged:
+                yield from _lines(path, one, key, above)
