@@ -59,7 +59,7 @@ def forecast_or_reason(arguments: Sequence[str], threads: int) -> Forecast | str
             return forecast(arguments)
     except SystemExit:
         return said.getvalue().strip().rsplit("\n", 1)[-1].removeprefix("error: ")
-    except (ValueError, BadImageError, RuntimeError) as error:
+    except (BadImageError, RuntimeError) as error:  # memory
         return str(error)
 
 
@@ -67,13 +67,13 @@ def forecast(arguments: Sequence[str]) -> Forecast:
     """What the run of `fit`'s arguments will take; trains a few steps and keeps nothing.
 
     Raises:
-        ValueError: the data cannot be had.
-        SystemExit: the arguments are wrong.
+        SystemExit: the arguments are wrong, or the data cannot be had.
     """
     experiment = Experiment(list(arguments), prog="fit", description=None)
     data = experiment.datamodule
-    data.setup("fit")
-    experiment.settle_epochs()
+    with experiment.bad_input():
+        data.setup("fit")
+        experiment.settle_epochs()
     options = experiment.config_init.trainer
     epochs = int(options.max_epochs)
     steps = experiment.epoch_steps * options.accumulate_grad_batches

@@ -111,7 +111,8 @@ class Planner:
         group = outlook.group(self.parse({}))
         files = (self.options.root / group).glob("*/parameters.json")
         by_time = sorted(files, key=lambda file: file.stat().st_mtime)
-        return [json.loads(file.read_text(encoding="utf-8")) for file in by_time]
+        found = (json.loads(file.read_text(encoding="utf-8")) for file in by_time)
+        return [point for point in found if point.keys() == self.sweep.parameters.keys()]
 
     def outlook(self, trial: Trial) -> Outlook:
         """What the trial will train.
@@ -170,7 +171,8 @@ def _check_trials(planner: Planner, checked: Checked) -> None:
     sweep, options = planner.sweep, planner.options
 
     def problem(key: Sequence[str], message: str) -> Problem:
-        return Problem(sweep.path, sweep.line(*key), ".".join(key), message)
+        named = ".".join(part for part in key if not part.isdigit())  # a list's item by its line
+        return Problem(sweep.path, sweep.line(*key), named, message)
 
     try:
         words = expand(sweep.command, sweep.program, {}, Path("parameters.json"), os.environ)
@@ -187,8 +189,9 @@ def _check_trials(planner: Planner, checked: Checked) -> None:
         return
     checked.problems += _check_values(planner, problem)
     if not checked.problems:
-        checked.problems += _check_metric(planner, problem)
         _check_points(planner, problem, checked)
+    if not checked.problems:
+        checked.problems += _check_metric(planner, problem)
 
 
 def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
@@ -203,7 +206,8 @@ def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
                 if "together" in str(error) or "needs" in str(error):
                     continue  # what it needs may be another parameter
                 if str(error) not in told:
-                    yield problem((*key, *index), str(error))
+                    unknown = str(error).startswith("unknown")
+                    yield problem(key if unknown else (*key, *index), str(error))
                 told.add(str(error))
 
 

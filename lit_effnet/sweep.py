@@ -193,7 +193,7 @@ def print_plan(
     outlooks = {trial.id: planner.outlook(trial) for trial in trials}
     states = {trial.id: Entry(trial.folder).status() for trial in trials}
     forecasts = measure(planner, trials, shares, screen)
-    screen.print(plan_table(trials, outlooks, forecasts, states))
+    screen.print(plan_table(trials, outlooks, forecasts, states, screen))
     for group in twins(trials, outlooks):
         numbers = ", ".join(str(trial.number) for trial in group)
         screen.print(f"identical: trials {numbers} ({', '.join(t.arm for t in group)})")
@@ -206,7 +206,7 @@ def print_plan(
     screen.print(f"{len(trials)} trials, {left} to run, {len(shares)} at a time")
     reasons = {reason for reason in forecasts.values() if isinstance(reason, str)}
     for reason in sorted(reasons):
-        screen.print(f"no estimate of the time: {reason}")
+        screen.print(f"no estimate of the time: {reason}", soft_wrap=True)
     if not reasons:
         wall = seconds / len(shares)
         screen.print(f"about {duration(wall)} here, from a few steps of each arm")
@@ -242,13 +242,14 @@ def watch(launch: "Launch", total: int | None, screen: "Console") -> None:
     from rich.live import Live
 
     from lit_effnet.sweep_tables import live_view, trial_line
+    from lit_effnet.trials.ledger import Status
 
     metric, width = launch.metric, 30
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def show(ended: Sequence["Progress"]) -> None:
         for progress in ended:
-            if not progress.seen:
+            if not progress.seen or progress.status is Status.FAILED:
                 screen.print(trial_line(progress, metric, width), soft_wrap=True)
         live.update(live_view(launch, metric, total, width))
 
@@ -265,6 +266,8 @@ def watch(launch: "Launch", total: int | None, screen: "Console") -> None:
                 launch.kill()
                 for ended in launch.stop():
                     show(ended)
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def close(launch: "Launch", planner: "Planner", total: int | None, screen: "Console") -> None:
@@ -274,7 +277,7 @@ def close(launch: "Launch", planner: "Planner", total: int | None, screen: "Cons
 
     trials = [progress.trial for progress in launch.all.values()]
     outlooks = {trial.id: planner.outlook(trial) for trial in trials}
-    screen.print(arms_table(trials, outlooks, launch.metric))
+    screen.print(arms_table(trials, outlooks, launch.metric, screen))
     found = counts(launch)
     screen.print(summary(launch, total))
     if trials:

@@ -46,20 +46,27 @@ def by_arm(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
     return arms
 
 
+# The last two are left out where the terminal is narrow.
+COSTS = ("px", "params, M", "MACs, M", "residual", "x base", "acts, M")
+NARROW = 130  # columns
+
+
 def costs(outlook: Outlook) -> list[str]:
-    """Image size, parameters, MACs, MACs in baselines, activations, and the budget's residual."""
+    """Image size, parameters, MACs, the budget's residual, MACs in baselines, and activations."""
     here, base = outlook.complexity, outlook.baseline
     return [
         f"{outlook.image_size}",
         f"{here.params / 1e6:.2f}",
         f"{here.macs / 1e6:,.1f}",
+        "" if outlook.residual is None else f"{100 * outlook.residual:+.1f} %",
         f"{here.macs / base.macs:.2f}" if base else "",
         f"{here.activations / 1e6:.2f}",
-        "" if outlook.residual is None else f"{100 * outlook.residual:+.1f} %",
     ]
 
 
-COSTS = ("px", "params, M", "MACs, M", "x base", "acts, M", "residual")
+def shown_costs(screen: Console) -> int:
+    """How many of the costs there is room for."""
+    return len(COSTS) if screen.width >= NARROW else len(COSTS) - 2
 
 
 def plan_table(
@@ -67,10 +74,11 @@ def plan_table(
     outlooks: Mapping[str, Outlook],
     forecasts: Mapping[str, Forecast | str],
     states: Mapping[str, Status],
+    screen: Console,
 ) -> Table:
     """One row for each arm: what it is, what it costs, and its repeats."""
-    table = Table("arm")
-    for heading in ("d", "w", *COSTS, "repeats", "a trial", "to run"):
+    table, shown = Table("arm"), shown_costs(screen)
+    for heading in ("d", "w", *COSTS[:shown], "repeats", "a trial", "to run"):
         table.add_column(heading, justify="right")
     for arm, repeats in by_arm(trials).items():
         outlook = outlooks[repeats[0].id]
@@ -83,7 +91,7 @@ def plan_table(
             Text(arm),
             f"{scaling.depth:.3g}",
             f"{scaling.width:.3g}",
-            *costs(outlook),
+            *costs(outlook)[:shown],
             ", ".join(seeds) or "1",
             told,
             f"{left}",
@@ -147,7 +155,7 @@ def summary(launch: Launch, total: int | None) -> str:
     parts = [f"{found[status]} {status.value}" for status in final if status in found]
     whole = f" of {total}" if total else ""
     left = time_left(launch, total)
-    rest = f", about {duration(left)} left" if left is not None else ""
+    rest = f", about {duration(left)} left" if left else ""
     return f"{', '.join(parts) or '0 finished'}{whole}{rest}"
 
 
@@ -166,21 +174,23 @@ def time_left(launch: Launch, total: int | None) -> float | None:
 
 
 def arms_table(
-    trials: Iterable[Trial], outlooks: Mapping[str, Outlook], metric: str | None
+    trials: Iterable[Trial],
+    outlooks: Mapping[str, Outlook],
+    metric: str | None,
+    screen: Console,
 ) -> Table:
     """One row for each arm: what it cost, and its metric in each repeat."""
     arms = by_arm(trials)
-    table = Table("arm")
+    table, shown = Table("arm"), shown_costs(screen)
     seeds = list(dict.fromkeys(trial.repeat for repeats in arms.values() for trial in repeats))
-    for heading in (*COSTS, *(f"seed {seed}" for seed in seeds), "mean"):
+    for heading in (*COSTS[:shown], *(f"seed {seed}" for seed in seeds), "mean"):
         table.add_column(heading, justify="right")
     for arm, repeats in arms.items():
         values = {trial.repeat: final_value(trial, metric) for trial in repeats}
         known = [value for value in values.values() if value is not None]
-        outlook = outlooks.get(repeats[0].id)
         table.add_row(
             Text(arm),
-            *(costs(outlook) if outlook else [""] * len(COSTS)),
+            *costs(outlooks[repeats[0].id])[:shown],
             *(metric_text(metric, values.get(seed)) or "-" for seed in seeds),
             metric_text(metric, mean(known)) if known else "-",
         )

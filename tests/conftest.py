@@ -44,10 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="LIT_EFFNET_DATA names no folder"))
 
 
-def start(*arguments: str, **options: object) -> subprocess.Popen:
-    """`fit` in a process of its own, from the project's folder."""
+def start(*arguments: str, command: str = "fit", **options: object) -> subprocess.Popen:
+    """`fit`, or another command, in a process of its own, from the project's folder."""
     return subprocess.Popen(
-        [sys.executable, "-m", "lit_effnet.fit", *arguments],
+        [sys.executable, "-m", f"lit_effnet.{command}", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -17,6 +17,7 @@ import yaml
 from .conftest import ROOT, TINY
 from .wandb_server import Run, Sweep, WandbServer
 
+SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 COMMAND = str(Path(sys.executable).with_name("wandb"))
 
 SWEEP = """
@@ -308,3 +309,83 @@ def test_an_offline_run_is_uploaded_later(client: Client) -> None:
     (run,) = client.server.runs.values()
     assert (run.name, run.group, run.sweep) == ("one", "arms", None)
     assert_whole(client, run)
+
+
+@pytest.mark.parametrize("file", SWEEPS, ids=[file.stem for file in SWEEPS])
+def test_every_sweep_of_the_project_is_accepted_without_a_warning(
+    file: Path, client: Client
+) -> None:
+    done = client.run(COMMAND, "sweep", f"sweeps/{file.name}")
+    (sweep,) = client.server.sweeps.values()
+    assert done.returncode == 0
+    assert sweep.violations == []
+    assert "alformed" not in done.stderr
+    assert "WARN" not in done.stderr
+    assert sweep.project == "lit_effnet"
+    assert sweep.config == yaml.safe_load(file.read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_agent_runs_the_scaling_ablation_on_the_photographs(
+    processes: int, client: Client
+) -> None:
+    client.environment["LIT_EFFNET_ON"] = "photos"
+    sweep = yaml.safe_load((ROOT / "sweeps/scaling_ablation.yaml").read_text())
+    sweep["command"] += [
+        "--trainer.max_epochs=1", "--trainer.limit_train_batches=3", "--trainer.limit_val_batches=2",
+        f"--run.root={client.runs}", "--trainer.strategy=ddp", "--trainer.accelerator=cpu",
+        f"--trainer.devices={processes}",
+    ]  # fmt: skip
+    if processes == 1:
+        sweep["command"].remove("--trainer.strategy=ddp")
+    file = client.folder / "scaling_ablation.yaml"
+    file.write_text(yaml.safe_dump(sweep, sort_keys=False))
+    made = client.sweep(file)
+    assert client.agent(made, "--count", "3").wait(240) == 0
+    runs = client.server.of_sweep(made.id)
+    assert [(run.parameters["scaling.arm"], run.parameters["seed_everything"]) for run in runs] == [
+        ("baseline", 0), ("baseline", 1), ("baseline", 2),
+    ]  # fmt: skip
+    assert len(client.server.runs) == 3
+    for run in runs:
+        assert_whole(client, run)
+        record = client.record(run)
+        assert (record["arm"], record["data"]["name"]) == ("baseline", "photos")
+        assert (record["processes"], run.inits) == (processes, 1)
+        assert record["group"] == run.group == "scaling_ablation_photos"
+
+
+@pytest.mark.slow
+def test_the_launcher_runs_the_trials_that_the_agent_runs(client: Client) -> None:
+    """The same file, the same points in the same order; what a trial trains is the same too."""
+    file = short(client)
+    made = client.sweep(file)
+    assert client.agent(made).wait(240) == 0
+    agents = [client.record(run) for run in client.server.of_sweep(made.id)]
+    root = client.folder / "launched"
+    launcher = (sys.executable, "-m", "lit_effnet.sweep", str(file), f"--root={root}")
+    done = client.run(*launcher, "--workers=1", timeout=240, WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+    files = sorted(root.glob("depths/*/run.json"), key=lambda path: path.stat().st_mtime)
+    ours = [json.loads(path.read_text()) for path in files]
+    assert len(ours) == len(agents) == 3
+    for mine, theirs in zip(ours, agents, strict=True):
+        for key in ("arm", "seed", "config_hash", "scaling", "recipe", "complexity", "metrics"):
+            assert mine[key] == theirs[key], key
+
+
+@pytest.mark.slow
+def test_what_the_launcher_recorded_offline_is_uploaded_with_its_group(client: Client) -> None:
+    file = short(client, **{"scaling.depth": {"values": [0.3, 0.5]}})
+    launcher = (sys.executable, "-m", "lit_effnet.sweep", str(file), f"--root={client.runs}")
+    done = client.run(*launcher, timeout=240, WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+    assert client.server.requests == []
+    for offline in client.runs.glob("depths/*/wandb/offline-run-*"):
+        synced = client.run(COMMAND, "sync", str(offline))
+        assert synced.returncode == 0, synced.stderr
+    assert len(client.server.runs) == 2
+    for run in client.server.runs.values():
+        assert (run.group, run.sweep) == ("depths", None)
+        assert_whole(client, run)

@@ -75,6 +75,7 @@ class Launch:
         self.running: dict[str, tuple[ForkServerProcess, Share]] = {}
         self.elsewhere: dict[str, float] = {}
         self.stopping = False
+        self.reached = False  # the metric's target
 
     def run(self) -> Iterator[list[Progress]]:
         """Run the trials; gives what has ended since the last time, every half second or sooner."""
@@ -106,24 +107,26 @@ class Launch:
 
     def _start_what_can_be(self) -> list[Progress]:
         ended = []
-        now = time.monotonic()
-        for trial_id in [key for key, when in self.elsewhere.items() if when <= now and self.free]:
-            del self.elsewhere[trial_id]
-            self._begin(self.all[trial_id].trial)
-        while self.free and (trial := self.source.next()) is not None:
-            if trial.id in self.all:  # two points that come to the same
-                continue
-            entry = Entry(trial.folder)
-            status = entry.status()
-            self.all[trial.id] = Progress(trial, status)
-            if status in (Status.MISSING, Status.BEGUN) or (
-                status is Status.FAILED and self.retry_failed
-            ):
-                self._begin(trial)
-            else:
-                self.all[trial.id].seen = True
-                ended.append(self._end(trial, status, _reason(entry)))
+        for trial_id, when in [*self.elsewhere.items()]:
+            if self.free and when <= time.monotonic():
+                del self.elsewhere[trial_id]
+                ended += self._take(self.all[trial_id].trial)
+        while self.free and not self.reached and (trial := self.source.next()) is not None:
+            if trial.id not in self.all:  # two points may come to the same
+                ended += self._take(trial)
         return ended
+
+    def _take(self, trial: Trial) -> list[Progress]:
+        """Begin a trial, unless it has ended already."""
+        entry = Entry(trial.folder)
+        status = entry.status()
+        progress = self.all.setdefault(trial.id, Progress(trial, status))
+        again = status is Status.FAILED and self.retry_failed
+        if again or status in (Status.MISSING, Status.BEGUN):
+            self._begin(trial)
+            return []
+        progress.seen = progress.status is not Status.ELSEWHERE
+        return [self._end(trial, status, _reason(entry))]
 
     def _begin(self, trial: Trial) -> None:
         share = self.free.popleft()
@@ -169,8 +172,18 @@ class Launch:
         progress = self.all[trial.id]
         progress.status, progress.reason = status, reason
         self._read(progress)
-        self.source.tell(trial, progress.value if status is Status.FINISHED else None)
+        value = progress.value if status is Status.FINISHED else None
+        self.source.tell(trial, value)
+        self.reached |= value is not None and self._is_enough(value)
         return progress
+
+    def _is_enough(self, value: float) -> bool:
+        """Whether a trial reached the metric's target, after which W&B begins no other."""
+        metric = self.sweep.metric or {}
+        if "target" not in metric:
+            return False
+        sign = 1 if metric.get("goal") == "maximize" else -1
+        return sign * value >= sign * float(metric["target"])
 
     def _look(self) -> None:
         """Bring the running trials up to date."""

@@ -1,0 +1,368 @@
+"""`python -m lit_effnet.sweep`: every sweep file, mistakes told at once, trials of `fit` run and resumed."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lit_effnet import sweep
+from lit_effnet.arms import coefficient_grid, parse
+
+from .conftest import ROOT, TINY, start
+
+FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
+NAMES = {
+    "scaling_ablation", "scaling_curves", "coefficient_search", "coefficient_search_fine",
+    "se_ratio", "transfer", "noise_robustness", "recipe_by_scale", "learning_rate",
+}  # fmt: skip
+HEADINGS = ("question", "arms", "cost", "expected", "command")
+
+COMMAND = ["${env}", "${interpreter}", "-m", "lit_effnet.fit", "--config", "${args_json_file}",
+           "--run.group=small"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("LIT_EFFNET_ON", "")  # so that it is put back
+    monkeypatch.delenv("LIT_EFFNET_ON")
+
+
+def write(folder: Path, **changes: object) -> Path:
+    """A sweep file of two arms with two repeats, in which something is changed."""
+    config = {
+        "method": "grid",
+        "metric": {"name": "val/top1", "goal": "maximize"},
+        "command": COMMAND,
+        "parameters": {
+            "model.se_ratio": {"values": [0.0, 0.25]},
+            "scaling.phi": {"value": None},
+            "seed_everything": {"values": [0, 1]},
+        },
+        **changes,
+    }
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    return file
+
+
+def tiny(*flags: str) -> list[str]:
+    return ["--", *TINY, "--trainer.max_epochs=1", *flags]
+
+
+def fails(arguments: list[str], capsys: pytest.CaptureFixture[str], status: int = 2) -> list[str]:
+    """The lines on standard error of a command that does not succeed."""
+    with pytest.raises(SystemExit) as end:
+        sweep.main(arguments)
+    assert end.value.code == status
+    return capsys.readouterr().err.splitlines()
+
+
+def records(root: Path) -> dict[str, dict]:
+    return {f.parent.name: json.loads(f.read_text()) for f in root.glob("*/*/run.json")}
+
+
+# The files.
+
+
+def test_the_sweeps_are_there() -> None:
+    assert {file.stem for file in FILES} == NAMES
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_a_sweep_file_says_what_it_is_for(file: Path) -> None:
+    comment = [line[2:] for line in file.read_text().splitlines() if line.startswith("#")]
+    for heading in HEADINGS:
+        (line,) = [line for line in comment if line.startswith(f"{heading} ")]
+        assert line.removeprefix(heading).strip()
+    assert f"python -m lit_effnet.sweep sweeps/{file.name}" in "\n".join(comment)
+    config = yaml.safe_load(file.read_text())
+    assert config["name"] == file.stem
+    assert all(
+        "." in name or name in ("seed_everything", "config") for name in config["parameters"]
+    )
+
+
+@pytest.mark.parametrize("on", [None, "photos", pytest.param("imagenet", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_every_trial_of_a_sweep_file_can_be_run(
+    file: Path, on: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep.main(["--check", str(file), *([] if on is None else ["--on", on])])
+    out = capsys.readouterr().out
+    seeds = len(yaml.safe_load(file.read_text())["parameters"]["seed_everything"]["values"])
+    trials, arms = (int(word) for word in out.split() if word.isdigit())
+    assert trials == arms * seeds
+    assert ": right;" in out
+
+
+def test_matched_arms_have_three_repeats_of_the_same_seeds_at_two_budgets() -> None:
+    parameters = yaml.safe_load((ROOT / "sweeps/scaling_ablation.yaml").read_text())["parameters"]
+    arms = [parse(arm) for arm in parameters["scaling.arm"]["values"]]
+    assert len(parameters["seed_everything"]["values"]) >= 3
+    for budget in (2.04, 3.99):
+        matched = [arm for arm in arms if arm.get("budget") == budget]
+        assert {arm["axis"] for arm in matched} == {"depth", "width", "resolution", "compound"}
+        assert {a.get("rounding") for a in matched if a["axis"] == "compound"} == {None, "round"}
+    for document in ({}, {"depth": 1.5}, {"width": 1.5}, {"resolution": 1.5}):
+        assert document in arms
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "tolerance"),
+    [("coefficient_search", 0.05, 0.05), ("coefficient_search_fine", 0.025, 0.02)],
+)
+def test_the_coefficient_searches_hold_the_whole_grid(
+    name: str, step: float, tolerance: float
+) -> None:
+    parameters = yaml.safe_load((ROOT / f"sweeps/{name}.yaml").read_text())["parameters"]
+    arms = [parse(arm) for arm in parameters["scaling.arm"]["values"]]
+    points = [(arm["alpha"], arm["beta"], arm["gamma"]) for arm in arms]
+    assert points == coefficient_grid((1.2, 1.25, 1.3), step, 1.4, tolerance)
+    assert {arm["phi"] for arm in arms} == {1}
+
+
+# Mistakes.
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_with_their_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "method: grid\n"
+        "metric: {name: val/top1, goal: max}\n"
+        "comand: []\n"
+        "program: x.py\n"
+        "parameters:\n"
+        "  scaling.depth: {min: 1.0, max: 2.0}\n"
+        "  scaling.width: {vales: [1]}\n"
+    )
+    lines = fails(["--check", str(file)], capsys)
+    assert [line.removeprefix(f"{file}:").split(":")[0] for line in lines] == ["2", "3", "6", "7"]
+    assert "maximize" in lines[0]
+    assert "command" in lines[1]
+    assert "values" in lines[3]
+
+
+def test_what_fit_would_refuse_is_told_with_line_key_and_what_is_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(
+        tmp_path,
+        parameters={
+            "scaling.depht": {"values": [1.5]},
+            "data.batch_size": {"values": [8, "many"]},
+            "seed_everything": {"values": [0]},
+        },
+    )
+    lines = fails([str(file), f"--root={tmp_path}"], capsys)
+    told = "\n".join(lines)
+    assert "parameters.scaling.depht" in told
+    assert "nearest: scaling.depth" in told
+    assert "parameters.data.batch_size" in told
+    assert "'many' must be a whole number" in told
+    text = file.read_text().splitlines()
+    for line in lines:
+        number = int(line.removeprefix(f"{file}:").split(":")[0])
+        assert any(word in text[number - 1] for word in ("depht", "many"))
+    assert not list(tmp_path.glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"recipe.name": {"values": ["papr"]}}, "'papr': must be one of paper, quick, plain"),
+        ({"scaling.arm": {"values": ["depth=x"]}}, "depth 'x' must be a number"),
+        ({"scaling.arm": {"values": ["axis=depth,budget=1e9"]}}, "cannot be reached along depth"),
+        ({"data.image_size": {"values": [8]}}, "must give at least 32 pixels"),
+        ({"model.name": {"values": ["resnet50"]}, "scaling.depth": {"values": [2]}}, "resnet50 has no depth"),
+    ],
+)  # fmt: skip
+def test_a_trial_that_cannot_be_built_is_found_before_the_first_begins(
+    parameters: dict, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = fails([str(write(tmp_path, parameters=parameters)), f"--root={tmp_path}"], capsys)
+    assert words in lines[0]
+    assert not list(tmp_path.glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"metric": {"name": "accuracy"}}, "'accuracy' is not logged; there are train/loss"),
+        (
+            {"command": ["${env}", "python", "train.py", "${args}"]},
+            "must be ${env} ${interpreter} -m",
+        ),
+        ({"command": [*COMMAND[:3], "lit_effnet.scale"]}, "must run lit_effnet.fit"),
+        ({"command": [*COMMAND, "--config=nope.yaml"]}, "--config nope.yaml: no such file"),
+        ({"method": "random"}, "has no end of its own; give run_cap or --count"),
+    ],
+)
+def test_a_file_that_would_not_run_as_meant_is_refused(
+    changes: dict, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = fails([str(write(tmp_path, **changes)), f"--root={tmp_path}"], capsys)
+    assert words in line
+    assert line.startswith(str(tmp_path / "small.yaml:"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "FILE: one sweep file must be named; there are sweeps/coefficient_search.yaml"),
+        (["sweeps/scaling_ablatoin.yaml"], "nearest: sweeps/scaling_ablation.yaml"),
+        (["sweeps/se_ratio.yaml", "--on=fotos"], "experiments/ablation/fotos.yaml: no such file; nearest: experiments/ablation/photos.yaml"),
+        (["sweeps/se_ratio.yaml", "--workers=0"], "--workers 0: must be at least 1"),
+        (["sweeps/se_ratio.yaml", "--wokers=1"], "unknown flag --wokers; nearest: --workers"),
+        (["sweeps/se_ratio.yaml", "--", "--trainer.max_epoch=1"], "unknown flag --trainer.max_epoch"),
+        (["sweeps/se_ratio.yaml", "--on=photos", "--", "--data.name=nowhere"], "--data.name 'nowhere'"),
+        (["sweeps"], "sweeps"),
+    ],
+)  # fmt: skip
+def test_a_mistyped_command_is_told_in_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = fails(arguments, capsys)
+    assert words in line
+
+
+# Running.
+
+
+def test_a_sweep_runs_each_trial_once_and_again_runs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, root = write(tmp_path), tmp_path / "runs"
+    sweep.main([str(file), f"--root={root}", *tiny()])
+    out = capsys.readouterr().out
+    assert "4 finished of 4" in out
+    found = records(root)
+    assert {(r["status"], r["group"]) for r in found.values()} == {("finished", "small")}
+    assert sorted((r["model"]["se_ratio"], r["seed"]) for r in found.values()) == [
+        (0, 0), (0, 1), (0.25, 0), (0.25, 1),
+    ]  # fmt: skip
+    for arm in ("se_ratio=0 ", "se_ratio=0.25 "):
+        assert arm in out.split("arm", 1)[1]
+    for name in found:
+        parameters = json.loads((root / "small" / name / "parameters.json").read_text())
+        assert parameters["scaling.phi"] is None
+    sweep.main([str(file), f"--root={root}", *tiny()])
+    assert records(root) == found
+
+
+def test_the_table_of_arms_holds_what_the_runs_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "runs"
+    sweep.main([str(write(tmp_path)), f"--root={root}", *tiny()])
+    table = capsys.readouterr().out
+    found = records(root).values()
+    for arm in (0, 0.25):
+        (line,) = [row for row in table.splitlines() if f"│ se_ratio={arm:g} " in row]
+        mine = sorted((r for r in found if r["model"]["se_ratio"] == arm), key=lambda r: r["seed"])
+        assert f"{mine[0]['complexity']['params'] / 1e6:.2f}" in line
+        for run in mine:
+            assert f"{100 * run['metrics']['val/top1']:.1f} %" in line
+
+
+def test_an_identity_is_what_the_flags_come_to_and_not_where_it_is_recorded(tmp_path: Path) -> None:
+    def ids(root: str, **changes: object) -> set[str]:
+        arguments = [str(write(tmp_path, **changes)), f"--root={tmp_path / root}", "--count=1"]
+        sweep.main([*arguments, *tiny()])
+        return set(records(tmp_path / root))
+
+    one = {"model.se_ratio": {"values": [0.25]}, "seed_everything": {"value": 0}}
+    first = ids("a", parameters=one)
+    assert ids("b", parameters=one) == first
+    # What is said and is so anyway changes nothing; another group neither.
+    said = {**one, "scaling.rounding": {"value": "ceil"}}
+    assert ids("c", parameters=said, command=[*COMMAND[:-1], "--run.group=other"]) == first
+    assert ids("d", parameters={**one, "seed_everything": {"value": 1}}) != first
+
+
+def test_a_trial_that_fails_leaves_the_others_and_the_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = {"recipe.learning_rate": {"values": [1e30, 0.01]}, "seed_everything": {"value": 0}}
+    file, root = write(tmp_path, parameters=rates), tmp_path / "runs"
+    arguments = [
+        str(file),
+        f"--root={root}",
+        *tiny("--recipe.name=plain", "--recipe.warmup_epochs=0"),
+    ]
+    errors = fails(arguments, capsys, status=1)
+    assert "1 failed; --retry-failed runs them again" in errors[-1]
+    statuses = sorted(record["status"] for record in records(root).values())
+    assert statuses == ["failed", "finished"]
+    with pytest.raises(SystemExit):
+        sweep.main(arguments)
+    out = capsys.readouterr().out
+    assert "exit status 1: failed: the loss became" in out
+    assert "1 finished, 1 failed of 2" in out
+
+
+def test_a_dry_run_tells_costs_and_time_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = {
+        "scaling.arm": {"values": ["baseline", "axis=width,budget=2.04", "width=1.0"]},
+        "seed_everything": {"values": [0, 1]},
+    }
+    file, root = write(tmp_path, parameters=arms), tmp_path / "runs"
+    small = ["--scaling.base_width=0.3", "--data.image_size=64", "--trainer.limit_train_batches=3"]
+    sweep.main([str(file), f"--root={root}", "--dry-run", "--", *small])
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if "axis=width,budget=2.04" in line)
+    assert " % " in row
+    assert "0, 1" in row
+    assert "identical: trials 1, 5 (baseline, width=1.0)" in out
+    assert "6 trials, 6 to run" in out
+    assert "about" in out.splitlines()[-1]
+    assert not root.exists()
+
+
+def test_data_that_cannot_be_had_leave_the_time_open(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep.main(["sweeps/se_ratio.yaml", "--dry-run", "--count=1"])
+    out = capsys.readouterr().out
+    assert "no estimate of the time: name 'cifar100'" in out
+
+
+def test_bayes_asks_for_as_many_trials_as_are_wanted_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = {
+        "recipe.learning_rate": {"min": 0.001, "max": 0.1, "distribution": "log_uniform_values"}
+    }
+    file, root = write(tmp_path, method="bayes", parameters=rates), tmp_path / "runs"
+    sweep.main([str(file), f"--root={root}", "--count=2", *tiny()])
+    first = records(root)
+    assert len(first) == 2
+    sweep.main([str(file), f"--root={root}", "--count=3", *tiny()])
+    assert len(records(root)) == 3
+    assert first.items() <= records(root).items()
+    assert "3 finished of 3" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_the_trials_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    file, root = write(tmp_path), tmp_path / "runs"
+    long = [str(file), f"--root={root}", "--", *TINY[:-2], "--trainer.max_epochs=200"]
+    process = start(*long, command="sweep")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        begun = [r for r in records(root).values() if r.get("cost", {}).get("epochs")]
+        if len(begun) >= min(2, os.cpu_count() or 1):
+            break
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "stopped; run the same command again to go on"
+    assert "Traceback" not in errors
+    assert "interrupted" in out
+    assert {record["status"] for record in records(root).values()} == {"interrupted"}
