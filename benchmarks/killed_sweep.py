@@ -35,7 +35,7 @@ def main() -> None:
     """Kill until it is enough, then let the sweep end; exit status 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--trials", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     draw = random.Random(arguments.seed)
@@ -56,7 +56,7 @@ def main() -> None:
                 command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             while launcher.poll() is None and kills < arguments.kills:
-                time.sleep(draw.uniform(1, 8))
+                time.sleep(draw.uniform(1, 25))
                 trials = trials_of(launcher.pid)
                 on_launcher = kills % 2 == 0 or not trials
                 victim = launcher.pid if on_launcher else draw.choice(trials)

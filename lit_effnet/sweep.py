@@ -138,7 +138,8 @@ def run(file: Path, options: "Options", flags: Any) -> None:
     source = make_source(checked.planner, checked)
     launch = Launch(checked.planner.sweep, source, "lit_effnet.fit", shares, flags.retry_failed)
     total = len(checked.unlike) or options.count or checked.planner.sweep.run_cap
-    watch(launch, total, screen)
+    width = max((len(trial.arm) for trial in checked.unlike), default=30)
+    watch(launch, total, width, screen)
     close(launch, checked.planner, total, screen)
 
 
@@ -237,14 +238,14 @@ def measure(
         return {arm: future.result() for arm, future in shown}
 
 
-def watch(launch: "Launch", total: int | None, screen: "Console") -> None:
+def watch(launch: "Launch", total: int | None, width: int, screen: "Console") -> None:
     """Run the trials, showing those that run; Ctrl-C ends them, a second one at once."""
     from rich.live import Live
 
     from lit_effnet.sweep_tables import live_view, trial_line
     from lit_effnet.trials.ledger import Status
 
-    metric, width = launch.metric, 30
+    metric = launch.metric
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def show(ended: Sequence["Progress"]) -> None:
