@@ -56,7 +56,9 @@ def main() -> None:
                 command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             while launcher.poll() is None and kills < arguments.kills:
-                time.sleep(draw.uniform(1, 25))
+                if kills % 5:  # every fifth also hits a launcher that starts
+                    wait_for_trials(launcher)
+                time.sleep(draw.uniform(0, 10))
                 trials = trials_of(launcher.pid)
                 on_launcher = kills % 2 == 0 or not trials
                 victim = launcher.pid if on_launcher else draw.choice(trials)
@@ -77,6 +79,12 @@ def main() -> None:
             f"finished; lost {wrong['lost']}, repeated {wrong['repeated']}"
         )
         raise SystemExit(any(wrong.values()) or len(finished) != arguments.trials)
+
+
+def wait_for_trials(launcher: subprocess.Popen[bytes]) -> None:
+    """Until a trial runs, or the launcher has ended."""
+    while launcher.poll() is None and not trials_of(launcher.pid):
+        time.sleep(0.1)
 
 
 def trials_of(launcher: int) -> list[int]:

@@ -52,6 +52,8 @@ class RunOptions:
         project: W&B's project; WANDB_PROJECT if null, else lit_effnet.
         test: Evaluate the final weights on the test split, once, at the end.
         latency: Measure the network's latency at batch 1 before the training.
+        noise: Levels (sigma, of pixels from 0 to 1) of Gaussian noise under which the final weights
+            are evaluated on the validation split; made at the image size of resolution 1.
     """
 
     root: str = "runs"
@@ -61,6 +63,7 @@ class RunOptions:
     project: str | None = None
     test: bool = False
     latency: bool = False
+    noise: list[float] | None = None
 
 
 class Parser(OneLineErrors, LightningArgumentParser):

@@ -25,7 +25,9 @@ from lit_effnet.command_line import (
     quiet_libraries,
     usual_setting,
 )
+from lit_effnet.data.corrupt import GaussianNoise
 from lit_effnet.data.decoding import BadImageError
+from lit_effnet.evaluation.conditions import evaluate
 from lit_effnet.experiment import Experiment
 from lit_effnet.new_run import new_record
 from lit_effnet.training.allocator import keep_freed_memory
@@ -75,7 +77,7 @@ def start(arguments: list[str]) -> None:
     with experiment.bad_input():
         folder = choose_folder(experiment)
         experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
-        check_test(experiment)
+        check_evaluation(experiment)
         experiment.settle_epochs()
         config = experiment.resolved()
         record = new_record(experiment, folder, config)
@@ -99,17 +101,17 @@ def go_on(folder: RunFolder) -> None:
     A run that is finished is not trained again.
     """
     record = folder.read()
-    if record.get("status") == FINISHED and not awaits_test(folder, record):
+    if record.get("status") == FINISHED and not record.get("due"):
         say(f"already finished: {closing_line(folder)}")
         return
     with one_line_errors(), folder.only_process():
         if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
-            raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to test")
+            raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to evaluate")
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
             experiment.datamodule.setup("fit")
             experiment.settle_epochs()
-            record = folder.read()
+            record = {"due": [], **folder.read()}  # older runs have none
             if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
             recorder = RunRecord(folder, record)
@@ -147,7 +149,10 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
                 ckpt_path=folder.last_checkpoint if folder.last_checkpoint.exists() else None,
                 weights_only=True,
             )
-        if experiment.config.run.test and recorder.record["status"] == FINISHED:
+        due = [*recorder.record["due"]] if recorder.record["status"] == FINISHED else []
+        if "noise" in due and first_process():
+            evaluate_under_noise(experiment, recorder)
+        if "test" in due:
             test(experiment, trainer, recorder)
     except KeyboardInterrupt:
         recorder.write(INTERRUPTED)
@@ -175,13 +180,17 @@ def weights_in(folder: RunFolder) -> list[str]:
     return [f"--weights.name={folder.path}"]
 
 
-def check_test(experiment: Experiment) -> None:
-    """Look at the test split before a training whose end shall be tested on it.
+def check_evaluation(experiment: Experiment) -> None:
+    """Look at what the weights at the training's end shall be evaluated on.
 
     Raises:
-        ValueError: there is none, it has bad images, or no weights will be kept to test.
+        ValueError: there is none, it has bad images, or no weights will be kept.
     """
-    data = experiment.datamodule
+    data, options = experiment.datamodule, experiment.config
+    for sigma in options.run.noise or ():
+        GaussianNoise(sigma)
+    if options.run.noise and options.trainer.enable_checkpointing is False:
+        raise ValueError("run.noise: evaluates the last checkpoint, and none is kept")
     if not experiment.config.run.test:
         return
     if "test" not in data.splits:
@@ -191,10 +200,25 @@ def check_test(experiment: Experiment) -> None:
     data.setup("test")
 
 
-def awaits_test(folder: RunFolder, record: dict[str, Any]) -> bool:
-    """Whether a run that has trained was stopped before its test."""
-    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-    return bool(config["run"].get("test")) and "test" not in record
+def evaluate_under_noise(experiment: Experiment, recorder: RunRecord) -> None:
+    """Evaluate the last checkpoint under every level of noise that has no row yet.
+
+    A level of 0 is among them: the same images without noise, which the others compare with.
+    """
+    folder, data, model = recorder.folder, experiment.datamodule, experiment.model
+    done = {row.get("sigma") for row in folder.read_evaluations()}
+    levels = dict.fromkeys((0.0, *(experiment.config.run.noise or ())))
+    say(f"noise    sigma {', '.join(f'{sigma:g}' for sigma in levels)}")
+    checkpoint = torch.load(folder.last_checkpoint, "cpu", weights_only=True)
+    model.load_state_dict(checkpoint["state_dict"])
+    for sigma in levels:
+        if sigma not in done:
+            batches = data.noisy_loader("validation", sigma)
+            row = evaluate(model.network, batches, data.num_classes)
+            made = {"condition": "gaussian_noise", "sigma": sigma, "made_at": data.base_image_size}
+            folder.add_evaluation({**made, "split": "validation", **row})
+    recorder.record["due"].remove("noise")
+    recorder.write(FINISHED)
 
 
 def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
@@ -210,6 +234,7 @@ def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
     experiment.model.load_state_dict(checkpoint["state_dict"])
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)
+    recorder.record["due"].remove("test")
     recorder.write(FINISHED)
 
 
@@ -219,9 +244,9 @@ def close(folder: RunFolder) -> None:
     By `sys.exit` and not by raising SystemExit: that is where W&B listens for a run's status.
     """
     record = folder.read()
-    if record["status"] == FINISHED and awaits_test(folder, record):
+    if record["status"] == FINISHED and record["due"]:
         again = f"python -m lit_effnet.fit --resume {folder.path}"
-        sys.stderr.write(f"stopped in its test; to test alone: {again}\n")
+        sys.stderr.write(f"stopped in its evaluation; to do that alone: {again}\n")
         sys.exit(STOPPED)
     if record["status"] == FINISHED:
         say(closing_line(folder))

@@ -452,3 +452,28 @@ def test_help_is_quick_enough_to_be_read() -> None:
         "trainer.max_epochs",
     ):
         assert f"--{group}" in done.stdout
+
+
+def test_noise_is_evaluated_at_the_end_and_once(tiny: list[str], tmp_path: Path) -> None:
+    fit.main([*tiny, "--run.noise=[0.1,0.3]"])
+    folder = only_run(tmp_path)
+    file = folder / "evaluations.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(row["condition"], row["sigma"], row["images"]) for row in rows] == [
+        ("gaussian_noise", sigma, 540) for sigma in (0.0, 0.1, 0.3)
+    ]  # fmt: skip
+    assert record(folder)["due"] == []
+    # As if it had been killed before the last level.
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+    (folder / "run.json").write_text(json.dumps({**record(folder), "due": ["noise"]}))
+    fit.main(["--resume", str(folder)])
+    again = [json.loads(line) for line in file.read_text().splitlines()]
+    assert again[:2] == rows[:2]
+    timed = {"seconds": 0}
+    assert {**again[2], **timed} == {**rows[2], **timed}
+    assert record(folder)["due"] == []
+
+
+def test_latency_is_measured_where_it_is_asked_for(tiny: list[str], tmp_path: Path) -> None:
+    fit.main([*tiny, "--run.latency=true"])
+    assert record(only_run(tmp_path))["latency"]["runs"] == 50

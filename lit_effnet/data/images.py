@@ -225,6 +225,15 @@ class ImageData(LightningDataModule):
         """The test split in order."""
         return self._evaluation_loader("test")
 
+    def noisy_loader(self, split: str, sigma: float) -> DataLoader[Any]:
+        """A split in order under Gaussian noise, made at the image size of resolution 1."""
+        from lit_effnet.data.corrupt import CorruptedEvaluation, GaussianNoise
+
+        view = CorruptedEvaluation(
+            self.image_size, self.base_image_size, self.preprocessing, GaussianNoise(sigma)
+        )
+        return self._loader(self._images(split, view))
+
     def _evaluation_loader(self, split: str) -> DataLoader[Any]:
         from lit_effnet.data.transforms import Evaluation
 

@@ -4,6 +4,7 @@ runs/<group>/<id>/config.yaml    from which the run can be repeated
                   run.json       status, identity, cost and metrics
                   metrics.csv    one row for each epoch
                   checkpoints/   last.ckpt and best.ckpt
+                  evaluations.jsonl   one row for each condition the final weights met
 """
 
 import csv
@@ -122,6 +123,19 @@ class RunFolder:
             return []
         with file.open(encoding="utf-8", newline="") as lines:
             return list(csv.DictReader(lines))
+
+    def read_evaluations(self) -> list[dict[str, Any]]:
+        """Rows of `evaluations.jsonl`, if there are any yet."""
+        file = self.path / "evaluations.jsonl"
+        if not file.exists():
+            return []
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    def add_evaluation(self, row: dict[str, Any]) -> None:
+        """Add a row to `evaluations.jsonl`."""
+        rows = [*self.read_evaluations(), row]
+        text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        write_whole(self.path / "evaluations.jsonl", text)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.csv`."""

@@ -69,8 +69,8 @@ class Entry:
             ValueError: a file in the folder cannot be read.
         """
         record = self.record()
-        if record.get("status") == FINISHED:
-            return Status.FINISHED
+        if record.get("status") == FINISHED:  # unless evaluations are due
+            return Status.BEGUN if record.get("due") else Status.FINISHED
         notes = self.notes()
         if "stopped_early" in notes:
             return Status.STOPPED_EARLY
