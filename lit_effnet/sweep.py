@@ -135,12 +135,23 @@ def run(file: Path, options: "Options", flags: Any) -> None:
         return
     from lit_effnet.trials.launch import Launch
 
+    make_root(options.root)
     source = make_source(checked.planner, checked)
     launch = Launch(checked.planner.sweep, source, "lit_effnet.fit", shares, flags.retry_failed)
     total = len(checked.unlike) or options.count or checked.planner.sweep.run_cap
     width = max((len(trial.arm) for trial in checked.unlike), default=30)
     watch(launch, total, width, screen)
     close(launch, checked.planner, total, screen)
+
+
+def make_root(root: Path) -> None:
+    """Make the folder of all run folders, or say in a line why it cannot be."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        fail(f"--root {root}: {error.strerror}")
 
 
 def share_machine(workers: int | None, trials: int | None) -> list["Share"]:

@@ -223,6 +223,8 @@ def test_a_file_that_would_not_run_as_meant_is_refused(
         (["sweeps/se_ratio.yaml", "--", "--trainer.max_epoch=1"], "unknown flag --trainer.max_epoch"),
         (["sweeps/se_ratio.yaml", "--on=photos", "--", "--data.name=nowhere"], "--data.name 'nowhere'"),
         (["sweeps"], "sweeps"),
+        (["sweeps/se_ratio.yaml", "--on=photos", "--root=Makefile"], "--root Makefile: File exists"),
+        (["sweeps/se_ratio.yaml", "--on=photos", "--root=/proc/none"], "--root /proc/none: No such file"),
     ],
 )  # fmt: skip
 def test_a_mistyped_command_is_told_in_one_line(

@@ -126,7 +126,7 @@ class Launch:
             self._begin(trial)
             return []
         progress.seen = progress.status is not Status.ELSEWHERE
-        return [self._end(trial, status, _reason(entry))]
+        return [self._end(trial, status, entry.reason())]
 
     def _begin(self, trial: Trial) -> None:
         share = self.free.popleft()
@@ -160,13 +160,16 @@ class Launch:
         entry = Entry(trial.folder)
         status = entry.status()
         if status in (Status.FINISHED, Status.STOPPED_EARLY, Status.FAILED):
-            return self._end(trial, status, _reason(entry))
+            return self._end(trial, status, entry.reason())
         outside = -exit_status in ENDED_FROM_OUTSIDE or exit_status == EXIT_STOPPED
         if outside or self.stopping:
             how = signal.Signals(-exit_status).name if exit_status < 0 else "stopped"
             return self._end(trial, Status.INTERRUPTED, how)
-        entry.fail(exit_status)
-        return self._end(trial, Status.FAILED, _reason(entry))
+        try:
+            entry.fail(exit_status)
+        except OSError as error:  # a full disk; it is then tried again at the next launch
+            return self._end(trial, Status.FAILED, f"{error.strerror}: {error.filename}")
+        return self._end(trial, Status.FAILED, entry.reason())
 
     def _end(self, trial: Trial, status: Status, reason: str) -> Progress:
         progress = self.all[trial.id]
@@ -191,7 +194,10 @@ class Launch:
             self._read(self.all[trial_id])
 
     def _read(self, progress: Progress) -> None:
-        record = Entry(progress.trial.folder).record()
+        try:
+            record = Entry(progress.trial.folder).record()
+        except ValueError:
+            record = {}
         cost, metrics = record.get("cost", {}), record.get("metrics", {})
         progress.epoch = cost.get("epochs", 0)
         progress.epochs = record.get("max_epochs")
@@ -219,14 +225,3 @@ class Launch:
     def _history(self, trial: Trial) -> list[float]:
         name = self.metric or ""
         return [float(row[name]) for row in trial.folder.read_metrics() if row.get(name)]
-
-
-def _reason(entry: Entry) -> str:
-    """Why a trial ended otherwise than finished."""
-    notes = entry.notes()
-    if failed := notes.get("failed"):
-        last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
-        return f"exit status {failed['exit_status']}: {last}"
-    if early := notes.get("stopped_early"):
-        return f"by early termination after epoch {early['epoch']}"
-    return ""

@@ -65,33 +65,50 @@ class Entry:
     def status(self) -> Status:
         """Finished, stopped early and failed are final; what is begun can go on.
 
-        Raises:
-            ValueError: a file in the folder cannot be read.
+        A folder with a file that cannot be read counts as failed, and `reason` says which.
         """
-        record = self.record()
+        try:
+            record, notes = self.record(), self.notes()
+        except ValueError:
+            return Status.FAILED
         if record.get("status") == FINISHED:  # unless evaluations are due
             return Status.BEGUN if record.get("due") else Status.FINISHED
-        notes = self.notes()
         if "stopped_early" in notes:
             return Status.STOPPED_EARLY
         if "failed" in notes:
             return Status.FAILED
         return Status.BEGUN if record else Status.MISSING
 
+    def reason(self) -> str:
+        """Why the trial ended otherwise than finished."""
+        try:
+            self.record()
+            notes = self.notes()
+        except ValueError as error:
+            return str(error)
+        if failed := notes.get("failed"):
+            last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
+            return f"exit status {failed['exit_status']}: {last}"
+        if early := notes.get("stopped_early"):
+            return f"by early termination after epoch {early['epoch']}"
+        return ""
+
     def write_notes(self, **notes: Any) -> None:
         """Replace the launcher's notes."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.notes_file, json.dumps(notes, indent=2) + "\n")
 
-    def fail(self, exit_status: int) -> str:
-        """Note that the trial failed; the reason is the last line that it printed."""
-        lines = self.last_lines()
-        self.write_notes(failed={"exit_status": exit_status, "last_lines": lines})
-        return lines[-1] if lines else ""
+    def fail(self, exit_status: int) -> None:
+        """Note that the trial failed, with the last lines that it printed."""
+        self.write_notes(failed={"exit_status": exit_status, "last_lines": self.last_lines()})
 
     def forgive(self) -> None:
-        """Forget that the trial failed, so that it runs again."""
+        """Forget that the trial failed, so that it runs again; what cannot be read is put aside."""
         self.notes_file.unlink(missing_ok=True)
+        try:
+            self.record()
+        except ValueError:
+            (self.folder.path / "run.json").replace(self.folder.path / "run.json.unreadable")
 
     def last_lines(self) -> list[str]:
         """The end of what the trial printed."""

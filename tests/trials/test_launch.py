@@ -268,9 +268,15 @@ def test_proposals_are_told_what_trials_gave_and_begin_with_earlier_ones(tmp_pat
     assert told == [(1, 0.5), (101, 0.5), (102, 0.5)]
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (trial,) = make_trials(tmp_path, 1)
-    trial.folder.path.mkdir(parents=True)
-    Entry(trial.folder).notes_file.write_text("{")
-    with pytest.raises(ValueError, match=r"trial\.json: cannot be read"):
-        Entry(trial.folder).status()
+@pytest.mark.parametrize("name", ["run.json", "trial.json"])
+def test_a_file_that_cannot_be_read_fails_its_trial_until_it_is_retried(
+    tmp_path: Path, name: str
+) -> None:
+    trials = make_trials(tmp_path, 2)
+    trials[0].folder.path.mkdir(parents=True)
+    (trials[0].folder.path / name).write_text("{")
+    found = run(make_launch(trials))
+    assert [p.status for p in found.values()] == [Status.FAILED, Status.FINISHED]
+    assert f"{name}: cannot be read" in found["t0"].reason
+    assert times_run(trials[0]) == 0
+    assert run(make_launch(trials, retry_failed=True))["t0"].status is Status.FINISHED
