@@ -371,8 +371,10 @@ def test_the_launcher_runs_the_trials_that_the_agent_runs(client: Client) -> Non
     ours = [json.loads(path.read_text()) for path in files]
     assert len(ours) == len(agents) == 3
     for mine, theirs in zip(ours, agents, strict=True):
-        for key in ("arm", "seed", "config_hash", "scaling", "recipe", "complexity", "metrics"):
+        for key in ("arm", "seed", "config_hash", "scaling", "recipe", "complexity"):
             assert mine[key] == theirs[key], key
+        # The last digits depend on the number of threads.
+        assert mine["metrics"] == pytest.approx(theirs["metrics"], rel=1e-4)
 
 
 @pytest.mark.slow
