@@ -41,6 +41,8 @@ class _Stopwatch(Callback):
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Note when a step ends."""
+        if torch.cuda.is_available():  # which goes on while this asks for the time
+            torch.cuda.synchronize()
         self.steps.append(time.perf_counter())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

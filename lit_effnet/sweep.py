@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 UNFINISHED, STOPPED = 1, 130
 
+MEMORY_OF_A_TRIAL = 2 * 10**9  # bytes; a small one takes half of it
+
 
 def make_parser() -> OneLineErrors:
     """The command's flags."""
@@ -83,6 +85,9 @@ def main(args: list[str] | None = None) -> None:
         value = flags[name]
         if value is not None and value < least:
             fail(f"--{name} {value}: must be at least {least}")
+    for word in extra:
+        if word.split("=")[0] in ("--resume", "--run.id", "--run.root", "--run.group"):
+            fail(f"-- {word}: is the launcher's to say; --root names the folder of all run folders")
     if flags.on is not None:
         os.environ[SETTING] = flags.on
     from lit_effnet.planning import Options
@@ -168,7 +173,9 @@ def share_machine(workers: int | None, trials: int | None) -> list["Share"]:
     gpus = [gpu for gpu in gpus if gpu] or [
         str(index) for index in range(torch.cuda.device_count())
     ]
-    count = workers or min(len(gpus) or cores, trials or cores)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    most = len(gpus) or min(cores, max(1, memory // MEMORY_OF_A_TRIAL))
+    count = workers or min(most, trials or most)
     return [
         Share(
             max(1, cores // count),

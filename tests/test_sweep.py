@@ -223,6 +223,7 @@ def test_a_file_that_would_not_run_as_meant_is_refused(
         (["sweeps/se_ratio.yaml", "--", "--trainer.max_epoch=1"], "unknown flag --trainer.max_epoch"),
         (["sweeps/se_ratio.yaml", "--on=photos", "--", "--data.name=nowhere"], "--data.name 'nowhere'"),
         (["sweeps"], "sweeps"),
+        (["sweeps/se_ratio.yaml", "--", "--resume", "x"], "-- --resume: is the launcher's to say"),
         (["sweeps/se_ratio.yaml", "--on=photos", "--root=Makefile"], "--root Makefile: File exists"),
         (["sweeps/se_ratio.yaml", "--on=photos", "--root=/proc/none"], "--root /proc/none: No such file"),
     ],
