@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 from lit_effnet.counting import Complexity, Measure
@@ -14,9 +15,12 @@ MatchedAxis = Literal["depth", "width", "resolution", "compound"]
 Cost = Callable[[Scaling, int], Complexity]
 
 PHI_STEP = WIDTH_STEP = 0.005
-DEPTH_STEP = 1 / 12  # stages have 1 to 4 blocks, so their numbers change at twelfths only
+# Stages have 1 to 4 blocks, so that under both roundings their numbers change at multiples of 1/24
+# only; tried are these (a half is rounded to even, so there the stages may differ from both sides)
+# and what lies between them.
+DEPTH_STEP = 1 / 48
 MOST_PHI = 16.0
-NEAR = 40  # steps
+NEAR = 48  # steps
 
 # Budgets are met within this part where whole blocks, channels and pixels allow it.
 CLOSE = 0.01
@@ -72,7 +76,7 @@ class Budget:
             return float(getattr(cost(scaling, size), self.measure) / target - 1)
 
         # Costs grow along an axis but for rounding, so the search is kept to where they cross.
-        candidates = [on_base(base, scaling) for scaling in self._candidates(base, base_size)]
+        candidates = list(self._candidates(base, base_size))
         low, high = 0, len(candidates) - 1
         while low < high:
             middle = (low + high) // 2
@@ -91,21 +95,28 @@ class Budget:
         return best
 
     def _candidates(self, base: Scaling, base_size: int) -> Iterator[Scaling]:
-        """Scalings along the axis from small to large, each a step from the next."""
+        """Scalings of the base along the axis from small to large, each a step from the next."""
+        for multipliers in self._multipliers(base, base_size):
+            try:
+                yield on_base(base, multipliers())
+            except ValueError:  # beyond what a network is built with
+                continue
+
+    def _multipliers(self, base: Scaling, base_size: int) -> Iterator[Callable[[], Scaling]]:
         if self.axis == "compound":
             steps = round(MOST_PHI / PHI_STEP)
             for step in range(-steps, steps + 1):
-                try:
-                    yield compound(step * PHI_STEP, *self.coefficients, rounding=self.rounding)
-                except ValueError:  # a multiplier beyond what a network is built with
-                    continue
+                yield partial(compound, step * PHI_STEP, *self.coefficients, rounding=self.rounding)
         elif self.axis == "resolution":
             for size in range(max(1, base_size // 8), base_size * 16):
-                yield Scaling(resolution=size / base_size, rounding=self.rounding)
+                yield partial(Scaling, resolution=size / base_size, rounding=self.rounding)
+        elif self.axis == "width":
+            for index in range(1, int(LARGEST_MULTIPLIER / 4 / WIDTH_STEP)):
+                yield partial(Scaling, width=index * WIDTH_STEP, rounding=self.rounding)
         else:
-            apart = WIDTH_STEP if self.axis == "width" else DEPTH_STEP / base.depth
-            for index in range(1, int(LARGEST_MULTIPLIER / 4 / apart)):
-                yield Scaling(**{self.axis: round(index * apart, 6)}, rounding=self.rounding)
+            for index in range(1, int(LARGEST_MULTIPLIER / 4 / DEPTH_STEP)):
+                depth = index * DEPTH_STEP / base.depth
+                yield partial(Scaling, depth=depth, rounding=self.rounding)
 
 
 def on_base(base: Scaling, scaling: Scaling) -> Scaling:

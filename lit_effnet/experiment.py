@@ -149,10 +149,8 @@ class Experiment(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without Lightning's warning where a program passes the arguments."""
         self.config = parser.parse_args(args)
-        seed = self.config.seed_everything
-        if isinstance(seed, bool) or not 0 <= seed < 2**32:
-            with self.bad_input():
-                raise ValueError(f"seed_everything {seed}: must be from 0 to 2^32 - 1")
+        with self.bad_input():
+            check_seed(self.config.seed_everything)
 
     def before_instantiate_classes(self) -> None:
         """Fill in what the recipe decides about the trainer."""
@@ -160,10 +158,7 @@ class Experiment(LightningCLI):
             trainer, recipe = self.config.trainer, recipes.choose(**vars(self.config.recipe))
             if trainer.max_epochs is None and recipe.steps is None:
                 trainer.max_epochs = recipe.epochs
-            if trainer.max_epochs is not None and trainer.max_epochs < 1:
-                raise ValueError(f"max_epochs {trainer.max_epochs}: must be at least 1")
-            if trainer.limit_train_batches == 0:
-                raise ValueError("limit_train_batches 0: must leave a batch to train on")
+            check_trainer(trainer)
             if trainer.precision is None:
                 trainer.precision = choose_precision(
                     recipe.reduced_precision, str(trainer.accelerator)
@@ -276,6 +271,20 @@ class Experiment(LightningCLI):
                 yield
             except MisconfigurationException as error:
                 fail(str(error))
+
+
+def check_seed(seed: Any) -> None:
+    """Raise ValueError for what is no random seed."""
+    if isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed_everything {seed}: must be from 0 to 2^32 - 1")
+
+
+def check_trainer(options: Any) -> None:
+    """Raise ValueError for a trainer that would train nothing."""
+    if options.max_epochs is not None and options.max_epochs < 1:
+        raise ValueError(f"max_epochs {options.max_epochs}: must be at least 1")
+    if options.limit_train_batches == 0:
+        raise ValueError("limit_train_batches 0: must leave a batch to train on")
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -45,7 +45,7 @@ from lit_effnet.training.record import (
     write_whole,
 )
 from lit_effnet.training.seeding import SeedEachStep
-from lit_effnet.training.tracking import choose_mode, wandb_logger
+from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
 
 FAILURE, STOPPED = 1, 130
 
@@ -134,6 +134,20 @@ def take_up(folder: RunFolder, record: dict[str, Any]) -> None:
 
 def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: str) -> None:
     """Fit, and end the process with a line and a status that say how it went."""
+    try:
+        fit_and_evaluate(experiment, trainer, recorder, mode)
+    except SystemExit as end:
+        if mode != "disabled":
+            finish(end.code if isinstance(end.code, int) else FAILURE)
+        raise
+    if mode != "disabled":
+        finish(0)
+
+
+def fit_and_evaluate(
+    experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: str
+) -> None:
+    """Fit and what is due after that; SystemExit where it did not finish."""
     keep_freed_memory()
     folder = recorder.folder
     try:
@@ -151,7 +165,7 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
             )
         due = [*recorder.record["due"]] if recorder.record["status"] == FINISHED else []
         if "noise" in due and first_process():
-            evaluate_under_noise(experiment, recorder)
+            evaluate_under_noise(experiment, recorder, trainer.strategy.root_device)
         if "test" in due:
             test(experiment, trainer, recorder)
     except KeyboardInterrupt:
@@ -200,7 +214,7 @@ def check_evaluation(experiment: Experiment) -> None:
     data.setup("test")
 
 
-def evaluate_under_noise(experiment: Experiment, recorder: RunRecord) -> None:
+def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: torch.device) -> None:
     """Evaluate the last checkpoint under every level of noise that has no row yet.
 
     A level of 0 is among them: the same images without noise, which the others compare with.
@@ -211,6 +225,7 @@ def evaluate_under_noise(experiment: Experiment, recorder: RunRecord) -> None:
     say(f"noise    sigma {', '.join(f'{sigma:g}' for sigma in levels)}")
     checkpoint = torch.load(folder.last_checkpoint, "cpu", weights_only=True)
     model.load_state_dict(checkpoint["state_dict"])
+    model.to(device)  # Lightning brought it home after the training
     for sigma in levels:
         if sigma not in done:
             batches = data.noisy_loader("validation", sigma)

@@ -2,10 +2,11 @@
 
 import io
 import math
+import os
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,14 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet.command_line import quiet_libraries
-from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment import Experiment
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.seeding import SeedEachStep
 
 STEPS, WARM_UP_STEPS, VALIDATION_STEPS = 12, 4, 4
+
+# Start, W&B and checkpoints of a trial (benchmarks/trial_overhead.py).
+OVERHEAD_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,13 @@ class _Stopwatch(Callback):
     """Times of the ends of training steps, and of the epoch's end with its validation."""
 
     def __init__(self) -> None:
-        self.steps: list[float] = []
+        self.steps: list[float] = []  # the first one's begin, and each one's end
         self.end = 0.0
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Note when the first step begins."""
+        if not self.steps:
+            self.steps.append(time.perf_counter())
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Note when a step ends."""
@@ -50,8 +58,11 @@ class _Stopwatch(Callback):
         self.end = time.perf_counter()
 
 
-def forecast_or_reason(arguments: Sequence[str], threads: int) -> Forecast | str:
-    """The forecast, or in a line why there is none; prints nothing."""
+def forecast_or_reason(
+    arguments: Sequence[str], threads: int, variables: Mapping[str, str]
+) -> Forecast | str:
+    """The forecast on a share of the machine, or in a line why there is none; prints nothing."""
+    os.environ.update(variables)
     torch.set_num_threads(threads)
     quiet_libraries()
     said = io.StringIO()
@@ -61,8 +72,8 @@ def forecast_or_reason(arguments: Sequence[str], threads: int) -> Forecast | str
             return forecast(arguments)
     except SystemExit:
         return said.getvalue().strip().rsplit("\n", 1)[-1].removeprefix("error: ")
-    except (BadImageError, RuntimeError) as error:  # memory
-        return str(error)
+    except Exception as error:  # a plan shall tell it, not fail by it
+        return f"{type(error).__name__}: {error}"
 
 
 def forecast(arguments: Sequence[str]) -> Forecast:
@@ -77,8 +88,11 @@ def forecast(arguments: Sequence[str]) -> Forecast:
         data.setup("fit")
         experiment.settle_epochs()
     options = experiment.config_init.trainer
-    epochs = int(options.max_epochs)
+    epochs, most = int(options.max_epochs), int(options.max_steps)
     steps = experiment.epoch_steps * options.accumulate_grad_batches
+    if most > 0:
+        epochs = max(1, min(epochs, round(most / experiment.epoch_steps)))
+        steps = min(steps, most * options.accumulate_grad_batches)
     validations = math.ceil(data.sizes()["validation"] / data.batch_size)
     limit = options.limit_val_batches
     if limit is not None:
@@ -86,7 +100,7 @@ def forecast(arguments: Sequence[str]) -> Forecast:
             min(validations, limit) if isinstance(limit, int) else int(validations * limit)
         )
     measured = min(STEPS, steps), min(VALIDATION_STEPS, validations)
-    options.max_epochs = 1
+    options.max_epochs, options.max_steps = 1, -1
     options.limit_train_batches, options.limit_val_batches = measured
     options.enable_checkpointing = options.enable_progress_bar = options.logger = False
     watch = _Stopwatch()
@@ -96,9 +110,10 @@ def forecast(arguments: Sequence[str]) -> Forecast:
     with tempfile.TemporaryDirectory() as folder:
         trainer = experiment.make_trainer([*callbacks, watch], folder)
         trainer.fit(experiment.model, data)
-    first = min(WARM_UP_STEPS, len(watch.steps) - 1)
-    timed = max(1, len(watch.steps) - 1 - first)
-    step = (watch.steps[-1] - watch.steps[first]) / timed
+    first = min(WARM_UP_STEPS, (len(watch.steps) - 1) // 2)
+    step = (watch.steps[-1] - watch.steps[first]) / (len(watch.steps) - 1 - first)
     validation = (watch.end - watch.steps[-1]) / max(1, measured[1])
-    seconds = epochs * (steps * step + validations * validation)
+    levels = experiment.config.run.noise
+    passes = epochs + (len(levels) + 1 if levels else 0)
+    seconds = OVERHEAD_S + epochs * steps * step + passes * validations * validation
     return Forecast(seconds, 1e3 * step, 1e3 * validation, epochs)

@@ -1,7 +1,7 @@
 """What a command line of `fit` comes to, without its data being loaded or anything trained."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from lit_effnet.building import cost, network_of, preprocessing, settled
 from lit_effnet.command_line import explain, name_flag
 from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
-from lit_effnet.experiment import Experiment
+from lit_effnet.experiment import Experiment, check_seed, check_trainer
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import OURS
@@ -88,12 +88,47 @@ def keys() -> list[str]:
 
 
 def identity(config: Any) -> str:
-    """Hash of all that is not as `fit` has it by itself, but for where the run is recorded."""
+    """Hash of what the flags come to: scaling, recipe, network, data, trainer and random seed.
+
+    However they are said: `depth=1.5` and `depth=1.50` are one arm, a recipe's own learning rate
+    is the same as none. What is as `fit` has it by itself is left out, so that an option that is
+    new changes no identity; so is what changes no number.
+    """
     text = _parser().dump(config, skip_default=True, skip_unset=False, format="yaml")
     given: dict[str, Any] = yaml.safe_load(text) or {}
-    for key in ("run", "config", "resume"):
-        given.pop(key, None)
-    return config_hash(given)
+    told = {
+        "seed": config.seed_everything,
+        "arm": _changed(arms.choose(**vars(config.scaling)), "name"),
+        "recipe": _changed(recipes.choose(**vars(config.recipe))),
+        "weights": config.weights.name,
+        "model": given.get("model", {}),
+        "data": _without(given.get("data", {}), "num_workers", "keep_decoded"),
+        "trainer": _without(given.get("trainer", {}), *SHOWN_ONLY),
+        "asked": {key: value for key, value in given.get("run", {}).items() if key in ASKED},
+    }
+    return config_hash(told)
+
+
+# Of the trainer's options those that decide about what is shown.
+SHOWN_ONLY = ("enable_progress_bar", "enable_model_summary", "log_every_n_steps", "logger")
+
+# Of the run's options those that decide about what is measured.
+ASKED = ("test", "latency", "noise")
+
+
+def _changed(settings: Any, *without: str) -> dict[str, Any]:
+    """A dataclass as a mapping, without what is as it is by itself."""
+    usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
+    values = asdict(settings)
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in without and not (key in usual and value == usual[key])
+    }
+
+
+def _without(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key not in names}
 
 
 def metrics(config: Any) -> list[str]:
@@ -127,13 +162,17 @@ _known: dict[str, Outlook] = {}
 
 
 def _outlook(config: Any) -> Outlook:
+    check_seed(config.seed_everything)
+    check_trainer(config.trainer)
     sections = ("scaling", "model", "recipe", "weights", "data")
     data = {key: value for key, value in vars(config.data).items() if key != "seed"}
     key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])
     if key not in _known:
         _known[key] = _built(config, data)
-    told = (_known[key].twin, config.seed_everything, config.trainer.max_epochs)
-    return replace(_known[key], twin=config_hash({"all": told}))
+    # The same network by other flags is the same; all else is as for the identity.
+    plain = config.clone()
+    plain.scaling, plain.model = _parser().get_defaults().scaling, _parser().get_defaults().model
+    return replace(_known[key], twin=config_hash({"all": (_known[key].twin, identity(plain))}))
 
 
 def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
@@ -154,8 +193,7 @@ def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
     if arm.budget is not None and baseline is not None:
         measure = arm.budget.measure
         residual = getattr(here, measure) / (arm.budget.times * getattr(baseline, measure)) - 1
-    told = (str(network), size, asdict(recipe), data_options, vars(config.weights))
-    twin = config_hash({"all": told})
+    twin = config_hash({"all": (str(network), size)})
     return Outlook(arm.name, scaling, size, here, baseline, residual, twin)
 
 

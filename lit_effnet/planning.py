@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ from lit_effnet.trials.search import random_points
 from lit_effnet.trials.sweep_file import Problem, Sweep, load, problems
 
 MODULE = "lit_effnet.fit"
+
+# Points of a bayes search that stand for those which it will propose.
+SAMPLES = 3
 
 # A key of the sweep file and what is wrong there.
 Describe = Callable[[Sequence[str], str], Problem]
@@ -81,6 +85,11 @@ class Planner:
     def arguments(self, point: Mapping[str, Any], file: Path) -> list[str]:
         """What `fit` is called with for a point that `file` holds."""
         words = arguments_of(self.sweep, point, file, os.environ)
+        said = {word.split("=")[0] for word in (*words, *self.options.extra)}
+        if "--run.group" not in said:
+            words.append(f"--run.group={self.sweep.name}")
+        if "project" in self.sweep.config and "--run.project" not in said:
+            words.append(f"--run.project={self.sweep.config['project']}")
         return [*map(usual_setting, words), *self.options.extra]
 
     def parse(self, point: Mapping[str, Any]) -> Any:
@@ -95,7 +104,9 @@ class Planner:
             try:
                 return outlook.parse(self.arguments(point, file))
             except ValueError as error:
-                raise ValueError(str(error).replace(f" in {file}", "")) from None
+                # Its key is in the sweep file, whichever file brings it to `fit`.
+                brought = rf" in (?:\S+ or )*{re.escape(str(file))}"
+                raise ValueError(re.sub(brought, "", str(error))) from None
 
     def points(self) -> Iterator[dict[str, Any]]:
         """All points of a grid or a random search, in their order."""
@@ -111,8 +122,15 @@ class Planner:
         group = outlook.group(self.parse({}))
         files = (self.options.root / group).glob("*/parameters.json")
         by_time = sorted(files, key=lambda file: file.stat().st_mtime)
-        found = (json.loads(file.read_text(encoding="utf-8")) for file in by_time)
-        return [point for point in found if point.keys() == self.sweep.parameters.keys()]
+        found = []
+        for file in by_time:
+            try:
+                point = json.loads(file.read_text(encoding="utf-8"))
+                if point.keys() == self.sweep.parameters.keys():
+                    found += [point] if self.trial(point, 0).id == file.parent.name else []
+            except (ValueError, AttributeError):  # another sweep's, or no point at all
+                continue
+        return found
 
     def outlook(self, trial: Trial) -> Outlook:
         """What the trial will train.
@@ -140,7 +158,10 @@ class Checked:
     @property
     def unlike(self) -> list[Trial]:
         """The trials without those that are the same as an earlier one."""
-        return list({trial.id: trial for trial in reversed(self.trials)}.values())[::-1]
+        first: dict[str, Trial] = {}
+        for trial in self.trials:
+            first.setdefault(trial.id, trial)
+        return list(first.values())
 
 
 def check(path: Path, options: Options) -> Checked:
@@ -150,11 +171,28 @@ def check(path: Path, options: Options) -> Checked:
     except ValueError as error:
         return Checked(None, [_unread(path, str(error))], [])
     checked = Checked(None, problems(sweep), [])
-    if not checked.problems:
-        checked.planner = Planner(sweep, options)
-        _check_trials(checked.planner, checked)
-        checked.problems.sort(key=lambda problem: problem.line)
+    wrong = {problem.key.split(".")[0] for problem in checked.problems}
+    if not wrong & {"method", "command", "program", "parameters"} or _sound(sweep, checked):
+        planner = Planner(_sound(sweep, checked) or sweep, options)
+        _check_trials(planner, checked)
+        checked.planner = None if checked.problems else planner
+    checked.problems.sort(key=lambda problem: problem.line)
     return checked
+
+
+def _sound(sweep: Sweep, checked: Checked) -> Sweep | None:
+    """The sweep with those of its parameters only that have no problem; null without any."""
+    keys = [problem.key for problem in checked.problems]
+    if any(key.split(".")[0] in ("method", "command", "program") for key in keys):
+        return None
+    if "parameters" in keys or not isinstance(sweep.config.get("parameters"), dict):
+        return None
+    sound = {
+        name: spec
+        for name, spec in sweep.parameters.items()
+        if not any(f"{key}.".startswith(f"parameters.{name}.") for key in keys)
+    }
+    return replace(sweep, config={**sweep.config, "parameters": sound}) if sound else None
 
 
 def _unread(path: Path, message: str) -> Problem:
@@ -187,11 +225,12 @@ def _check_trials(planner: Planner, checked: Checked) -> None:
         endless = f"{sweep.method} has no end of its own; give run_cap or --count"
         checked.problems.append(problem(("method",), endless))
         return
+    before = len(checked.problems)
     checked.problems += _check_values(planner, problem)
-    if not checked.problems:
+    if len(checked.problems) == before:
         _check_points(planner, problem, checked)
-    if not checked.problems:
-        checked.problems += _check_metric(planner, problem)
+    if isinstance(sweep.metric, dict) and "name" in sweep.metric:
+        checked.problems += _check_metric(planner, problem, checked)
 
 
 def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
@@ -203,8 +242,6 @@ def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
             try:
                 planner.parse(nested({parameter.path: value}))
             except ValueError as error:
-                if "together" in str(error) or "needs" in str(error):
-                    continue  # what it needs may be another parameter
                 if str(error) not in told:
                     unknown = str(error).startswith("unknown")
                     yield problem(key if unknown else (*key, *index), str(error))
@@ -227,20 +264,25 @@ def _values(parameter: Parameter) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield (), quantile(parameter, u)
 
 
-def _check_metric(planner: Planner, problem: Describe) -> Iterator[Problem]:
-    metric = planner.sweep.metric
-    first = next(random_points(planner.sweep.parameters, planner.options.seed))
-    logged = outlook.metrics(planner.parse(first))
-    if metric is not None and metric["name"] not in logged:
-        message = f"{metric['name']!r} is not logged; there are {', '.join(logged)}"
-        yield problem(("metric", "name"), message)
+def _check_metric(planner: Planner, problem: Describe, checked: Checked) -> Iterator[Problem]:
+    """Whether every trial logs the metric."""
+    assert planner.sweep.metric is not None
+    name = planner.sweep.metric["name"]
+    configs = [*planner.configs.values()] or [planner.parse({})]
+    for config in configs:
+        logged = outlook.metrics(config)
+        if name not in logged:
+            message = f"{name!r} is not logged; there are {', '.join(logged)}"
+            yield problem(("metric", "name"), message)
+            return
 
 
 def _check_points(planner: Planner, problem: Describe, checked: Checked) -> None:
     """Each trial as a whole; its network is built."""
     told = set()
-    known = planner.sweep.method != "bayes"  # whose points follow from the trials
-    every = planner.points() if known else iter(())
+    every = planner.points()
+    if planner.sweep.method == "bayes":  # whose points follow from the trials
+        every = islice(random_points(planner.sweep.parameters, planner.options.seed), SAMPLES)
     for number, point in enumerate(islice(every, MOST_CHECKED), start=1):
         try:
             trial = planner.trial(point, number)
@@ -250,12 +292,20 @@ def _check_points(planner: Planner, problem: Describe, checked: Checked) -> None
             message = str(error)
             if message not in told:
                 arm = arm_of(planner.varied, point)
-                key = _key_of(message, planner.sweep)
+                key = _key_of(message, planner.sweep, point)
                 checked.problems.append(problem(key, f"trial {number} ({arm}): {message}"))
             told.add(message)
 
 
-def _key_of(message: str, sweep: Sweep) -> tuple[str, ...]:
-    """The parameter that a message names by its flag."""
+def _key_of(message: str, sweep: Sweep, point: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parameter that a message names by its flag, or one of the same group, and its value."""
     flag = message.removeprefix("--").split(" ", 1)[0]
-    return ("parameters", flag) if flag in sweep.parameters else ("parameters",)
+    group = flag.split(".")[0]
+    names = [name for name in sweep.parameters if name == flag]
+    names += [name for name in sweep.parameters if name.split(".")[0] == group]
+    if not names:
+        return ("parameters",)
+    values = sweep.parameters[names[0]].get("values", [])
+    value = point.get(names[0])
+    at = ("values", str(values.index(value))) if value in values else ()
+    return ("parameters", names[0], *at)

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from lit_effnet.command_line import SETTING, OneLineErrors, fail, plain_warnings, quiet_libraries
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from rich.console import Console
 
     from lit_effnet.forecast import Forecast
@@ -90,14 +92,16 @@ def main(args: list[str] | None = None) -> None:
             fail(f"-- {word}: is the launcher's to say; --root names the folder of all run folders")
     if flags.on is not None:
         os.environ[SETTING] = flags.on
-    from lit_effnet.planning import Options
-
-    options = Options(Path(flags.root), flags.seed, flags.count, tuple(extra))
     try:
+        from lit_effnet.planning import Options
+
+        options = Options(Path(flags.root), flags.seed, flags.count, tuple(extra))
         if flags.check:
             check_files(files, options)
         else:
             run(files[0], options, flags)
+    except (ValueError, OSError) as error:
+        fail(str(error))
     except KeyboardInterrupt:
         sys.stderr.write("stopped before a trial began\n")
         raise SystemExit(STOPPED) from None
@@ -105,7 +109,7 @@ def main(args: list[str] | None = None) -> None:
 
 def check_files(files: Sequence[Path], options: "Options") -> None:
     """Print every mistake in the files, each in a line; exit status 2 if there is one."""
-    from lit_effnet.planning import check
+    from lit_effnet.planning import MOST_CHECKED, check
 
     wrong = 0
     for file in files:
@@ -115,14 +119,15 @@ def check_files(files: Sequence[Path], options: "Options") -> None:
         wrong += bool(checked.problems)
         if not checked.problems:
             arms = len({trial.arm for trial in checked.trials})
-            print(f"{file}: right; {len(checked.trials)} trials, {arms} arms", flush=True)
+            most = " (the first)" if len(checked.trials) == MOST_CHECKED else ""
+            print(f"{file}: right; {len(checked.trials)}{most} trials, {arms} arms", flush=True)
     if wrong:
         raise SystemExit(2)
 
 
 def run(file: Path, options: "Options", flags: Any) -> None:
     """Check, then run or print the plan."""
-    from lit_effnet.planning import check
+    from lit_effnet.planning import MOST_CHECKED, check
     from lit_effnet.sweep_tables import console
     from lit_effnet.trials import process
 
@@ -136,14 +141,18 @@ def run(file: Path, options: "Options", flags: Any) -> None:
         raise SystemExit(2)
     shares = share_machine(flags.workers, len(checked.unlike) or None)
     if flags.dry_run:
-        print_plan(checked.planner, checked.unlike, shares, screen)
+        print_plan(checked.planner, checked, shares, screen)
         return
     from lit_effnet.trials.launch import Launch
 
     make_root(options.root)
     source = make_source(checked.planner, checked)
     launch = Launch(checked.planner.sweep, source, "lit_effnet.fit", shares, flags.retry_failed)
-    total = len(checked.unlike) or options.count or checked.planner.sweep.run_cap
+    total: int | None = len(checked.unlike)
+    if checked.planner.sweep.method == "bayes":
+        total = options.count or checked.planner.sweep.run_cap
+    elif len(checked.trials) == MOST_CHECKED:
+        total = None  # there are more
     width = max((len(trial.arm) for trial in checked.unlike), default=30)
     watch(launch, total, width, screen)
     close(launch, checked.planner, total, screen)
@@ -178,7 +187,7 @@ def share_machine(workers: int | None, trials: int | None) -> list["Share"]:
     count = workers or min(most, trials or most)
     return [
         Share(
-            max(1, cores // count),
+            max(1, min(cores // count, int(os.environ.get("OMP_NUM_THREADS", cores)))),
             {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {},
         )
         for index in range(count)
@@ -202,9 +211,10 @@ def make_source(planner: "Planner", checked: "Checked") -> "Source":
 
 
 def print_plan(
-    planner: "Planner", trials: Sequence["Trial"], shares: Sequence["Share"], screen: "Console"
+    planner: "Planner", checked: "Checked", shares: Sequence["Share"], screen: "Console"
 ) -> None:
     """Every arm with its costs, what its repeats would take here, and trials that are the same."""
+    trials = checked.unlike
     from lit_effnet.forecast import Forecast
     from lit_effnet.sweep_tables import by_arm, duration, plan_table, twins
     from lit_effnet.trials.ledger import Entry, Status
@@ -213,15 +223,19 @@ def print_plan(
     states = {trial.id: Entry(trial.folder).status() for trial in trials}
     forecasts = measure(planner, trials, shares, screen)
     screen.print(plan_table(trials, outlooks, forecasts, states, screen))
-    for group in twins(trials, outlooks):
+    for group in twins(checked.trials, outlooks):
         numbers = ", ".join(str(trial.number) for trial in group)
-        screen.print(f"identical: trials {numbers} ({', '.join(t.arm for t in group)})")
+        once = "; run once" if len({trial.id for trial in group}) == 1 else ""
+        arms = ", ".join(trial.arm for trial in group)
+        screen.print(f"identical: trials {numbers} ({arms}){once}", soft_wrap=True)
     left, seconds = 0, 0.0
     for arm, repeats in by_arm(trials).items():
         to_run = sum(states[t.id] in (Status.MISSING, Status.BEGUN) for t in repeats)
         estimate = forecasts[arm]
         left += to_run
         seconds += to_run * estimate.seconds if isinstance(estimate, Forecast) else 0
+    if planner.sweep.method == "bayes":
+        screen.print("bayes: these points are samples; each is proposed by those before it")
     screen.print(f"{len(trials)} trials, {left} to run, {len(shares)} at a time")
     reasons = {reason for reason in forecasts.values() if isinstance(reason, str)}
     for reason in sorted(reasons):
@@ -243,12 +257,15 @@ def measure(
 
     first = {arm: repeats[0] for arm, repeats in by_arm(trials).items()}
     with tempfile.TemporaryDirectory() as folder, pool(len(shares)) as processes:
-        waiting = {}
+        waiting: dict[str, Future[Forecast | str]] = {}
         for arm, trial in first.items():
             file = Path(folder) / f"{trial.id}.json"
             file.write_text(json.dumps(trial.parameters), encoding="utf-8")
             arguments = planner.arguments(trial.parameters, file)
-            waiting[arm] = processes.submit(forecast_or_reason, arguments, shares[0].threads)
+            share = shares[len(waiting) % len(shares)]
+            waiting[arm] = processes.submit(
+                forecast_or_reason, arguments, share.threads, share.variables
+            )
         shown = track(
             waiting.items(), "measuring steps", console=screen, transient=True,
             disable=not screen.is_terminal,
@@ -285,6 +302,9 @@ def watch(launch: "Launch", total: int | None, width: int, screen: "Console") ->
                 launch.kill()
                 for ended in launch.stop():
                     show(ended)
+        except BaseException:
+            launch.kill()  # or the end of this process would wait for them
+            raise
         finally:
             signal.signal(signal.SIGTERM, before)
 

@@ -183,7 +183,11 @@ def arms_table(
     arms = by_arm(trials)
     table, shown = Table("arm"), shown_costs(screen)
     seeds = list(dict.fromkeys(trial.repeat for repeats in arms.values() for trial in repeats))
-    for heading in (*COSTS[:shown], *(f"seed {seed}" for seed in seeds), "mean"):
+    for heading in (
+        *COSTS[:shown],
+        *("value" if seed is None else f"seed {seed}" for seed in seeds),
+        "mean",
+    ):
         table.add_column(heading, justify="right")
     for arm, repeats in arms.items():
         values = {trial.repeat: final_value(trial, metric) for trial in repeats}

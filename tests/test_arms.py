@@ -113,6 +113,20 @@ def test_nothing_that_can_be_built_along_an_axis_is_nearer_to_the_budget() -> No
             assert chosen <= abs(other - 2) + 1e-9
 
 
+@pytest.mark.parametrize("rounding", ["ceil", "round"])
+@pytest.mark.parametrize("base_depth", [1.0, 0.6])
+def test_no_depth_is_nearer_under_either_rounding_from_any_base(
+    rounding: str, base_depth: float
+) -> None:
+    base = Scaling(base_depth)
+    costs = [count(Scaling(step / 1000, rounding=rounding), 224).macs for step in range(200, 5000)]  # type: ignore[arg-type]
+    for times in (1.5, 1.97, 2.04, 3.1):
+        arm = choose(axis="depth", budget=times, base_depth=base_depth, rounding=rounding)  # type: ignore[arg-type]
+        target = times * count(base, 224).macs
+        nearest = min(abs(cost - target) for cost in costs)
+        assert abs(count(on(224)(arm), 224).macs - target) <= nearest
+
+
 def test_an_axis_moves_alone_and_only_the_compound_arm_moves_all() -> None:
     for axis in ("depth", "width", "resolution"):
         scaling = on(224)(choose(axis=axis, budget=2))  # type: ignore[arg-type]

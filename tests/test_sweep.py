@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lit_effnet import sweep
+from lit_effnet import outlook, sweep
 from lit_effnet.arms import coefficient_grid, parse
 
 from .conftest import ROOT, TINY, start
@@ -87,7 +89,10 @@ def test_a_sweep_file_says_what_it_is_for(file: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("on", [None, "photos", pytest.param("imagenet", marks=pytest.mark.slow)])
+SLOWER = [pytest.param(on, marks=pytest.mark.slow) for on in (None, "imagenet")]
+
+
+@pytest.mark.parametrize("on", ["photos", *SLOWER])
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_every_trial_of_a_sweep_file_can_be_run(
     file: Path, on: str | None, capsys: pytest.CaptureFixture[str]
@@ -324,8 +329,8 @@ def test_a_dry_run_tells_costs_and_time_and_makes_nothing(
     row = next(line for line in out.splitlines() if "axis=width,budget=2.04" in line)
     assert " % " in row
     assert "0, 1" in row
-    assert "identical: trials 1, 5 (baseline, width=1.0)" in out
-    assert "6 trials, 6 to run" in out
+    assert "identical: trials 1, 5 (baseline, width=1.0); run once" in out
+    assert "4 trials, 4 to run" in out
     assert "about" in out.splitlines()[-1]
     assert not root.exists()
 
@@ -334,6 +339,74 @@ def test_data_that_cannot_be_had_leave_the_time_open(capsys: pytest.CaptureFixtu
     sweep.main(["sweeps/se_ratio.yaml", "--dry-run", "--count=1"])
     out = capsys.readouterr().out
     assert "no estimate of the time: name 'cifar100'" in out
+
+
+def test_a_trial_of_two_processes_is_one_trial(tmp_path: Path) -> None:
+    """Lightning starts the second process by the command line, which must be the trial's."""
+    file, root = write(tmp_path), tmp_path / "runs"
+    ddp = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp"]
+    sweep.main([str(file), f"--root={root}", "--workers=1", "--count=2", *tiny(*ddp)])
+    found = records(root).values()
+    assert [(r["status"], r["processes"]) for r in found] == [("finished", 2)] * 2
+    assert {r["seed"] for r in found} == {0, 1}
+
+
+def test_the_w_and_b_run_of_a_trial_is_closed_with_its_status(tmp_path: Path) -> None:
+    rates = {"recipe.learning_rate": {"values": [1e30, 0.01]}, "seed_everything": {"value": 0}}
+    file, root = write(tmp_path, parameters=rates), tmp_path / "runs"
+    with pytest.raises(SystemExit):
+        sweep.main([str(file), f"--root={root}", *tiny("--run.wandb=offline", "--recipe.name=plain",
+                                                      "--recipe.warmup_epochs=0")])  # fmt: skip
+    told = {}
+    for run in root.glob("small/*"):
+        (offline,) = run.glob("wandb/offline-run-*")
+        inspect = [
+            Path(sys.executable).with_name("wandb"),
+            "leet",
+            "inspect",
+            "--summary",
+            "--json",
+        ]
+        done = subprocess.run([*inspect, offline], check=True, capture_output=True, text=True)
+        told[records(root)[run.name]["status"]] = json.loads(done.stdout)["exit_code"]
+    assert told == {"finished": 0, "failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"scaling.arm": "depth=1.5"}, {"scaling.depth": 1.5}),
+        ({"scaling.arm": "depth=1.50"}, {"scaling.arm": "depth=1.5"}),
+        ({"recipe.learning_rate": None}, {"recipe.learning_rate": 0.016}),
+        ({"data.num_workers": 2}, {"data.num_workers": 0}),
+        ({"model.se_ratio": None}, {}),
+    ],
+)
+def test_one_training_has_one_identity_however_it_is_said(
+    first: dict, second: dict, tmp_path: Path
+) -> None:
+    assert identity_of(first, tmp_path) == identity_of(second, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"scaling.depth": 1.5}, {"scaling.depth": 1.6}),
+        ({"trainer.accumulate_grad_batches": 1}, {"trainer.accumulate_grad_batches": 2}),
+        ({"run.test": True}, {}),
+        ({"run.noise": [0.1]}, {"run.noise": [0.2]}),
+        ({"seed_everything": 1}, {"seed_everything": 2}),
+        ({"recipe.name": "plain"}, {"recipe.name": "paper"}),
+    ],
+)
+def test_two_trainings_have_two_identities(first: dict, second: dict, tmp_path: Path) -> None:
+    assert identity_of(first, tmp_path) != identity_of(second, tmp_path)
+
+
+def identity_of(flags: dict, folder: Path) -> str:
+    file = folder / "flags.json"
+    file.write_text(json.dumps(flags))
+    return outlook.identity(outlook.parse(["--config", str(file)]))
 
 
 def test_bayes_asks_for_as_many_trials_as_are_wanted_and_goes_on(

@@ -82,6 +82,14 @@ def wandb_logger(
     return None
 
 
+def finish(exit_status: int) -> None:
+    """Close the W&B run, if there is one; not every process runs the hook by which W&B would."""
+    import wandb
+
+    if wandb.run is not None:
+        wandb.finish(exit_code=exit_status)
+
+
 class _PlainConfigLogger(WandbLogger):
     """W&B's config is the whole configuration, once; Lightning would add a flat copy of parts."""
 

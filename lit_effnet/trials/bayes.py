@@ -86,6 +86,15 @@ class Proposals:
             create_trial(state=state, value=result, params=places, distributions=spaces)
         )
 
+    def knows(self, point: Mapping[str, Any]) -> bool:
+        """Whether the point is one of this search's."""
+        try:
+            for parameter, _ in self._searched.values():
+                _place(parameter, _at(point, parameter.path))
+        except (ValueError, KeyError, TypeError):
+            return False
+        return True
+
     def _spelling(self, point: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(spelling(_at(point, p.path)) for p, _ in self._searched.values())
 

@@ -13,7 +13,7 @@ from lit_effnet.trials import process
 from lit_effnet.trials.hyperband import to_stop
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial
-from lit_effnet.trials.process import GRACE_S, TAKEN, Share
+from lit_effnet.trials.process import GRACE_S, STOPPED, TAKEN, Share
 from lit_effnet.trials.sweep_file import Sweep
 
 LOOK_EVERY_S = 0.5
@@ -21,7 +21,8 @@ TRY_AGAIN_S = 5.0  # for a trial that another launcher runs
 
 # A trial that ended by one of these was ended by a person or the machine, not by itself.
 ENDED_FROM_OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
-EXIT_STOPPED = 130
+
+NO_FORKS = 255  # what multiprocessing says where the process that forks has ended
 
 
 class Source(Protocol):
@@ -74,6 +75,7 @@ class Launch:
         self.all: dict[str, Progress] = {}
         self.running: dict[str, tuple[ForkServerProcess, Share]] = {}
         self.elsewhere: dict[str, float] = {}
+        self.terminated: set[str] = set()
         self.stopping = False
         self.reached = False  # the metric's target
 
@@ -161,7 +163,7 @@ class Launch:
         status = entry.status()
         if status in (Status.FINISHED, Status.STOPPED_EARLY, Status.FAILED):
             return self._end(trial, status, entry.reason())
-        outside = -exit_status in ENDED_FROM_OUTSIDE or exit_status == EXIT_STOPPED
+        outside = -exit_status in ENDED_FROM_OUTSIDE or exit_status in (STOPPED, NO_FORKS)
         if outside or self.stopping:
             how = signal.Signals(-exit_status).name if exit_status < 0 else "stopped"
             return self._end(trial, Status.INTERRUPTED, how)
@@ -220,8 +222,13 @@ class Launch:
             entry = Entry(self.all[trial_id].trial.folder)
             if entry.status() is Status.BEGUN:
                 entry.write_notes(stopped_early={"epoch": len(histories[trial_id])})
-            process.end(self.running[trial_id][0], signal.SIGTERM)
+            if trial_id not in self.terminated:
+                self.terminated.add(trial_id)
+                process.end(self.running[trial_id][0], signal.SIGTERM)
 
     def _history(self, trial: Trial) -> list[float]:
         name = self.metric or ""
-        return [float(row[name]) for row in trial.folder.read_metrics() if row.get(name)]
+        try:
+            return [float(row[name]) for row in trial.folder.read_metrics() if row.get(name)]
+        except ValueError:  # of a file that is not the run's own
+            return []

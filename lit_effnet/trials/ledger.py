@@ -71,8 +71,8 @@ class Entry:
             record, notes = self.record(), self.notes()
         except ValueError:
             return Status.FAILED
-        if record.get("status") == FINISHED:  # unless evaluations are due
-            return Status.BEGUN if record.get("due") else Status.FINISHED
+        if record.get("status") == FINISHED and not record.get("due"):
+            return Status.FINISHED
         if "stopped_early" in notes:
             return Status.STOPPED_EARLY
         if "failed" in notes:

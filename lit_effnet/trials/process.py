@@ -1,7 +1,7 @@
 """A process for each trial, forked from one that has imported what all trials need.
 
-A new interpreter would spend several seconds on imports. The process that forks has no threads and
-has computed nothing, so that its children may start both.
+A new interpreter would spend several seconds on imports. The process that forks has computed
+nothing, so that its children may start the threads that do.
 """
 
 import importlib
@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ from lit_effnet.training.record import write_whole
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial
 
-# os.EX_TEMPFAIL, which Windows does not have.
-TAKEN = 75
+TAKEN = 75  # os.EX_TEMPFAIL: another launcher has the trial
+STOPPED = 130
 
 GRACE_S = 30.0  # from asking a trial to end to ending it
 
@@ -39,9 +40,16 @@ class Share:
 
 
 def prepare(modules: Sequence[str]) -> None:
-    """Start the process that forks, which imports `modules` meanwhile."""
+    """Start the process that forks, which imports `modules` meanwhile.
+
+    It and its children ignore Ctrl-C, which is the launcher's to pass on.
+    """
     _context.set_forkserver_preload(list(modules))
-    forkserver.ensure_running()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
@@ -88,14 +96,37 @@ def _run(trial: Trial, module: str, share: Share, retry: bool) -> None:
         os.environ.update(share.variables)
         os.environ["OMP_NUM_THREADS"] = str(share.threads)
         torch = sys.modules.get("torch")
-        if torch is not None:
+        if torch is not None:  # which has read the variable already
             torch.set_num_threads(share.threads)
         arguments = list(trial.arguments)
-        if entry.record():
+        if status is not Status.MISSING and entry.record():
             arguments = ["--resume", str(trial.folder.path)]
         else:
             write_whole(trial.parameters_file, json.dumps(trial.parameters, indent=2) + "\n")
-        importlib.import_module(module).main(arguments)
+        exit_status = _call(module, arguments)
+        if exit_status not in (0, STOPPED):
+            entry.fail(exit_status)  # before another launcher can claim it
+        sys.exit(exit_status)
+
+
+def _call(module: str, arguments: list[str]) -> int:
+    """The exit status of a module's `main`, for which this process is made to look its own."""
+    program = importlib.import_module(module)
+    # By these Lightning starts the other processes of a training.
+    sys.argv = [module, *arguments]
+    sys.modules["__main__"].__spec__ = program.__spec__
+    try:
+        program.main(arguments)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    else:
+        status = 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
 
 
 def _print_into(entry: Entry) -> None:

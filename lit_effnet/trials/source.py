@@ -6,6 +6,9 @@ from typing import Any
 from lit_effnet.trials.bayes import Proposals
 from lit_effnet.trials.plan import Trial
 
+# Proposals in a row that had all been made before.
+MOST_REPEATS = 100
+
 
 class Listed:
     """Trials that are known beforehand."""
@@ -39,18 +42,27 @@ class Proposed:
         count: int,
     ) -> None:
         self.proposals, self.make, self.count = proposals, make, count
-        self.begun = list(begun)
-        self.given = 0
+        self.begun = [point for point in begun if proposals.knows(point)]
+        self.given: set[str] = set()
+        self.values: dict[str, float | None] = {}
 
     def next(self) -> Trial | None:
         """A trial of an earlier launch, else what is proposed next."""
-        if self.given == self.count:
-            return None
-        self.given += 1
-        if self.begun:
-            return self.make(self.begun.pop(0), self.given)
-        return self.make(self.proposals.ask(), self.given)
+        for _ in range(MOST_REPEATS):
+            number = len(self.given) + 1
+            if number > self.count:
+                return None
+            earlier = bool(self.begun)
+            trial = self.make(self.begun.pop(0) if earlier else self.proposals.ask(), number)
+            if trial.id not in self.given:
+                self.given.add(trial.id)
+                return trial
+            if not earlier:  # what it gave is known, or will not be known in time
+                self.proposals.tell(trial.parameters, self.values.get(trial.id))
+        self.count = len(self.given)  # nothing new is left to propose
+        return None
 
     def tell(self, trial: Trial, value: float | None) -> None:
         """What a trial gave; none if it failed."""
+        self.values[trial.id] = value
         self.proposals.tell(trial.parameters, value)
