@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from lit_effnet.arms import Arm
+from lit_effnet.budget import Budget
 from lit_effnet.counting import Complexity, count
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData, Resolution
@@ -112,6 +113,19 @@ def settled(arm: Arm, base_size: int, num_classes: int) -> Scaling:
 def scaling_on(arm: Arm, data: ImageData) -> Scaling:
     """The arm's scaling on a data set."""
     return settled(arm, data.base_image_size, data.num_classes)
+
+
+def baseline_on(arm: Arm, data: ImageData) -> Complexity | None:
+    """What the network costs that the arm scales, on the same data; null for one of timm's."""
+    if arm.network not in OURS:
+        return None
+    return cost(arm, data.num_classes, arm.base, data.base_image_size)
+
+
+def residual_of(budget: Budget, here: Complexity, baseline: Complexity) -> float:
+    """By which part a network misses its budget."""
+    target = budget.times * getattr(baseline, budget.measure)
+    return float(getattr(here, budget.measure) / target - 1)
 
 
 def resolution(arm: Arm) -> Resolution:

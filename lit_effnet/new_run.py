@@ -8,13 +8,12 @@ from typing import Any
 import torch
 
 from lit_effnet.arms import Arm
-from lit_effnet.building import cost
+from lit_effnet.building import baseline_on, residual_of
 from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.latency import latency
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
-from lit_effnet.network.registry import OURS
 from lit_effnet.network.weights import Weights
 from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
@@ -30,7 +29,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
     here = complexity(experiment.model.network, data.image_size)
     check_memory(here, data, experiment.config.trainer)
     changed = {key: value for key, value in vars(options).items() if value is not None}
-    baseline = baseline_complexity(experiment.arm, data)
+    baseline = baseline_on(experiment.arm, data)
     return {
         "status": RUNNING,
         "group": folder.path.parent.name,
@@ -132,18 +131,10 @@ def arm_name(arm: Arm, model: dict[str, Any]) -> str:
     return ", ".join([*network, arm.name, *options])
 
 
-def baseline_complexity(arm: Arm, data: ImageData) -> Complexity | None:
-    """What the network costs that the arm scales, on the same data; null for one of timm's."""
-    if arm.network not in OURS:
-        return None
-    return cost(arm, data.num_classes, arm.base, data.base_image_size)
-
-
 def budget_record(arm: Arm, here: Complexity, baseline: Complexity | None) -> dict[str, Any] | None:
     """What a matched arm was to cost, and by which part it misses that; null for other arms."""
     if arm.budget is None or baseline is None:
         return None
-    measure = arm.budget.measure
-    target = arm.budget.times * getattr(baseline, measure)
-    residual = getattr(here, measure) / target - 1
-    return {**asdict(arm.budget), "target": round(target), "residual": residual}
+    target = round(arm.budget.times * getattr(baseline, arm.budget.measure))
+    residual = residual_of(arm.budget, here, baseline)
+    return {**asdict(arm.budget), "target": target, "residual": residual}

@@ -11,14 +11,19 @@ import yaml
 from jsonargparse import ArgumentError
 
 from lit_effnet import arms
-from lit_effnet.building import cost, network_of, preprocessing, settled
+from lit_effnet.building import (
+    baseline_on,
+    network_of,
+    preprocessing,
+    residual_of,
+    settled,
+)
 from lit_effnet.command_line import explain, name_flag
 from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment import Experiment, check_seed, check_trainer
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
-from lit_effnet.network.registry import OURS
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.classifier import check_optimizer, classification_metrics
@@ -187,12 +192,9 @@ def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
     with torch.device("meta"):
         network = network_of(scaling, recipe, weights, data.num_classes, **model)
         here = complexity(network, size)
-    baseline, residual = None, None
-    if arm.network in OURS:
-        baseline = cost(arm, data.num_classes, arm.base, data.base_image_size)
+    baseline, residual = baseline_on(arm, data), None
     if arm.budget is not None and baseline is not None:
-        measure = arm.budget.measure
-        residual = getattr(here, measure) / (arm.budget.times * getattr(baseline, measure)) - 1
+        residual = residual_of(arm.budget, here, baseline)
     twin = config_hash({"all": (str(network), size)})
     return Outlook(arm.name, scaling, size, here, baseline, residual, twin)
 
