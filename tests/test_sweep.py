@@ -279,6 +279,7 @@ def test_the_table_of_arms_holds_what_the_runs_say(
             assert f"{100 * run['metrics']['val/top1']:.1f} %" in line
 
 
+@pytest.mark.slow
 def test_an_identity_is_what_the_flags_come_to_and_not_where_it_is_recorded(tmp_path: Path) -> None:
     def ids(root: str, **changes: object) -> set[str]:
         arguments = [str(write(tmp_path, **changes)), f"--root={tmp_path / root}", "--count=1"]
