@@ -217,6 +217,12 @@ def _check_trials(planner: Planner, checked: Checked) -> None:
         module, _ = program(words)
         if module != MODULE:
             raise ValueError(f"runs {module}: must run {MODULE}")
+        if not any(str(word).startswith("${args") for word in sweep.command):
+            raise ValueError("passes no parameter: must have ${args} or ${args_json_file}")
+        for word in options.extra:
+            name = word.removeprefix("--").split("=")[0]
+            if name in sweep.parameters:
+                raise ValueError(f"--{name} after --: the sweep sets it for each trial")
         planner.parse({})
     except ValueError as error:
         checked.problems.append(problem(("command",), str(error).removeprefix("command ")))
