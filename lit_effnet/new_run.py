@@ -66,6 +66,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         "max_epochs": experiment.config.trainer.max_epochs,
         "latency": latency_record(experiment),
         "precision": experiment.config.trainer.precision,
+        "threads": torch.get_num_threads(),
         "device": device_name(experiment.config.trainer.accelerator),
         "git_commit": git_commit(),
         "versions": versions(),
