@@ -1,14 +1,17 @@
 """How long a training will take on this device, from a few of its own steps."""
 
 import io
+import json
 import math
 import os
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,8 +19,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet.command_line import quiet_libraries
 from lit_effnet.experiment import Experiment
+from lit_effnet.planning import Planner
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.seeding import SeedEachStep
+from lit_effnet.trials.plan import Trial
+from lit_effnet.trials.process import Share, pool
 
 STEPS, WARM_UP_STEPS, VALIDATION_STEPS = 12, 4, 4
 
@@ -117,3 +123,21 @@ def forecast(arguments: Sequence[str]) -> Forecast:
     passes = epochs + (len(levels) + 1 if levels else 0)
     seconds = OVERHEAD_S + epochs * steps * step + passes * validations * validation
     return Forecast(seconds, 1e3 * step, 1e3 * validation, epochs)
+
+
+def forecasts(
+    planner: Planner, trials: Mapping[str, Trial], shares: Sequence[Share]
+) -> Iterator[tuple[str, Forecast | str]]:
+    """A forecast of each trial, by its name, as many at a time as trials will run at a time."""
+    with tempfile.TemporaryDirectory() as folder, pool(len(shares)) as processes:
+        waiting: dict[str, Future[Forecast | str]] = {}
+        for arm, trial in trials.items():
+            file = Path(folder) / f"{trial.id}.json"
+            file.write_text(json.dumps(trial.parameters), encoding="utf-8")
+            arguments = planner.arguments(trial.parameters, file)
+            share = shares[len(waiting) % len(shares)]
+            waiting[arm] = processes.submit(
+                forecast_or_reason, arguments, share.threads, share.variables
+            )
+        for arm, future in waiting.items():
+            yield arm, future.result()

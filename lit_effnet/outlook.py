@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -141,13 +140,6 @@ def metrics(config: Any) -> list[str]:
     recipe = recipes.choose(**vars(config.recipe))
     averaged = ["val/top1_raw"] if recipe.ema_decay else []
     return ["train/loss", "val/loss", *classification_metrics(2, "val/"), *averaged]
-
-
-def group(config: Any) -> str:
-    """The group that the run would have."""
-    files = [file for file in config.config or [] if file]
-    named = Path(str(files[0])).stem if files else Path(str(config.data.name)).resolve().name
-    return str(config.run.group or named)
 
 
 def outlook(config: Any) -> Outlook:

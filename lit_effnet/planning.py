@@ -1,32 +1,32 @@
-"""A sweep file to trials that can be run: each is parsed, and its network built, beforehand."""
+"""The trials of a sweep: what each runs, where they come from, and what of the machine they get."""
 
 import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lit_effnet import outlook
 from lit_effnet.command_line import usual_setting
+from lit_effnet.data.store import available_cores
 from lit_effnet.outlook import Outlook
 from lit_effnet.training.record import RunFolder
-from lit_effnet.trials.command import expand
-from lit_effnet.trials.distributions import Parameter, flat, nested, quantile
-from lit_effnet.trials.plan import SEED, Trial, arguments_of, arm_of, points, program, varied
-from lit_effnet.trials.search import random_points
-from lit_effnet.trials.sweep_file import Problem, Sweep, load, problems
+from lit_effnet.trials.bayes import Proposals
+from lit_effnet.trials.launch import Source
+from lit_effnet.trials.plan import SEED, Trial, arguments_of, arm_of, points, varied
+from lit_effnet.trials.process import Share
+from lit_effnet.trials.source import Listed, Proposed
+from lit_effnet.trials.sweep_file import Sweep
 
 MODULE = "lit_effnet.fit"
 
-# Points of a bayes search that stand for those which it will propose.
-SAMPLES = 3
-
-# A key of the sweep file and what is wrong there.
-Describe = Callable[[Sequence[str], str], Problem]
+MEMORY_OF_A_TRIAL = 2 * 10**9  # bytes; a small one takes half of it
 
 # Of a grid without end the first ones are looked at.
 MOST_CHECKED = 2000
@@ -71,7 +71,7 @@ class Planner:
         config = self.parse(point)
         trial_id = outlook.identity(config)
         self.configs[trial_id] = config
-        folder = RunFolder(self.options.root / outlook.group(config) / trial_id)
+        folder = RunFolder(self.options.root / config.run.group / trial_id)
         trial = Trial(
             number, trial_id, point, (), folder, arm_of(self.varied, point), point.get(SEED)
         )
@@ -119,8 +119,8 @@ class Planner:
 
     def begun(self) -> list[dict[str, Any]]:
         """The points of an earlier launch, in the order in which their trials began."""
-        group = outlook.group(self.parse({}))
-        files = (self.options.root / group).glob("*/parameters.json")
+        group = self.options.root / self.parse({}).run.group
+        files = group.glob("*/parameters.json")
         by_time = sorted(files, key=lambda file: file.stat().st_mtime)
         found = []
         for file in by_time:
@@ -141,177 +141,30 @@ class Planner:
         return outlook.outlook(self.configs[trial.id])
 
 
-@dataclass
-class Checked:
-    """A sweep file that was looked through.
-
-    Args:
-        planner: Makes its trials; null where the file cannot be read.
-        problems: All that would go wrong; nothing may be trained before there is none.
-        trials: The trials that were looked at, in their order.
-    """
-
-    planner: Planner | None
-    problems: list[Problem]
-    trials: list[Trial]
-
-    @property
-    def unlike(self) -> list[Trial]:
-        """The trials without those that are the same as an earlier one."""
-        first: dict[str, Trial] = {}
-        for trial in self.trials:
-            first.setdefault(trial.id, trial)
-        return list(first.values())
-
-
-def check(path: Path, options: Options) -> Checked:
-    """A sweep file, and everything about it that would go wrong, before anything is trained."""
-    try:
-        sweep = load(path)
-    except ValueError as error:
-        return Checked(None, [_unread(path, str(error))], [])
-    checked = Checked(None, problems(sweep), [])
-    wrong = {problem.key.split(".")[0] for problem in checked.problems}
-    if not wrong & {"method", "command", "program", "parameters"} or _sound(sweep, checked):
-        planner = Planner(_sound(sweep, checked) or sweep, options)
-        _check_trials(planner, checked)
-        checked.planner = None if checked.problems else planner
-    checked.problems.sort(key=lambda problem: problem.line)
-    return checked
-
-
-def _sound(sweep: Sweep, checked: Checked) -> Sweep | None:
-    """The sweep with those of its parameters only that have no problem; null without any."""
-    keys = [problem.key for problem in checked.problems]
-    if any(key.split(".")[0] in ("method", "command", "program") for key in keys):
-        return None
-    if "parameters" in keys or not isinstance(sweep.config.get("parameters"), dict):
-        return None
-    sound = {
-        name: spec
-        for name, spec in sweep.parameters.items()
-        if not any(f"{key}.".startswith(f"parameters.{name}.") for key in keys)
-    }
-    return replace(sweep, config={**sweep.config, "parameters": sound}) if sound else None
-
-
-def _unread(path: Path, message: str) -> Problem:
-    """A file that could not be read at all; its message may hold the line."""
-    rest = message.removeprefix(f"{path}: ").removeprefix(f"{path}:")
-    line, colon, told = rest.partition(":")
-    if colon and line.isdigit():
-        return Problem(path, int(line), "", told.strip())
-    return Problem(path, 1, "", rest)
-
-
-def _check_trials(planner: Planner, checked: Checked) -> None:
-    """What `fit`'s own parser and networks say about the trials."""
+def make_source(planner: Planner, trials: Sequence[Trial]) -> Source:
+    """Where the launcher takes trials from: those that were looked at and on, or proposals."""
     sweep, options = planner.sweep, planner.options
-
-    def problem(key: Sequence[str], message: str) -> Problem:
-        named = ".".join(part for part in key if not part.isdigit())  # a list's item by its line
-        return Problem(sweep.path, sweep.line(*key), named, message)
-
-    try:
-        words = expand(sweep.command, sweep.program, {}, Path("parameters.json"), os.environ)
-        module, _ = program(words)
-        if module != MODULE:
-            raise ValueError(f"runs {module}: must run {MODULE}")
-        if not any(str(word).startswith("${args") for word in sweep.command):
-            raise ValueError("passes no parameter: must have ${args} or ${args_json_file}")
-        for word in options.extra:
-            name = word.removeprefix("--").split("=")[0]
-            if name in sweep.parameters:
-                raise ValueError(f"--{name} after --: the sweep sets it for each trial")
-        planner.parse({})
-    except ValueError as error:
-        checked.problems.append(problem(("command",), str(error).removeprefix("command ")))
-        return
-    if sweep.method != "grid" and sweep.run_cap is None and options.count is None:
-        endless = f"{sweep.method} has no end of its own; give run_cap or --count"
-        checked.problems.append(problem(("method",), endless))
-        return
-    before = len(checked.problems)
-    checked.problems += _check_values(planner, problem)
-    if len(checked.problems) == before:
-        _check_points(planner, problem, checked)
-    if isinstance(sweep.metric, dict) and "name" in sweep.metric:
-        checked.problems += _check_metric(planner, problem, checked)
+    if sweep.method != "bayes":
+        more = planner.trials(begin=MOST_CHECKED) if len(trials) == MOST_CHECKED else ()
+        return Listed(chain(trials, more))
+    count = min(n for n in (options.count, sweep.run_cap) if n is not None)
+    proposals = Proposals(sweep.parameters, sweep.metric or {}, options.seed)
+    return Proposed(proposals, planner.trial, planner.begun(), count)
 
 
-def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
-    """Each value of each parameter, by itself."""
-    for parameter in flat(planner.sweep.parameters):
-        key = ("parameters", *_between(parameter.path))
-        told = set()
-        for index, value in _values(parameter):
-            try:
-                planner.parse(nested({parameter.path: value}))
-            except ValueError as error:
-                if str(error) not in told:
-                    unknown = str(error).startswith("unknown")
-                    yield problem(key if unknown else (*key, *index), str(error))
-                told.add(str(error))
-
-
-def _between(path: Sequence[str]) -> list[str]:
-    """A parameter's place in the file, where `parameters` stands between nested names."""
-    return [part for name in path for part in ("parameters", name)][1:]
-
-
-def _values(parameter: Parameter) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if parameter.distribution == "constant":
-        yield ("value",), parameter.config["value"]
-    elif "values" in parameter.config:
-        for index, value in enumerate(parameter.config["values"]):
-            yield ("values", str(index)), value
-    else:
-        for u in (0.01, 0.5, 0.99):
-            yield (), quantile(parameter, u)
-
-
-def _check_metric(planner: Planner, problem: Describe, checked: Checked) -> Iterator[Problem]:
-    """Whether every trial logs the metric."""
-    assert planner.sweep.metric is not None
-    name = planner.sweep.metric["name"]
-    configs = [*planner.configs.values()] or [planner.parse({})]
-    for config in configs:
-        logged = outlook.metrics(config)
-        if name not in logged:
-            message = f"{name!r} is not logged; there are {', '.join(logged)}"
-            yield problem(("metric", "name"), message)
-            return
-
-
-def _check_points(planner: Planner, problem: Describe, checked: Checked) -> None:
-    """Each trial as a whole; its network is built."""
-    told = set()
-    every = planner.points()
-    if planner.sweep.method == "bayes":  # whose points follow from the trials
-        every = islice(random_points(planner.sweep.parameters, planner.options.seed), SAMPLES)
-    for number, point in enumerate(islice(every, MOST_CHECKED), start=1):
-        try:
-            trial = planner.trial(point, number)
-            planner.outlook(trial)
-            checked.trials.append(trial)
-        except ValueError as error:
-            message = str(error)
-            if message not in told:
-                arm = arm_of(planner.varied, point)
-                key = _key_of(message, planner.sweep, point)
-                checked.problems.append(problem(key, f"trial {number} ({arm}): {message}"))
-            told.add(message)
-
-
-def _key_of(message: str, sweep: Sweep, point: Mapping[str, Any]) -> tuple[str, ...]:
-    """The parameter that a message names by its flag, or one of the same group, and its value."""
-    flag = message.removeprefix("--").split(" ", 1)[0]
-    group = flag.split(".")[0]
-    names = [name for name in sweep.parameters if name == flag]
-    names += [name for name in sweep.parameters if name.split(".")[0] == group]
-    if not names:
-        return ("parameters",)
-    values = sweep.parameters[names[0]].get("values", [])
-    value = point.get(names[0])
-    at = ("values", str(values.index(value))) if value in values else ()
-    return ("parameters", names[0], *at)
+def share_machine(workers: int | None, trials: int | None) -> list[Share]:
+    """What each of the trials gets that may run at a time: a GPU, or cores and nothing else."""
+    cores = len(available_cores())
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    every = [str(index) for index in range(torch.cuda.device_count())]
+    gpus = [gpu for gpu in named if gpu and every] or every
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    most = len(gpus) or min(cores, max(1, memory // MEMORY_OF_A_TRIAL))
+    count = workers or min(most, trials or most)
+    return [
+        Share(
+            max(1, min(cores // count, int(os.environ.get("OMP_NUM_THREADS", cores)))),
+            {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {},
+        )
+        for index in range(count)
+    ]

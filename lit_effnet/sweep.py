@@ -8,32 +8,25 @@ python -m lit_effnet.sweep --check sweeps/*.yaml
 Running it again runs what is missing. What comes after -- goes to every trial.
 """
 
-import json
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lit_effnet.command_line import SETTING, OneLineErrors, fail, plain_warnings, quiet_libraries
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from rich.console import Console
 
-    from lit_effnet.forecast import Forecast
-    from lit_effnet.planning import Checked, Options, Planner
-    from lit_effnet.trials.launch import Launch, Progress, Source
-    from lit_effnet.trials.plan import Trial
+    from lit_effnet.checking import Checked
+    from lit_effnet.planning import Options, Planner
+    from lit_effnet.trials.launch import Launch, Progress
     from lit_effnet.trials.process import Share
 
 UNFINISHED, STOPPED = 1, 130
-
-MEMORY_OF_A_TRIAL = 2 * 10**9  # bytes; a small one takes half of it
 
 
 def make_parser() -> OneLineErrors:
@@ -109,7 +102,8 @@ def main(args: list[str] | None = None) -> None:
 
 def check_files(files: Sequence[Path], options: "Options") -> None:
     """Print every mistake in the files, each in a line; exit status 2 if there is one."""
-    from lit_effnet.planning import MOST_CHECKED, check
+    from lit_effnet.checking import check
+    from lit_effnet.planning import MOST_CHECKED
 
     wrong = 0
     for file in files:
@@ -127,7 +121,8 @@ def check_files(files: Sequence[Path], options: "Options") -> None:
 
 def run(file: Path, options: "Options", flags: Any) -> None:
     """Check, then run or print the plan."""
-    from lit_effnet.planning import MOST_CHECKED, check
+    from lit_effnet.checking import check
+    from lit_effnet.planning import MODULE, MOST_CHECKED, make_source, share_machine
     from lit_effnet.sweep_tables import console
     from lit_effnet.trials import process
 
@@ -146,8 +141,8 @@ def run(file: Path, options: "Options", flags: Any) -> None:
     from lit_effnet.trials.launch import Launch
 
     make_root(options.root)
-    source = make_source(checked.planner, checked)
-    launch = Launch(checked.planner.sweep, source, "lit_effnet.fit", shares, flags.retry_failed)
+    source = make_source(checked.planner, checked.trials)
+    launch = Launch(checked.planner.sweep, source, MODULE, shares, flags.retry_failed)
     total: int | None = len(checked.unlike)
     if checked.planner.sweep.method == "bayes":
         total = options.count or checked.planner.sweep.run_cap
@@ -168,61 +163,26 @@ def make_root(root: Path) -> None:
         fail(f"--root {root}: {error.strerror}")
 
 
-def share_machine(workers: int | None, trials: int | None) -> list["Share"]:
-    """What each of the trials gets that may run at a time: a GPU, or cores and nothing else."""
-    import torch
-
-    from lit_effnet.data.store import available_cores
-    from lit_effnet.trials.process import Share
-
-    cores = len(available_cores())
-    gpus = (
-        os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if torch.cuda.is_available() else []
-    )
-    gpus = [gpu for gpu in gpus if gpu] or [
-        str(index) for index in range(torch.cuda.device_count())
-    ]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    most = len(gpus) or min(cores, max(1, memory // MEMORY_OF_A_TRIAL))
-    count = workers or min(most, trials or most)
-    return [
-        Share(
-            max(1, min(cores // count, int(os.environ.get("OMP_NUM_THREADS", cores)))),
-            {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {},
-        )
-        for index in range(count)
-    ]
-
-
-def make_source(planner: "Planner", checked: "Checked") -> "Source":
-    """Where the launcher takes trials from: the list, or proposals."""
-    from lit_effnet.planning import MOST_CHECKED
-    from lit_effnet.trials.source import Listed, Proposed
-
-    sweep, options = planner.sweep, planner.options
-    if sweep.method != "bayes":
-        more = planner.trials(begin=MOST_CHECKED) if len(checked.trials) == MOST_CHECKED else ()
-        return Listed(chain(checked.trials, more))
-    from lit_effnet.trials.bayes import Proposals
-
-    count = min(n for n in (options.count, sweep.run_cap) if n is not None)
-    proposals = Proposals(sweep.parameters, sweep.metric or {}, options.seed)
-    return Proposed(proposals, planner.trial, planner.begun(), count)
-
-
 def print_plan(
     planner: "Planner", checked: "Checked", shares: Sequence["Share"], screen: "Console"
 ) -> None:
     """Every arm with its costs, what its repeats would take here, and trials that are the same."""
-    trials = checked.unlike
-    from lit_effnet.forecast import Forecast
+    from rich.progress import track
+
+    from lit_effnet.forecast import Forecast, forecasts
     from lit_effnet.sweep_tables import by_arm, duration, plan_table, twins
     from lit_effnet.trials.ledger import Entry, Status
 
+    trials = checked.unlike
     outlooks = {trial.id: planner.outlook(trial) for trial in trials}
     states = {trial.id: Entry(trial.folder).status() for trial in trials}
-    forecasts = measure(planner, trials, shares, screen)
-    screen.print(plan_table(trials, outlooks, forecasts, states, screen))
+    first = {arm: repeats[0] for arm, repeats in by_arm(trials).items()}
+    shown = track(
+        forecasts(planner, first, shares), "measuring steps", total=len(first), console=screen,
+        transient=True, disable=not screen.is_terminal,
+    )  # fmt: skip
+    estimates = dict(shown)
+    screen.print(plan_table(trials, outlooks, estimates, states, screen))
     for group in twins(checked.trials, outlooks):
         numbers = ", ".join(str(trial.number) for trial in group)
         once = "; run once" if len({trial.id for trial in group}) == 1 else ""
@@ -231,46 +191,18 @@ def print_plan(
     left, seconds = 0, 0.0
     for arm, repeats in by_arm(trials).items():
         to_run = sum(states[t.id] in (Status.MISSING, Status.BEGUN) for t in repeats)
-        estimate = forecasts[arm]
+        estimate = estimates[arm]
         left += to_run
         seconds += to_run * estimate.seconds if isinstance(estimate, Forecast) else 0
     if planner.sweep.method == "bayes":
         screen.print("bayes: these points are samples; each is proposed by those before it")
     screen.print(f"{len(trials)} trials, {left} to run, {len(shares)} at a time")
-    reasons = {reason for reason in forecasts.values() if isinstance(reason, str)}
+    reasons = {reason for reason in estimates.values() if isinstance(reason, str)}
     for reason in sorted(reasons):
         screen.print(f"no estimate of the time: {reason}", soft_wrap=True)
     if not reasons:
         wall = seconds / len(shares)
         screen.print(f"about {duration(wall)} here, from a few steps of each arm")
-
-
-def measure(
-    planner: "Planner", trials: Sequence["Trial"], shares: Sequence["Share"], screen: "Console"
-) -> dict[str, "Forecast | str"]:
-    """A forecast of each arm, as many at a time as trials will run at a time."""
-    from rich.progress import track
-
-    from lit_effnet.forecast import forecast_or_reason
-    from lit_effnet.sweep_tables import by_arm
-    from lit_effnet.trials.process import pool
-
-    first = {arm: repeats[0] for arm, repeats in by_arm(trials).items()}
-    with tempfile.TemporaryDirectory() as folder, pool(len(shares)) as processes:
-        waiting: dict[str, Future[Forecast | str]] = {}
-        for arm, trial in first.items():
-            file = Path(folder) / f"{trial.id}.json"
-            file.write_text(json.dumps(trial.parameters), encoding="utf-8")
-            arguments = planner.arguments(trial.parameters, file)
-            share = shares[len(waiting) % len(shares)]
-            waiting[arm] = processes.submit(
-                forecast_or_reason, arguments, share.threads, share.variables
-            )
-        shown = track(
-            waiting.items(), "measuring steps", console=screen, transient=True,
-            disable=not screen.is_terminal,
-        )  # fmt: skip
-        return {arm: future.result() for arm, future in shown}
 
 
 def watch(launch: "Launch", total: int | None, width: int, screen: "Console") -> None:

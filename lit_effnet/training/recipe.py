@@ -155,24 +155,14 @@ RECIPES = {
     ),
     # Nothing but the network and the gradient: SGD, crop and flip. A scaling that needs
     # regularisation shows it here (Dollar et al. 2021 compare scalings by one such recipe).
-    "plain": Recipe(
+    "plain": replace(
+        FINETUNE,
         name="plain",
-        epochs=100,
-        optimizer="sgd",  # timm's is Nesterov's
-        momentum=0.9,
+        steps=None,
         learning_rate=0.4,
         warmup_epochs=5,
         weight_decay=5e-5,
-        label_smoothing=0.0,
-        dropout=0.0,
-        drop_path_rate=0.0,
         bn_momentum=0.1,
-        ema_decay=0.0,
-        crop_scale_min=0.08,
-        flip=0.5,
-        randaugment_layers=0,
-        randaugment_magnitude=9,
-        reduced_precision=True,
     ),
     # Kornblith et al. 2019, whose setup Tan and Le borrowed for their transfer: the whole network,
     # 20,000 steps of 256 images, SGD with Nesterov momentum 0.9, cosine, random crop and flip
