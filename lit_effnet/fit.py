@@ -101,7 +101,7 @@ def go_on(folder: RunFolder) -> None:
     A run that is finished is not trained again.
     """
     record = folder.read()
-    if record.get("status") == FINISHED and not record.get("due"):
+    if record.get("status") == FINISHED and not folder.due(record):
         say(f"already finished: {closing_line(folder)}")
         return
     with one_line_errors(), folder.only_process():
@@ -111,7 +111,7 @@ def go_on(folder: RunFolder) -> None:
         with experiment.bad_input():
             experiment.datamodule.setup("fit")
             experiment.settle_epochs()
-            record = {"due": [], **folder.read()}  # older runs have none
+            record = folder.read()
             if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
             recorder = RunRecord(folder, record)
@@ -163,7 +163,7 @@ def fit_and_evaluate(
                 ckpt_path=folder.last_checkpoint if folder.last_checkpoint.exists() else None,
                 weights_only=True,
             )
-        due = [*recorder.record["due"]] if recorder.record["status"] == FINISHED else []
+        due = folder.due(recorder.record) if recorder.record["status"] == FINISHED else []
         if "noise" in due and first_process():
             evaluate_under_noise(experiment, recorder, trainer.strategy.root_device)
         if "test" in due:
@@ -232,7 +232,7 @@ def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: to
             row = evaluate(model.network, batches, data.num_classes)
             made = {"condition": "gaussian_noise", "sigma": sigma, "made_at": data.base_image_size}
             folder.add_evaluation({**made, "split": "validation", **row})
-    recorder.record["due"].remove("noise")
+    recorder.record["noise"] = list(levels)
     recorder.write(FINISHED)
 
 
@@ -249,7 +249,6 @@ def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
     experiment.model.load_state_dict(checkpoint["state_dict"])
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)
-    recorder.record["due"].remove("test")
     recorder.write(FINISHED)
 
 
@@ -259,7 +258,7 @@ def close(folder: RunFolder) -> None:
     By `sys.exit` and not by raising SystemExit: that is where W&B listens for a run's status.
     """
     record = folder.read()
-    if record["status"] == FINISHED and record["due"]:
+    if record["status"] == FINISHED and folder.due(record):
         again = f"python -m lit_effnet.fit --resume {folder.path}"
         sys.stderr.write(f"stopped in its evaluation; to do that alone: {again}\n")
         sys.exit(STOPPED)

@@ -62,7 +62,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         "complexity": asdict(here),
         "baseline": asdict(baseline) if baseline else None,
         "budget": budget_record(experiment.arm, here, baseline),
-        "due": [name for name in ("noise", "test") if getattr(experiment.config.run, name)],
+        "asked": [name for name in ("noise", "test") if getattr(experiment.config.run, name)],
         "max_epochs": experiment.config.trainer.max_epochs,
         "latency": latency_record(experiment),
         "precision": experiment.config.trainer.precision,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -123,6 +124,17 @@ class RunFolder:
             return []
         with file.open(encoding="utf-8", newline="") as lines:
             return list(csv.DictReader(lines))
+
+    def due(self, record: dict[str, Any]) -> list[str]:
+        """What was asked of a run besides its training, and its record has no result of yet."""
+        if "asked" in record:
+            asked = record["asked"]
+        elif self.config.exists():  # of a run from before records told it
+            options = yaml.safe_load(self.config.read_text(encoding="utf-8")).get("run", {})
+            asked = ["test"] if options.get("test") else []
+        else:
+            asked = []
+        return [name for name in asked if name not in record]
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Rows of `evaluations.jsonl`, if there are any yet."""

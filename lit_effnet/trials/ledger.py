@@ -71,7 +71,7 @@ class Entry:
             record, notes = self.record(), self.notes()
         except ValueError:
             return Status.FAILED
-        if record.get("status") == FINISHED and not record.get("due"):
+        if record.get("status") == FINISHED and not self.folder.due(record):
             return Status.FINISHED
         if "stopped_early" in notes:
             return Status.STOPPED_EARLY

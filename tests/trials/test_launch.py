@@ -294,3 +294,19 @@ def test_a_file_that_cannot_be_read_fails_its_trial_until_it_is_retried(
     assert f"{name}: cannot be read" in found["t0"].reason
     assert times_run(trials[0]) == 0
     assert run(make_launch(trials, retry_failed=True))["t0"].status is Status.FINISHED
+
+
+def test_a_run_with_something_asked_of_it_is_finished_when_that_is_done(tmp_path: Path) -> None:
+    (trial,) = make_trials(tmp_path, 1)
+    trial.folder.path.mkdir(parents=True)
+    entry, trained = Entry(trial.folder), {"status": "finished", "asked": ["noise", "test"]}
+    trial.folder.write({**trained, "noise": [0.1]})
+    assert entry.status() is Status.BEGUN
+    entry.fail(1)
+    assert entry.status() is Status.FAILED
+    trial.folder.write({**trained, "noise": [0.1], "test": {}})
+    assert entry.status() is Status.FINISHED
+    # A record from before it said what is asked: the configuration tells.
+    trial.folder.write({"status": "finished"})
+    trial.folder.config.write_text("run: {test: true}")
+    assert trial.folder.due(trial.folder.read()) == ["test"]
