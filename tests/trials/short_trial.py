@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
         metrics = {"val/top1": float(rows[-1]["val/top1"])} if rows else {}
         folder.write(
             {
-                "status": status, "metrics": metrics, "max_epochs": len(values),
+                "status": status, "asked": [], "metrics": metrics, "max_epochs": len(values),
                 "cost": {"epochs": len(rows), "seconds": 0.1 * len(rows)},
             }
         )  # fmt: skip
