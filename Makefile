@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DETECTION := .venv-detection
 
 # Made anew only when what it depends on changes; a second call reinstalls nothing.
 $(READY): requirements.lock pyproject.toml
@@ -17,7 +18,7 @@ $(READY): requirements.lock pyproject.toml
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Make the environment in .venv, if it is missing or out of date.
@@ -33,6 +34,20 @@ test: $(READY) ## Run the quick tests.
 .PHONY: test-all
 test-all: $(READY) ## Run all tests.
 	$(BIN)/python -m pytest
+
+# The packages of .venv, and effdet with what it needs besides; nothing is installed into .venv.
+$(DETECTION)/.ready: $(READY)
+	test -x $(DETECTION)/bin/python || $(BIN)/python -m venv $(DETECTION)
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
+	  > "$$($(DETECTION)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth"
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['detection'], sep='\n')" \
+	  > $(DETECTION)/requirements.txt
+	$(DETECTION)/bin/python -m pip install --quiet --constraint requirements.lock --requirement $(DETECTION)/requirements.txt
+	@touch $@
+
+.PHONY: test-detection
+test-detection: $(READY) $(DETECTION)/.ready ## Count EfficientDet again, with effdet in an environment of its own.
+	$(DETECTION)/bin/python -m pytest tests/network/test_detection.py tests/test_scale.py
 
 .PHONY: lint
 lint: $(READY) ## Look for mistakes and for what is not formatted.

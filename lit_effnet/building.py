@@ -11,6 +11,7 @@ from lit_effnet.counting import Complexity, count
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData, Resolution
 from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.efficientnet import Activation, Padding
 from lit_effnet.network.registry import NETWORKS, OURS, build
 from lit_effnet.network.weights import Weights
@@ -71,6 +72,12 @@ def network_of(
         ValueError: there is none such.
     """
     name = options.pop("name")
+    if name in DETECTORS:
+        raise ValueError(
+            f"model.name {name!r}: is a detector, whose cost "
+            f"`python -m lit_effnet.scale --network {name}` shows; must be one of "
+            f"{', '.join(NETWORKS)}"
+        )
     if name not in NETWORKS:
         raise ValueError(f"model.name {name!r}: must be one of {', '.join(NETWORKS)}")
     for option in ("padding", "bn_eps"):

@@ -21,11 +21,12 @@ from lit_effnet.command_line import explain, name_flag
 from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment import Experiment, check_seed, check_trainer
+from lit_effnet.metrics import classification_metrics
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.classifier import check_optimizer, classification_metrics
+from lit_effnet.training.classifier import check_optimizer
 from lit_effnet.training.provenance import config_hash
 
 

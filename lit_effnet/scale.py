@@ -4,6 +4,7 @@ python -m lit_effnet.scale --variant b3
 python -m lit_effnet.scale --scaling.depth 1.5
 python -m lit_effnet.scale --scaling.phi 2 --scaling.rounding round
 python -m lit_effnet.scale --scaling.axis width --scaling.budget 2
+python -m lit_effnet.scale --network efficientdet_d0
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from jsonargparse import class_from_function
 
 from lit_effnet.arms import Arm, choose
 from lit_effnet.command_line import OneLineErrors, plain_warnings
+from lit_effnet.counting import Complexity
 from lit_effnet.scaling import (
     B0_STAGES,
     BASE_IMAGE_SIZE,
@@ -22,9 +24,14 @@ from lit_effnet.scaling import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+    from torch import nn
 
-    from lit_effnet.network.complexity import Complexity
+MACS = (
+    "MACs: multiply-adds of convolutions and linear layers (a paper's FLOPs), without biases, "
+    "batch norm, activations and pooling. Activations: elements of their outputs."
+)
 
 
 def make_parser() -> OneLineErrors:
@@ -36,10 +43,15 @@ def make_parser() -> OneLineErrors:
         "--network",
         type=str,
         default="efficientnet",
-        help="A network of --model.name.",
+        help="A network of --model.name, a detector (efficientdet_d0 to d4), or one of which only "
+        "published figures are known (amoebanet_b).",
     )
     parser.add_argument("--se_ratio", type=float | None, help="SE ratio; 0 builds no gate.")
-    parser.add_argument("--num_classes", type=int, default=1000, help="Classes of the head.")
+    parser.add_argument(
+        "--num_classes",
+        type=int | None,
+        help="Classes of the head; 1000 if null, 90 for a detector.",
+    )
     parser.add_argument("--image_size", type=int | None, help="Image side at resolution 1, pixels.")
     parser.link_arguments("network", "scaling.network")
     parser.link_arguments("se_ratio", "scaling.se_ratio")
@@ -66,7 +78,7 @@ def main(args: list[str] | None = None) -> None:
 def show(
     arm: Arm,
     name: str,
-    num_classes: int,
+    num_classes: int | None,
     image_size: int | None,
     options: dict[str, Any],
 ) -> None:
@@ -76,35 +88,49 @@ def show(
 
     from lit_effnet.building import settled
     from lit_effnet.network.complexity import complexity
-    from lit_effnet.network.golden import golden_complexity
-    from lit_effnet.network.registry import BASELINES, OURS, build
+    from lit_effnet.network.detection import COCO_CLASSES, DETECTORS, INSTALL, can_count
+    from lit_effnet.network.golden import golden_complexity, published_only
+    from lit_effnet.network.registry import BASELINES, OURS
 
-    base = BASELINES[name].image_size if name in BASELINES else BASE_IMAGE_SIZE
-    base = base if image_size is None else image_size
+    known = (*OURS, *BASELINES, *DETECTORS, *published_only())
+    if name not in known:
+        raise ValueError(f"network {name!r}: must be one of {', '.join(known)}")
+    golden = golden_complexity()
+    own_size = golden[name]["image_size"] if name in golden else BASE_IMAGE_SIZE
+    own_classes = COCO_CLASSES if name in DETECTORS else 1000
+    base = own_size if image_size is None else image_size
     if base < 1:
         raise ValueError(f"image_size {base}: must be at least 1 pixel")
-    if name not in (*OURS, *BASELINES):
-        raise ValueError(f"network {name!r}: must be one of {', '.join((*OURS, *BASELINES))}")
-    scaling = settled(arm, base, num_classes)
+    classes = own_classes if num_classes is None else num_classes
+    scaling = settled(arm, base, classes)
     size = scaling.image_size(base)
-    with torch.device("meta"):  # shapes only: L2 has 480 million parameters
-        here = complexity(build(name, scaling, num_classes, **options), size)
-        unscaled = complexity(build(name, arm.base, num_classes, **options), base)
+    row = golden.get(_released_name(name, scaling), {})
+    # A published figure is one of the released network, at its size and with its classes.
+    is_released = row.get("image_size") == size and classes == own_classes and not options
+    published = row.get("published") if is_released else None
     console = Console()
+    if name in published_only():
+        if not is_released or scaling != Scaling(rounding=scaling.rounding):
+            raise ValueError(f"network {name!r}: has nothing to set, no package carries it")
+        show_published(name, row, console)
+        return
+    if name in DETECTORS and not can_count() and is_released and base == size:
+        _refuse_scaling(name, scaling, options)
+        here = unscaled = Complexity(row["params"], row["macs"], row["activations"])
+        note = f"As counted on effdet 0.4.1, which is not installed; to count it here: {INSTALL}."
+    else:
+        with torch.device("meta"):  # shapes only: L2 has 480 million parameters
+            here = complexity(_build(name, scaling, classes, size, options), size)
+            unscaled = complexity(_build(name, arm.base, classes, base, options), base)
+        note = ""
     console.print(_title(name, scaling, size), highlight=False)
     if name in OURS:
         console.print(stage_table(scaling, fixed_ends=name == "efficientnet_lite"))
-    row = golden_complexity().get(_released_name(name, scaling), {})
-    # A published figure is one of the released network, at its size and with its classes.
-    is_released = row.get("image_size") == size and num_classes == 1000 and not options
-    published = row.get("published") if is_released else None
     console.print(cost_table(unscaled, base, here, size, published))
-    console.print(
-        "MACs: multiply-adds of convolutions and linear layers (a paper's FLOPs), without biases, "
-        "batch norm, activations and pooling. Activations: elements of their outputs.",
-        style="dim",
-        highlight=False,
-    )
+    for line in (note, "With class and box heads." if name in DETECTORS else "", MACS):
+        if line:
+            # The brackets of an extra's name are no markup, and a command stays in one line.
+            console.print(line, style="dim", highlight=False, markup=False, soft_wrap=line == note)
 
 
 def stage_table(scaling: Scaling, fixed_ends: bool = False) -> "Table":
@@ -132,9 +158,9 @@ def stage_table(scaling: Scaling, fixed_ends: bool = False) -> "Table":
 
 
 def cost_table(
-    before: "Complexity",
+    before: Complexity,
     before_size: int,
-    after: "Complexity",
+    after: Complexity,
     after_size: int,
     published: dict[str, Any] | None,
 ) -> "Table":
@@ -161,6 +187,45 @@ def cost_table(
             "-" if figure is None else f"{figure:g} {letter}",
         )
     return table
+
+
+def show_published(name: str, row: dict[str, Any], console: "Console") -> None:
+    """Print what was published of a network that no package carries."""
+    from rich.table import Table
+
+    published = row["published"]
+    console.print(f"{name}: published figures only ({row['image_size']} px)", highlight=False)
+    table = Table("one image")
+    table.add_column(f"published\n{published['source']}", justify="right")
+    figures = (("parameters", "params_m", "M"), ("MACs", "macs_g", "G"), ("top-1", "top1", "%"))
+    for label, key, unit in figures:
+        figure = published[key]
+        table.add_row(label, "-" if figure is None else f"{figure:g} {unit}")
+    console.print(table)
+    console.print(
+        "No package carries the network, so that nothing of it is counted.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _build(
+    name: str, scaling: Scaling, num_classes: int, image_size: int, options: dict[str, Any]
+) -> "nn.Module":
+    """The network on which costs are counted; a detector is built for one image size."""
+    from lit_effnet.network.detection import DETECTORS, build_detector
+    from lit_effnet.network.registry import build
+
+    if name not in DETECTORS:
+        return build(name, scaling, num_classes, **options)
+    _refuse_scaling(name, scaling, options)
+    return build_detector(name, num_classes, image_size)
+
+
+def _refuse_scaling(name: str, scaling: Scaling, options: dict[str, Any]) -> None:
+    fixed = [axis for axis in ("depth", "width") if getattr(scaling, axis) != 1]
+    if fixed or options:
+        raise ValueError(f"{name} has no {', '.join([*fixed, *options])} to set: only its own")
 
 
 def _title(name: str, scaling: Scaling, size: int) -> str:

@@ -377,6 +377,7 @@ def test_steps_that_are_not_whole_epochs_are_told(
     ]
 
 
+@pytest.mark.slow
 def test_head_first_trains_on_two_processes(
     tiny: list[str], pretrained: Path, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from lit_effnet import outlook, sweep
 from lit_effnet.arms import coefficient_grid, parse
+from lit_effnet.network.registry import BASELINES
 
 from .conftest import ROOT, TINY, start
 
@@ -20,6 +21,7 @@ FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
 NAMES = {
     "scaling_ablation", "scaling_curves", "coefficient_search", "coefficient_search_fine",
     "se_ratio", "transfer", "noise_robustness", "recipe_by_scale", "learning_rate",
+    "baselines",
 }  # fmt: skip
 HEADINGS = ("question", "arms", "cost", "expected", "command")
 
@@ -131,6 +133,14 @@ def test_the_coefficient_searches_hold_the_whole_grid(
     assert {arm["phi"] for arm in arms} == {1}
 
 
+def test_the_baselines_sweep_holds_b0_and_every_baseline_with_three_repeats() -> None:
+    parameters = yaml.safe_load((ROOT / "sweeps/baselines.yaml").read_text())["parameters"]
+    names = parameters["model.name"]["values"]
+    assert len(names) == len(set(names))
+    assert set(names) == {"efficientnet", *BASELINES}
+    assert parameters["seed_everything"]["values"] == [0, 1, 2]
+
+
 # Mistakes.
 
 
@@ -221,7 +231,7 @@ def test_a_file_that_would_not_run_as_meant_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "FILE: one sweep file must be named; there are sweeps/coefficient_search.yaml"),
+        ([], "FILE: one sweep file must be named; there are sweeps/baselines.yaml"),
         (["sweeps/scaling_ablatoin.yaml"], "nearest: sweeps/scaling_ablation.yaml"),
         (["sweeps/se_ratio.yaml", "--on=fotos"], "experiments/ablation/fotos.yaml: no such file; nearest: experiments/ablation/photos.yaml"),
         (["sweeps/se_ratio.yaml", "--workers=0"], "--workers 0: must be at least 1"),
@@ -344,6 +354,7 @@ def test_data_that_cannot_be_had_leave_the_time_open(capsys: pytest.CaptureFixtu
     assert "no estimate of the time: name 'cifar100'" in out
 
 
+@pytest.mark.slow
 def test_a_trial_of_two_processes_is_one_trial(tmp_path: Path) -> None:
     """Lightning starts the second process by the command line, which must be the trial's."""
     file, root = write(tmp_path), tmp_path / "runs"

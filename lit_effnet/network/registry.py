@@ -11,24 +11,32 @@ from lit_effnet.scaling import Scaling
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline's name in timm, its image size in pixels, and whether it has stochastic depth."""
+    """A network of timm's.
+
+    Args:
+        timm_name: Its name there.
+        last_map: The module whose output the classifier's pooling gets, activated.
+        image_size: Side of its input in pixels.
+        drop_path: Whether it has stochastic depth.
+    """
 
     timm_name: str
+    last_map: str
     image_size: int = 224
     drop_path: bool = False
 
 
 BASELINES = {
-    "resnet50": Baseline("resnet50", drop_path=True),
-    "resnet152": Baseline("resnet152", drop_path=True),
-    "densenet201": Baseline("densenet201"),
-    "mobilenetv2": Baseline("mobilenetv2_100", drop_path=True),
-    "mobilenetv3_large": Baseline("mobilenetv3_large_100", drop_path=True),
-    "wide_resnet50_2": Baseline("wide_resnet50_2", drop_path=True),
-    "wide_resnet101_2": Baseline("wide_resnet101_2", drop_path=True),
-    "mnasnet_a1": Baseline("semnasnet_100", drop_path=True),  # with SE
-    "mnasnet_b1": Baseline("mnasnet_100", drop_path=True),  # without SE
-    "nasnet_large": Baseline("nasnetalarge", image_size=331),
+    "resnet50": Baseline("resnet50", "layer4", drop_path=True),
+    "resnet152": Baseline("resnet152", "layer4", drop_path=True),
+    "densenet201": Baseline("densenet201", "features.norm5"),
+    "mobilenetv2": Baseline("mobilenetv2_100", "bn2", drop_path=True),
+    "mobilenetv3_large": Baseline("mobilenetv3_large_100", "blocks", drop_path=True),
+    "wide_resnet50_2": Baseline("wide_resnet50_2", "layer4", drop_path=True),
+    "wide_resnet101_2": Baseline("wide_resnet101_2", "layer4", drop_path=True),
+    "mnasnet_a1": Baseline("semnasnet_100", "bn2", drop_path=True),  # with SE
+    "mnasnet_b1": Baseline("mnasnet_100", "bn2", drop_path=True),  # without SE
+    "nasnet_large": Baseline("nasnetalarge", "act", image_size=331),
 }
 
 # Tan, "EfficientNet-lite" (tensorflow/tpu, efficientnet/lite): what differs from EfficientNet.

@@ -13,16 +13,19 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def complexity_table() -> str:
-    """Parameters, MACs and activations as counted, beside the published figures."""
+    """Parameters, MACs and activations as counted, "-" where not, beside the published figures."""
     lines = [
         "| network | px | parameters | MACs | activations | published: parameters, MACs, top-1 |",
         "|---|--:|--:|--:|--:|---|",
     ]
     for name, row in golden_complexity().items():
-        lines.append(
-            f"| {name} | {row['image_size']} | {row['params']:,} | {row['macs']:,} "
-            f"| {row['activations']:,} | {_published(row.get('published'))} |"
-        )
+        is_detector = row.get("task") == "detection"
+        label = f"{name} (detector, with class and box heads)" if is_detector else name
+        counts = [row[key] for key in ("params", "macs", "activations")]
+        counted = " | ".join("-" if count is None else f"{count:,}" for count in counts)
+        only = "published figures only: " if None in counts else ""
+        published = _published(row.get("published"))
+        lines.append(f"| {label} | {row['image_size']} | {counted} | {only}{published} |")
     return "\n".join(lines)
 
 

@@ -9,8 +9,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
 
+from lit_effnet.metrics import classification_metrics
 from lit_effnet.training.recipe import Recipe, warmup_cosine
 
 LOOK_AT_LOSS_EVERY = 50  # steps, where looking costs
@@ -20,20 +20,6 @@ Batch = tuple[Tensor, Tensor]  # images float32 [N, 3, H, W], labels int64 [N]
 
 class NonFiniteLossError(ArithmeticError):
     """The training loss became NaN or infinite."""
-
-
-def classification_metrics(num_classes: int, prefix: str) -> MetricCollection:
-    """Top-1, top-5, accuracy averaged over classes, and expected calibration error (15 bins)."""
-    return MetricCollection(
-        {
-            "top1": MulticlassAccuracy(num_classes, average="micro"),
-            "top5": MulticlassAccuracy(num_classes, average="micro", top_k=min(5, num_classes)),
-            "top1_macro": MulticlassAccuracy(num_classes, average="macro"),
-            "calibration_error": MulticlassCalibrationError(num_classes, n_bins=15),
-        },
-        prefix=prefix,
-        compute_groups=False,  # top-1 and macro count differently; sharing would save nothing
-    )
 
 
 def check_optimizer(name: str) -> None:

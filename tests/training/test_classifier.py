@@ -7,10 +7,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from lit_effnet.metrics import classification_metrics
 from lit_effnet.training.classifier import (
     LitClassifier,
     NonFiniteLossError,
-    classification_metrics,
 )
 from lit_effnet.training.recipe import choose, warmup_cosine
 

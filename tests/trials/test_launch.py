@@ -158,6 +158,7 @@ def test_stopping_ends_the_running_trials_and_starts_no_more(tmp_path: Path) -> 
     assert [times_run(t) for t in trials] == [1, 1, 0, 0]
 
 
+@pytest.mark.slow
 def test_two_launchers_run_no_trial_twice(tmp_path: Path) -> None:
     trials = make_trials(tmp_path, 6, "--seconds=0.5")
     context = multiprocessing.get_context("spawn")
@@ -184,6 +185,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_nothing_finished_is_lost_or_repeated_when_the_launcher_is_killed(tmp_path: Path) -> None:
     trials = make_trials(tmp_path, 8, "--seconds=0.4", "--values=0.1,0.2")
     draw = random.Random(0)
