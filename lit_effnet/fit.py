@@ -25,10 +25,9 @@ from lit_effnet.command_line import (
     quiet_libraries,
     usual_setting,
 )
-from lit_effnet.data.corrupt import GaussianNoise
 from lit_effnet.data.decoding import BadImageError
-from lit_effnet.evaluation.conditions import evaluate
 from lit_effnet.experiment import Experiment
+from lit_effnet.network.released import find
 from lit_effnet.new_run import new_record
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
@@ -201,8 +200,14 @@ def check_evaluation(experiment: Experiment) -> None:
         ValueError: there is none, it has bad images, or no weights will be kept.
     """
     data, options = experiment.datamodule, experiment.config
-    for sigma in options.run.noise or ():
-        GaussianNoise(sigma)
+    if options.run.noise:
+        from lit_effnet.data.corruptions.noise import GaussianNoise
+
+        for sigma in options.run.noise:
+            try:
+                GaussianNoise(sigma)
+            except ValueError as error:
+                raise ValueError(f"run.noise: {error}") from error
     if options.run.noise and options.trainer.enable_checkpointing is False:
         raise ValueError("run.noise: evaluates the last checkpoint, and none is kept")
     if not experiment.config.run.test:
@@ -217,21 +222,24 @@ def check_evaluation(experiment: Experiment) -> None:
 def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: torch.device) -> None:
     """Evaluate the last checkpoint under every level of noise that has no row yet.
 
-    A level of 0 is among them: the same images without noise, which the others compare with.
+    And on clean images, with which the others compare.
     """
+    from lit_effnet.data.corruptions.noise import GaussianNoise
+    from lit_effnet.evaluation.conditions import Condition
+    from lit_effnet.evaluation.evaluator import Evaluator, View
+
     folder, data, model = recorder.folder, experiment.datamodule, experiment.model
-    done = {row.get("sigma") for row in folder.read_evaluations()}
-    levels = dict.fromkeys((0.0, *(experiment.config.run.noise or ())))
+    levels = experiment.config.run.noise or ()
     say(f"noise    sigma {', '.join(f'{sigma:g}' for sigma in levels)}")
-    checkpoint = torch.load(folder.last_checkpoint, "cpu", weights_only=True)
-    model.load_state_dict(checkpoint["state_dict"])
+    weights = find(str(folder.path))
+    weights.load_into(model.network)
     model.to(device)  # Lightning brought it home after the training
-    for sigma in levels:
-        if sigma not in done:
-            batches = data.noisy_loader("validation", sigma)
-            row = evaluate(model.network, batches, data.num_classes)
-            made = {"condition": "gaussian_noise", "sigma": sigma, "made_at": data.base_image_size}
-            folder.add_evaluation({**made, "split": "validation", **row})
+    evaluator = Evaluator(model.network, data, "validation", weights.fingerprint, View.of(data))
+    done = {row.get("id") for row in folder.read_evaluations()}
+    noise = [Condition(GaussianNoise(sigma), made_at="reference") for sigma in levels]
+    for condition in evaluator.with_clean(noise):
+        if evaluator.id(condition) not in done:
+            folder.add_evaluation(evaluator.row(condition))
     recorder.record["noise"] = list(levels)
     recorder.write(FINISHED)
 

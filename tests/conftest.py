@@ -1,6 +1,7 @@
 """What tests share: no network, no W&B account, and a short run to look at."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,3 +82,30 @@ def own_images(tmp_path: Path) -> Path:
 def tiny(tmp_path: Path) -> list[str]:
     """Flags of a run that takes a second, into a folder of the test's own."""
     return [*TINY, "--trainer.max_epochs=2", f"--run.root={tmp_path}"]
+
+
+@pytest.fixture(scope="session")
+def photos_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of some seconds that has learnt to tell the photographs apart."""
+    from lit_effnet import fit
+
+    root = tmp_path_factory.mktemp("photos_run")
+    fit.main(
+        [
+            f"--config={ROOT / 'experiments' / 'ablation' / 'photos.yaml'}",
+            "--scaling.width=0.25",
+            "--scaling.depth=0.5",
+            "--data.image_size=48",
+            "--trainer.max_epochs=3",
+            f"--run.root={root}",
+            "--run.id=trained",
+        ]
+    )
+    return root / "ablation_photos" / "trained"
+
+
+@pytest.fixture
+def trained(photos_run: Path, tmp_path: Path) -> Path:
+    """A copy of the trained run, that a test may write into."""
+    shutil.copytree(photos_run, tmp_path / "runs" / "group" / "trained")
+    return tmp_path / "runs" / "group" / "trained"

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from lit_effnet.data.batches import (
     normalised_batch,
 )
 from lit_effnet.data.catalog import CATALOG
+from lit_effnet.data.corruptions.corruption import Corruption
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.rows import labels_of
@@ -37,7 +39,7 @@ from lit_effnet.data.store import (
 )
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
-USUAL_IMAGE_SIZE = 224  # of a data set that the catalog does not know
+USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set that the catalog does not know
 MOST_BAD = 0.01  # part of a split that may be left out
 
 OnBadImage = Literal["error", "skip"]
@@ -107,7 +109,7 @@ class ImageData(LightningDataModule):
             )
         usual = self.entry.image_size if self.entry else USUAL_IMAGE_SIZE
         self.preprocessing = preprocessing or Preprocessing(
-            usual, self.entry.crop_fraction if self.entry else 0.875
+            usual, self.entry.crop_fraction if self.entry else USUAL_CROP_FRACTION
         )
         base = image_size or self.preprocessing.image_size or usual
         if not isinstance(resolution, int | float):
@@ -197,11 +199,7 @@ class ImageData(LightningDataModule):
         """
         names = ("test",) if stage == "test" else ("train", "validation")
         for split in names:
-            if split not in self.splits:
-                raise ValueError(
-                    f"name {self.name!r}: has no split {split}, only {', '.join(self.splits)}"
-                )
-            self._prepare(split)
+            self.prepare(split)
         count = self.sizes().get("train", 0)
         if stage != "test" and self.batch_size > count:
             raise ValueError(f"batch_size {self.batch_size}: there are {count:,} training images")
@@ -219,25 +217,61 @@ class ImageData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation split in order."""
-        return self._evaluation_loader("validation")
+        return self.evaluation_loader("validation")
 
     def test_dataloader(self) -> DataLoader[Any]:
         """The test split in order."""
-        return self._evaluation_loader("test")
+        return self.evaluation_loader("test")
 
-    def noisy_loader(self, split: str, sigma: float) -> DataLoader[Any]:
-        """A split in order under Gaussian noise, made at the image size of resolution 1."""
-        from lit_effnet.data.corrupt import CorruptedEvaluation, GaussianNoise
+    @property
+    def reference(self) -> Preprocessing:
+        """The data set's own view at resolution 1, in which images are corrupted."""
+        crop = self.entry.crop_fraction if self.entry else USUAL_CROP_FRACTION
+        return Preprocessing(self.base_image_size, crop)
 
-        view = CorruptedEvaluation(
-            self.image_size, self.base_image_size, self.preprocessing, GaussianNoise(sigma)
-        )
-        return self._loader(self._images(split, view))
+    def prepare(self, split: str) -> int:
+        """Load a split, and give its number of images.
 
-    def _evaluation_loader(self, split: str) -> DataLoader[Any]:
+        Raises:
+            ValueError: there is none such.
+            BadImageError: an image cannot be decoded, or too many cannot.
+        """
+        if split not in self.splits:
+            raise ValueError(
+                f"name {self.name!r}: has no split {split}, only {', '.join(self.splits)}"
+            )
+        self._prepare(split)
+        return self.sizes()[split]
+
+    def evaluation_loader(
+        self,
+        split: str,
+        corruption: Corruption | None = None,
+        reference: Preprocessing | None = None,
+        *,
+        shuffled: bool = False,
+    ) -> DataLoader[Any]:
+        """A split in evaluation's view, corrupted where that is asked for.
+
+        Args:
+            split: Name of the split.
+            corruption: What happens to its images.
+            reference: The view that is corrupted, or seen at least before the network's; null
+                for the network's own.
+            shuffled: In an order that is always the same, instead of the split's.
+        """
+        from lit_effnet.data.corrupt import CorruptedEvaluation
         from lit_effnet.data.transforms import Evaluation
 
-        return self._loader(self._images(split, Evaluation(self.image_size, self.preprocessing)))
+        own = replace(self.preprocessing, image_size=self.image_size)
+        view: Transform = Evaluation(self.image_size, own)
+        if corruption is not None or reference is not None:
+            view = CorruptedEvaluation(self.image_size, own, reference or own, corruption)
+        images = self._images(split, view)
+        if not shuffled:
+            return self._loader(images)
+        order = np.random.default_rng(0).permutation(len(images))
+        return self._loader(images, sampler=order.tolist())
 
     def _images(self, split: str, transform: Transform) -> DecodedImages:
         pixels, used = self._prepare(split)

@@ -137,17 +137,25 @@ class RunFolder:
         return [name for name in asked if name not in record]
 
     def read_evaluations(self) -> list[dict[str, Any]]:
-        """Rows of `evaluations.jsonl`, if there are any yet."""
+        """Rows of `evaluations.jsonl`, if there are any yet.
+
+        Raises:
+            ValueError: a line is no JSON.
+        """
         file = self.path / "evaluations.jsonl"
         if not file.exists():
             return []
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        try:
+            return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        except ValueError as error:
+            raise ValueError(f"{file}: a line is no row of an evaluation ({error})") from error
 
     def add_evaluation(self, row: dict[str, Any]) -> None:
-        """Add a row to `evaluations.jsonl`."""
-        rows = [*self.read_evaluations(), row]
-        text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-        write_whole(self.path / "evaluations.jsonl", text)
+        """Add a row to `evaluations.jsonl`, in the place of one with its id."""
+        with FileLock(self.path / ".evaluations.lock"):  # of two evaluations at once, none is lost
+            rows = [old for old in self.read_evaluations() if old.get("id") != row["id"]]
+            text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in (*rows, row))
+            write_whole(self.path / "evaluations.jsonl", text)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.csv`."""

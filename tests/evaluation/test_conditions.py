@@ -1,41 +1,80 @@
-"""A row of numbers is what its definitions say."""
+"""Conditions by name, family and level."""
 
 import pytest
-import torch
-from torch import nn
 
-from lit_effnet.evaluation.conditions import evaluate
+from lit_effnet.data.corruptions.families import CORRUPTIONS
+from lit_effnet.data.corruptions.noise import GaussianNoise
+from lit_effnet.evaluation.conditions import Choices, Condition, named
 
-
-class Fixed(nn.Module):
-    """Gives the logits that the images hold."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        assert not self.training
-        return images[:, 0, 0] * self.weight
+TINY = Choices("tiny")
 
 
-def test_scores_are_those_of_the_definitions() -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(40, 3, 8, 8, generator=generator) * 3
-    labels = torch.randint(8, (40,), generator=generator)
-    network = Fixed().train()
-    row = evaluate(network, [(logits[:25], labels[:25]), (logits[25:], labels[25:])], 8)
-    given = logits[:, 0, 0]
-    confidence, guess = given.softmax(1).max(1)
-    right = (guess == labels).float()
-    error = 0.0
-    for low in range(15):
-        inside = (confidence > low / 15) & (confidence <= (low + 1) / 15)
-        if inside.any():
-            error += inside.sum() / 40 * abs(right[inside].mean() - confidence[inside].mean())
-    assert row["top1"] == pytest.approx(right.mean().item())
-    top5 = (given.topk(5).indices == labels[:, None]).any(1).float().mean().item()
-    assert row["top5"] == pytest.approx(top5)
-    assert row["calibration_error"] == pytest.approx(float(error), abs=1e-6)
-    assert (row["images"], row["device"]) == (40, "cpu")
-    assert network.training
+def labels(words: str, choices: Choices = TINY) -> list[str]:
+    return [condition.label for condition in named(words, choices)]
+
+
+def test_a_name_is_five_severities_and_a_level_is_one() -> None:
+    assert labels("fog") == [f"fog:{severity}" for severity in range(1, 6)]
+    assert labels("fog:2, contrast:5") == ["fog:2", "contrast:5"]
+    assert labels("gaussian_noise:sigma=0.1") == ["gaussian_noise:sigma=0.1"]
+    assert labels("clean,clean") == ["clean"]
+
+
+def test_noise_is_a_curve_of_gaussian_noise_and_the_other_noises_by_severity() -> None:
+    found = named("noise", Choices("tiny", sigmas=(0.01, 0.7)))
+    curve = [c.parameters["sigma"] for c in found if c.name == "gaussian_noise"]
+    assert curve == [0.01, 0.7]
+    others = [c.name for c in found if c.name != "gaussian_noise"]
+    assert others == [n for n in ("shot_noise", "impulse_noise", "speckle_noise") for _ in range(5)]
+
+
+def test_corruptions_are_the_fifteen_without_frost_where_its_images_are_not_at_hand(
+    tmp_path,
+) -> None:
+    found = {condition.name for condition in named("corruptions", TINY)}
+    assert found == set(CORRUPTIONS) - {"frost"}
+    assert len(CORRUPTIONS) == 15
+    with pytest.raises(ValueError, match="frost_images None: frost needs the folder"):
+        named("frost", TINY)
+
+
+@pytest.mark.parametrize("family", ["blur", "weather", "digital", "extra"])
+def test_a_family_is_named_by_its_word(family: str) -> None:
+    assert len({condition.name for condition in named(family, TINY)}) in (3, 4)
+
+
+def test_a_severity_has_the_constants_that_were_chosen() -> None:
+    sigmas = {
+        scale: named("gaussian_noise:3", Choices(scale))[0].parameters["sigma"]
+        for scale in ("imagenet", "cifar", "tiny")
+    }
+    assert sigmas == {"imagenet": 0.18, "cifar": 0.08, "tiny": 0.12}
+    (condition,) = named("gaussian_noise:3", TINY)
+    assert condition == Condition(GaussianNoise(0.12), 3, "tiny", "reference")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("nois", r"conditions 'nois': no such condition; nearest: noise"),
+        (
+            "gausian_noise",
+            r"conditions 'gausian_noise': no such condition; nearest: gaussian_noise",
+        ),
+        ("fog:6", r"conditions 'fog:6': a severity must be from 1 to 5"),
+        ("fog:0", r"conditions 'fog:0': a severity must be from 1 to 5"),
+        ("noise:3", r"conditions 'noise:3': a family has no level"),
+        ("clean:1", r"conditions 'clean:1': no such condition; nearest: clean"),
+        ("gaussian_noise:0.1", r"a level must be a severity from 1 to 5, or sigma=NUMBER"),
+        ("gaussian_noise:sigma=x", r"a level must be a severity from 1 to 5, or sigma=NUMBER"),
+        (
+            "gaussian_noise:sigma=-1",
+            r"or sigma=NUMBER \(sigma -1.0: must be a number of at least 0",
+        ),
+        ("gaussian_noise:level=1", r"a level must be a severity from 1 to 5, or sigma=NUMBER"),
+        (" , ", r"conditions ' , ': must name one at least: clean, noise, corruptions"),
+    ],
+)
+def test_a_mistake_is_told_with_what_is_accepted(words: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        named(words, TINY)

@@ -1,0 +1,283 @@
+"""Evaluate trained or released networks under conditions; each gives a row that is kept.
+
+python -m lit_effnet.evaluate runs/photos/RUN --conditions clean,noise
+python -m lit_effnet.evaluate runs/scaling_ablation_photos --conditions corruptions
+python -m lit_effnet.evaluate timm/resnet50.tv_in1k --data.name imagenet --data.path FOLDER
+python -m lit_effnet.evaluate RUN --conditions gaussian_noise:sigma=0.1,fog:3 --made_at input
+
+Conditions: clean; noise (a curve of Gaussian noise, and shot, impulse and speckle noise) and
+corruptions (ImageNet-C's); blur, weather, digital and extra; or names of corruptions, each with a
+severity (fog:3) or a level (gaussian_noise:sigma=0.1). What has a row already is not repeated.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+
+if TYPE_CHECKING:
+    from lit_effnet.evaluation.conditions import Condition
+    from lit_effnet.evaluation.evaluator import Evaluator
+    from lit_effnet.subjects import Subject
+
+FAILURE, STOPPED = 1, 130
+
+
+def make_parser() -> OneLineErrors:
+    """The command's flags."""
+    parser = OneLineErrors(
+        prog="python -m lit_effnet.evaluate",
+        usage="%(prog)s RUN [RUN ...] [--NAME VALUE ...]",
+        description=__doc__,
+    )
+    add = parser.add_argument
+    add("runs", nargs="+", type=str, help="Run folders, folders of them, or released weights.")
+    add("--conditions", type=str, default="clean", help="Names and families, with commas.")
+    add("--split", type=str, default="validation", help="Which images; test only when named.")
+    add(
+        "--made_at",
+        type=Literal["reference", "input"],
+        default="reference",
+        help="Where images are corrupted: at the data set's size at resolution 1, the same images "
+        "for all networks, or at the network's input size.",
+    )
+    add("--reference_size", type=int | None, help="Another reference size, in pixels.")
+    add(
+        "--severities",
+        type=Literal["imagenet", "cifar", "tiny"] | None,
+        help="For which images the constants of severities 1 to 5 were made: 224, 32 or 64 "
+        "pixels; by the reference size if null.",
+    )
+    add(
+        "--sigmas",
+        type=list[float] | None,
+        help="Levels of the curve of Gaussian noise, of pixels from 0 to 1.",
+    )
+    add("--frost_images", type=Path | None, help="Folder of ImageNet-C's frost1.png to frost5.jpg.")
+    add("--recalibrate", type=bool, default=False, help="Batch norm gets the images' statistics.")
+    add("--relative_to", type=str | None, help="Run whose errors the mean is relative to.")
+    add("--again", type=bool, default=False, help="Evaluate also what has a row, and replace it.")
+    add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
+    add("--crop_fraction", type=float | None, help="Another crop than the network's.")
+    add("--interpolation", type=str | None, help="Another filter than the network's.")
+    add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
+    add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
+    for name in ("subset", "image_column", "label_column"):
+        add(f"--data.{name}", type=str | None, help="As for fit.")
+    add("--network", type=str | None, help="Network of weights whose name does not tell it.")
+    add("--batch_size", type=int, default=32, help="Images in a batch.")
+    add("--num_workers", type=int | None, help="Processes that decode and corrupt.")
+    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
+    add("--root", type=str, default="runs", help="Folder of the rows on released weights.")
+    return parser
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command: exit status 0 done, 1 a network failed, 2 bad input, 130 stopped."""
+    plain_warnings()
+    quiet_libraries()
+    parser = make_parser()
+    config = parser.parse_args(args)
+    try:
+        with parser.bad_input():
+            failed = evaluate_all(config)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what has a row is kept, the same command goes on\n")
+        raise SystemExit(STOPPED) from None
+    raise SystemExit(FAILURE if failed else 0)
+
+
+def evaluate_all(config: Any) -> bool:
+    """Evaluate every network and print its table; whether one of them failed.
+
+    Raises:
+        ValueError: bad input; where there are several networks, only what concerns all of them.
+    """
+    from rich.console import Console
+
+    from lit_effnet.evaluation_tables import (
+        levels_table,
+        networks_table,
+        notes,
+        severities_table,
+    )
+    from lit_effnet.subjects import run_folders
+
+    console, rows_of, failed = Console(), {}, False
+    names = run_folders(config.runs)
+    for number, name in enumerate(names, start=1):
+        try:
+            subject, evaluator, conditions = prepare(name, config)
+            rows = evaluate(subject, evaluator, conditions, config.again, (number, len(names)))
+        except ValueError as error:
+            if len(names) == 1:
+                raise
+            sys.stderr.write(f"{name}: {' '.join(str(error).split())}; the others go on\n")
+            failed = True
+            continue
+        rows_of[name] = (subject, rows)
+        for table in (levels_table(subject, rows), severities_table(rows)):
+            if table is not None:
+                console.print(table, highlight=False)
+        reference = reference_of(config, subject, evaluator)
+        for note in notes(rows, str(subject.folder.path), reference):
+            console.print(note, style="dim", highlight=False, soft_wrap=True)
+    if len(rows_of) > 1:
+        console.print(networks_table(rows_of), highlight=False)
+    return failed
+
+
+def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condition"]]:
+    """A network, what evaluates it, and the conditions, the clean ones among them.
+
+    Raises:
+        ValueError: one of them is not there.
+    """
+    from dataclasses import replace
+
+    from lit_effnet.data.corruptions.families import scale_of
+    from lit_effnet.evaluation import conditions
+    from lit_effnet.evaluation.evaluator import Evaluator
+    from lit_effnet.subjects import Choices, subject
+
+    data = {key: value for key, value in vars(config.data).items() if value is not None}
+    found = subject(
+        name,
+        Choices(
+            data,
+            config.image_size,
+            config.crop_fraction,
+            config.interpolation,
+            config.batch_size,
+            config.num_workers,
+            config.network,
+        ),
+        config.root,
+    )
+    reference = found.reference
+    if config.reference_size is not None:
+        reference = replace(reference, image_size=config.reference_size)
+    choices = conditions.Choices(
+        config.severities or scale_of(round(reference.image_size or 0)),
+        config.made_at,
+        config.sigmas or conditions.SIGMAS,
+        config.frost_images,
+    )
+    wanted = conditions.named(config.conditions, choices)
+    evaluator = Evaluator(
+        found.network.to(device_of(config.device)),
+        found.data,
+        config.split,
+        found.weights.fingerprint,
+        found.own,
+        reference,
+        config.recalibrate,
+    )
+    return found, evaluator, evaluator.with_clean(wanted)
+
+
+def evaluate(
+    subject: "Subject",
+    evaluator: "Evaluator",
+    conditions: list["Condition"],
+    again: bool,
+    place: tuple[int, int],
+) -> list[dict[str, Any]]:
+    """A row for every condition, those that were there already among them."""
+    from tqdm import tqdm
+
+    folder = subject.folder
+    known = {row.get("id"): row for row in folder.read_evaluations()}
+    due = [c for c in conditions if again or evaluator.id(c) not in known]
+    if due:
+        total = len(due) * evaluator.images
+        make_folder(subject)
+        which = f"{place[0]}/{place[1]} " if place[1] > 1 else ""
+        with tqdm(total=total, unit=" images", leave=False, disable=None) as bar:
+            for condition in due:
+                bar.set_description(f"{which}{condition.label}")
+                row = evaluator.row(condition, bar.update)
+                add_row(subject, row)
+                known[row["id"]] = row
+    return [known[evaluator.id(condition)] for condition in conditions]
+
+
+def make_folder(subject: "Subject") -> None:
+    """Make the folder of rows on released weights, with what is known of their network."""
+    from lit_effnet.subjects import RELEASED
+
+    if subject.record["status"] != RELEASED:
+        return
+    try:
+        subject.folder.path.mkdir(parents=True, exist_ok=True)
+        subject.folder.write(dict(subject.record))
+    except OSError as error:
+        fail(f"{subject.folder.path}: cannot be written ({error.strerror or error})")
+
+
+def add_row(subject: "Subject", row: dict[str, Any]) -> None:
+    """Keep a row; what was evaluated before stays where it cannot be."""
+    try:
+        subject.folder.add_evaluation(row)
+    except OSError as error:
+        fail(f"{subject.folder.path}: a row cannot be written ({error.strerror or error})")
+
+
+def reference_of(
+    config: Any, subject: "Subject", evaluator: "Evaluator"
+) -> tuple[str, dict[str, float]] | None:
+    """Name and errors of the network that the mean corruption error is relative to, if any.
+
+    Raises:
+        ValueError: the run that is named has no rows on the same corrupted images.
+    """
+    from lit_effnet.evaluation.conditions import Condition
+    from lit_effnet.results.robustness import ALEXNET_ERRORS, corruption_errors
+    from lit_effnet.training.record import RunFolder
+
+    if config.relative_to is None:
+        of_imagenet = (
+            config.severities in (None, "imagenet") and subject.weights.num_classes == 1000
+        )
+        return ("AlexNet, published for ImageNet-C", ALEXNET_ERRORS) if of_imagenet else None
+    same = {
+        **evaluator.identity(Condition(made_at=config.made_at)),
+        **({} if config.made_at == "input" else {"made_at": "reference"}),
+    }
+    shared = ("made_at", "made_at_px", "split", "data_fingerprint", "batch_norm")
+    rows = [
+        row
+        for row in RunFolder(Path(config.relative_to)).read_evaluations()
+        if all(row.get(key) == same[key] for key in shared)
+    ]
+    errors = corruption_errors(rows)
+    if not errors:
+        raise ValueError(
+            f"relative_to {config.relative_to}: has no rows on these corrupted images; evaluate it "
+            "with the same flags first"
+        )
+    return config.relative_to, errors
+
+
+def device_of(name: str) -> str:
+    """The device by its name.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device {name}: is not on this machine; auto takes what there is"
+        ) from error
+    return name
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""A network on the images of a condition: its scores."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_effnet.metrics import classification_metrics
+
+SCORES = ("top1", "top5", "calibration_error")
+
+
+def score(
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    num_classes: int,
+    seen: Callable[[int], object] = lambda images: None,
+) -> dict[str, Any]:
+    """Top-1, top-5, calibration error (15 bins), images, seconds and device; in evaluation mode.
+
+    Args:
+        network: Images `float32 [N, 3, H, W]` to logits `[N, num_classes]`, on its device.
+        batches: Images and labels `int64 [N]`.
+        num_classes: Number of classes.
+        seen: Is told the number of images of each batch, for a progress bar.
+    """
+    device = next(network.parameters()).device
+    metrics = classification_metrics(num_classes).to(device)
+    images, began, training = 0, time.perf_counter(), network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            for pixels, labels in batches:
+                metrics.update(network(pixels.to(device)).float(), labels.to(device))
+                images += len(labels)
+                seen(len(labels))
+    finally:
+        network.train(training)
+    seconds = round(time.perf_counter() - began, 3)
+    computed = metrics.compute()
+    scores = {name: float(computed[name]) for name in SCORES}
+    return {**scores, "images": images, "seconds": seconds, "device": str(device)}

