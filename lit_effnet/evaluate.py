@@ -155,6 +155,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
         ),
         config.root,
     )
+    data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
         reference = replace(reference, image_size=config.reference_size)
@@ -167,7 +168,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(
         found.network.to(device_of(config.device)),
-        found.data,
+        data_there,
         config.split,
         found.weights.fingerprint,
         found.own,

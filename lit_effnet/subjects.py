@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lit_effnet.data.images import USUAL_IMAGE_SIZE, ImageData
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.evaluation.evaluator import View
 from lit_effnet.network.complexity import complexity
+from lit_effnet.network.efficientnet import IMAGENET_CLASSES
 from lit_effnet.network.registry import BASELINES, NETWORKS, OURS, build
 from lit_effnet.network.released import find
 from lit_effnet.network.trained import network_of_run
@@ -61,8 +63,9 @@ class Subject:
         network: In evaluation mode, on the CPU.
         weights: What it was filled with.
         own: The view that it was trained or released for.
+        preprocessing: How an image is prepared for it now; `image_size` is that of its input.
         reference: The data set's own view, in which images are corrupted for all alike.
-        data: Images in the view that it gets now.
+        images: Images in the view that it gets now; null where none are named.
     """
 
     name: str
@@ -72,12 +75,41 @@ class Subject:
     network: nn.Module
     weights: Weights
     own: View
+    preprocessing: Preprocessing
     reference: Preprocessing
-    data: ImageData
+    images: ImageData | None
+
+    @property
+    def data(self) -> ImageData:
+        """The images.
+
+        Raises:
+            ValueError: none are named.
+        """
+        if self.images is None:
+            raise ValueError(f"data.name null: must name the images to show to {self.name}")
+        return self.images
+
+    def class_names(self) -> list[str]:
+        """Names of its classes; their numbers where no name is known."""
+        count = self.weights.num_classes
+        if self.images is not None:
+            with suppress(ValueError):
+                return list(self.images.images.classes)
+        if count == IMAGENET_CLASSES and self.weights.seen_imagenet:
+            from timm.data import ImageNetInfo
+
+            known = ImageNetInfo()
+            return [known.index_to_description(i).split(",")[0] for i in range(count)]
+        return [str(number) for number in range(count)]
 
 
-def run_folders(names: list[str]) -> list[str]:
-    """The names, and for a group's folder all the runs in it that have weights.
+def run_folders(names: list[str], *, one_of_each_arm: bool = False) -> list[str]:
+    """The names, and for a group's folder the runs in it that have weights.
+
+    Args:
+        names: Run folders, groups' folders, and released weights.
+        one_of_each_arm: Of a group only the repeat with the lowest seed.
 
     Raises:
         ValueError: a folder without run folders in it.
@@ -94,6 +126,11 @@ def run_folders(names: list[str]) -> list[str]:
         trained = [run for run in runs if RunFolder(run).last_checkpoint.exists()]
         if not trained:
             raise ValueError(f"{name}: neither a run folder nor a folder of trained runs")
+        if one_of_each_arm:
+            records = {run: RunFolder(run).read() for run in trained}
+            trained.sort(key=lambda run: records[run].get("seed") or 0)
+            trained = list({records[run].get("arm"): run for run in reversed(trained)}.values())
+            trained.sort(key=lambda run: records[run]["complexity"]["macs"])
         found += [str(run) for run in trained]
     return list(dict.fromkeys(found))
 
@@ -115,7 +152,7 @@ def subject(name: str, choices: Choices, root: str = "runs") -> Subject:
     else:
         found = _released(name, choices, root)
     classes = found.weights.num_classes
-    if found.data.num_classes != classes:
+    if found.images is not None and found.images.num_classes != classes:
         raise ValueError(
             f"{found.data.name}: has {found.data.num_classes:,} classes, and {name} tells "
             f"{classes:,} apart"
@@ -134,10 +171,11 @@ def _of_run(path: Path, choices: Choices) -> Subject:
     if choices.data:
         # What is said of images holds for those of the run; other images have their own.
         flags = {key: value for key, value in flags.items() if key not in NAMING}
-    data = _images({**flags, **choices.data}, own, weights, choices)
+    prepared = _prepared(own, weights, choices)
+    data = _images({**flags, **choices.data}, prepared, choices)
     name, arm = str(path), str(record.get("arm", path.name))
     reference = replace(data.reference, image_size=base)
-    return Subject(name, arm, folder, record, network, weights, own, reference, data)
+    return Subject(name, arm, folder, record, network, weights, own, prepared, reference, data)
 
 
 def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
@@ -155,14 +193,13 @@ def _released(name: str, choices: Choices, root: str) -> Subject:
     if (Path(name) / "run.json").exists():  # a folder that an earlier evaluation made
         name = str(RunFolder(Path(name)).read()["weights"]["name"])
     weights = find(name)
-    if not choices.data:
-        raise ValueError(f"data.name null: must name the images to show to {name}")
     network_name, scaling = _architecture(name, weights, choices.network)
     network = _built(network_name, scaling, weights)
     size = weights.image_size or USUAL_IMAGE_SIZE
     own = View(size, round(weights.crop_fraction, 6), weights.interpolation)
-    data = _images(choices.data, own, weights, choices)
-    usual = data.entry.image_size if data.entry else USUAL_IMAGE_SIZE
+    prepared = _prepared(own, weights, choices)
+    data = _images(choices.data, prepared, choices) if choices.data else None
+    usual = data.entry.image_size if data is not None and data.entry else USUAL_IMAGE_SIZE
     record = {
         "status": RELEASED,
         "group": RELEASED,
@@ -186,8 +223,8 @@ def _released(name: str, choices: Choices, root: str) -> Subject:
         "complexity": asdict(complexity(network, size)),
         "versions": versions(),
     }
-    reference = replace(data.reference, image_size=usual)
-    return Subject(name, name, folder, record, network, weights, own, reference, data)
+    reference = replace(data.reference if data is not None else prepared, image_size=usual)
+    return Subject(name, name, folder, record, network, weights, own, prepared, reference, data)
 
 
 def _architecture(name: str, weights: Weights, given: str | None) -> tuple[str, Scaling]:
@@ -226,18 +263,21 @@ def _built(name: str, scaling: Scaling, weights: Weights) -> nn.Module:
     return network.eval()
 
 
-def _images(flags: Mapping[str, Any], own: View, weights: Weights, choices: Choices) -> ImageData:
-    """The images in the view that is asked for."""
-    prepared = Preprocessing(
-        own.image_size,
+def _prepared(own: View, weights: Weights, choices: Choices) -> Preprocessing:
+    """How images are prepared for the network, as far as asked in another way than its own."""
+    return Preprocessing(
+        choices.image_size or own.image_size,
         choices.crop_fraction or weights.crop_fraction,
         choices.interpolation or weights.interpolation,  # type: ignore[arg-type] # checked there
         weights.mean,
         weights.std,
     )
+
+
+def _images(flags: Mapping[str, Any], prepared: Preprocessing, choices: Choices) -> ImageData:
     return ImageData(
         **flags,
-        image_size=choices.image_size or own.image_size,
+        image_size=choices.image_size,
         preprocessing=prepared,
         batch_size=choices.batch_size,
         num_workers=choices.num_workers,

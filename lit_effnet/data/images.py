@@ -26,7 +26,7 @@ from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.corruptions.corruption import Corruption
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.data.rows import labels_of
+from lit_effnet.data.rows import labels_of, spread
 from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.store import (
     Store,
@@ -242,6 +242,19 @@ class ImageData(LightningDataModule):
             )
         self._prepare(split)
         return self.sizes()[split]
+
+    def originals(self, split: str, count: int) -> list[tuple[str, Rgb, int]]:
+        """Place, pixels `uint8 [H, W, 3]` and label of images spread evenly over a split.
+
+        Raises:
+            ValueError: there is no such split.
+            BadImageError: an image cannot be decoded.
+        """
+        self.prepare(split)
+        pixels, used = self._prepare(split)
+        labels = labels_of(self.splits[split])
+        rows = [int(used[index]) for index in spread(len(used), count)]
+        return [(self.images.where(split, row), pixels(row), int(labels[row])) for row in rows]
 
     def evaluation_loader(
         self,

@@ -1,0 +1,66 @@
+"""The feature maps at the end of every stage, in one forward pass."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_effnet.network.maps import stages
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """What one stage gives.
+
+    Args:
+        stage: Name of the stage.
+        maps: `float32 [N, C, h, w]`, a copy.
+        reduction: Pixels of the image along a side for one of the map.
+    """
+
+    stage: str
+    maps: Tensor
+    reduction: float
+
+    @property
+    def caption(self) -> str:
+        """Stage, channels and resolution."""
+        channels, height, width = self.maps.shape[1:]
+        return f"{self.stage}\n{channels} channels\n{height} x {width} (1/{self.reduction:g})"
+
+    def strongest(self, image: int, count: int) -> Tensor:
+        """An image's `count` maps `[count, h, w]` of the largest mean magnitude, in order."""
+        maps = self.maps[image]
+        order = maps.abs().mean((1, 2)).argsort(descending=True)
+        return maps[order[:count]]
+
+
+def feature_maps(network: nn.Module, images: Tensor) -> list[FeatureMaps]:
+    """The maps of all stages, the last one before the pooling among them.
+
+    Args:
+        network: One of the suite's; left in the mode it had.
+        images: `float32 [N, 3, H, W]`, on its device.
+
+    Raises:
+        ValueError: the network is none of the suite's.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        # Copied, since the next layer may work in place.
+        return lambda module, inputs, output: found.update({name: output.detach().clone()})
+
+    handles = [module.register_forward_hook(keep(name)) for name, module in stages(network).items()]
+    training = {module: module.training for module in network.modules()}
+    try:
+        with torch.no_grad():
+            network.eval()(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, mode in training.items():
+            module.training = mode
+    side = images.shape[-1]
+    return [FeatureMaps(name, maps.float(), side / maps.shape[-1]) for name, maps in found.items()]

