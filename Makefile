@@ -68,6 +68,7 @@ bench: $(READY) ## Run the benchmarks; takes tens of minutes.
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/shared_cores.py
 	$(BIN)/python benchmarks/data_throughput.py
+	$(BIN)/python benchmarks/class_activation_maps.py
 	$(BIN)/python benchmarks/network_speed.py --keep-freed-memory
 
 .PHONY: results

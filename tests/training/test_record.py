@@ -1,6 +1,7 @@
 """The run folder's files: whole or not at all, and readable again."""
 
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -87,3 +88,26 @@ def test_an_unknown_error_keeps_its_traceback_in_the_folder(tmp_path: Path) -> N
         line = explain_failure(error, tmp_path)
     assert line == f"KeyError: 'surprise' (traceback in {tmp_path / 'traceback.txt'})"
     assert "raise KeyError" in (tmp_path / "traceback.txt").read_text()
+
+
+def test_evaluations_that_end_at_once_lose_no_row(tmp_path: Path) -> None:
+    def add(number: int) -> None:
+        for part in range(5):
+            RunFolder(tmp_path).add_evaluation({"id": f"{number}.{part}"})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(8)))
+    assert len({row["id"] for row in RunFolder(tmp_path).read_evaluations()}) == 40
+
+
+def test_an_evaluation_takes_the_place_of_one_with_its_id(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for row in ({"id": "a", "top1": 1}, {"id": "b", "top1": 2}, {"id": "a", "top1": 3}):
+        folder.add_evaluation(row)
+    assert folder.read_evaluations() == [{"id": "b", "top1": 2}, {"id": "a", "top1": 3}]
+
+
+def test_a_broken_row_is_told_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "evaluations.jsonl").write_text('{"id": "a"}\n{"id": \n')
+    with pytest.raises(ValueError, match=r"evaluations.jsonl: a line is no row of an evaluation"):
+        RunFolder(tmp_path).read_evaluations()

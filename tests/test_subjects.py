@@ -1,0 +1,117 @@
+"""What a command looks at: runs, groups of runs, and released networks with their own view."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lit_effnet import evaluate, explain, fit
+from lit_effnet.evaluation.evaluator import View
+from lit_effnet.network.registry import BASELINES, build
+from lit_effnet.network.weights import Weights
+from lit_effnet.subjects import Choices, _architecture, run_folders, subject
+
+from .conftest import TINY
+
+NOTHING = Choices({})
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+def test_a_released_baseline_is_known_by_its_names(name: str) -> None:
+    timm_name = BASELINES[name].timm_name
+    for given in (f"timm/{timm_name}.some_in1k", timm_name, f"weights/{timm_name}.safetensors"):
+        assert _architecture(given, Weights(given), None)[0] == name
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("ResNet50_Weights.IMAGENET1K_V2", "resnet50"),
+        ("Wide_ResNet50_2_Weights.IMAGENET1K_V1", "wide_resnet50_2"),
+        ("DenseNet201_Weights.IMAGENET1K_V1", "densenet201"),
+    ],
+)
+def test_torchvisions_names_are_known_too(given: str, name: str) -> None:
+    assert _architecture(given, Weights(given), None)[0] == name
+
+
+def test_what_cannot_be_told_by_the_name_is_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"best.pth: its network .* --network takes one of"):
+        _architecture("best.pth", Weights("best.pth"), None)
+    assert _architecture("best.pth", Weights("best.pth"), "resnet50")[0] == "resnet50"
+    with pytest.raises(ValueError, match="network 'resnet5': must be one of efficientnet"):
+        _architecture("best.pth", Weights("best.pth"), "resnet5")
+
+
+def test_a_released_network_is_evaluated_in_the_view_that_its_owner_wrote_down(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    state = build("mobilenetv3_large", num_classes=9).state_dict()
+    save_file(state, tmp_path / "model.safetensors")
+    told = {
+        "architecture": "mobilenetv3_large_100",
+        "pretrained_cfg": {
+            "input_size": [3, 176, 176],
+            "crop_pct": 0.9,
+            "interpolation": "bilinear",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.25, 0.25, 0.25],
+        },
+    }
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    choices = Choices({"name": "photos"}, network="mobilenetv3_large")
+    found = subject(str(tmp_path), choices, str(tmp_path / "runs"))
+    assert found.own == View(176, 0.9, "bilinear") == View.of(found.data)
+    assert found.data.preprocessing.mean == (0.5, 0.5, 0.5)
+    assert found.reference.image_size == 64  # the photographs' own size, whatever the network's
+    smaller = subject(str(tmp_path), Choices({"name": "photos"}, 96, network="mobilenetv3_large"))
+    assert View.of(smaller.data).differences(smaller.own) == ["image_size 96 instead of 176"]
+
+
+def test_images_of_other_classes_are_refused(trained: Path) -> None:
+    with pytest.raises(ValueError, match=r"cifar10: has 10 classes, and .* tells 9 apart"):
+        subject(str(trained), Choices({"name": "cifar10"}))
+
+
+def test_the_corrupted_size_is_that_of_resolution_1(tmp_path: Path) -> None:
+    larger = [*TINY, "--scaling.resolution=1.5", f"--run.root={tmp_path}", "--run.id=larger"]
+    fit.main([*larger, "--trainer.max_epochs=1"])
+    found = subject(str(tmp_path / "photos" / "larger"), NOTHING)
+    assert (found.own.image_size, found.reference.image_size) == (48, 32)
+
+
+def test_a_group_is_its_trained_runs_and_an_arm_its_first_repeat(trained: Path) -> None:
+    for seed in (5, 3):
+        other = trained.with_name(f"seed{seed}")
+        shutil.copytree(trained, other)
+        record = json.loads((other / "run.json").read_text())
+        (other / "run.json").write_text(json.dumps({**record, "seed": seed, "arm": "another"}))
+    group = str(trained.parent)
+    assert [Path(run).name for run in run_folders([group])] == ["seed3", "seed5", "trained"]
+    arms = run_folders([group], one_of_each_arm=True)
+    assert sorted(Path(run).name for run in arms) == ["seed3", "trained"]
+    assert run_folders([group, str(trained)]).count(str(trained)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["mobilenetv3_large", pytest.param("resnet50", marks=pytest.mark.slow)]
+)
+def test_a_baseline_goes_through_fit_evaluate_and_explain_as_ours(
+    name: str, tmp_path: Path
+) -> None:
+    common = [f"--model.name={name}", "--data.image_size=32", "--data.batch_size=8"]
+    limits = ["--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1"]
+    place = [f"--run.root={tmp_path}", "--run.id=it", "--trainer.max_epochs=1"]
+    fit.main([*common, *limits, *place, "--data.num_workers=0"])
+    folder = tmp_path / "photos" / "it"
+    with pytest.raises(SystemExit) as end:
+        evaluate.main([str(folder), "--conditions=gaussian_noise:sigma=0.1"])
+    assert end.value.code == 0
+    rows = [json.loads(line) for line in (folder / "evaluations.jsonl").read_text().splitlines()]
+    assert [row["condition"] for row in rows] == ["clean", "gaussian_noise"]
+    explain.main([str(folder), "--count=1", f"--output={tmp_path / 'figures'}"])
+    assert (tmp_path / "figures" / "features_it.png").exists()
