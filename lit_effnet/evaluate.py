@@ -104,7 +104,9 @@ def evaluate_all(config: Any) -> bool:
     )
     from lit_effnet.subjects import run_folders
 
-    console, rows_of, failed = Console(), {}, False
+    console, rows_of, failed = Console(), [], False
+    if config.relative_to is not None and not Path(config.relative_to).is_dir():
+        raise ValueError(f"relative_to {config.relative_to}: no such run folder")
     names = run_folders(config.runs)
     for number, name in enumerate(names, start=1):
         try:
@@ -116,12 +118,12 @@ def evaluate_all(config: Any) -> bool:
             sys.stderr.write(f"{name}: {' '.join(str(error).split())}; the others go on\n")
             failed = True
             continue
-        rows_of[name] = (subject, rows)
+        rows_of.append((f"{subject.arm}\n{name}", subject.record["complexity"]["macs"], rows))
         for table in (levels_table(subject, rows), severities_table(rows)):
             if table is not None:
                 console.print(table, highlight=False)
         reference = reference_of(config, subject, evaluator)
-        for note in notes(rows, str(subject.folder.path), reference):
+        for note in notes(rows, subject, reference):
             console.print(note, style="dim", highlight=False, soft_wrap=True)
     if len(rows_of) > 1:
         console.print(networks_table(rows_of), highlight=False)
@@ -139,7 +141,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.data.corruptions.families import scale_of
     from lit_effnet.evaluation import conditions
     from lit_effnet.evaluation.evaluator import Evaluator
-    from lit_effnet.subjects import Choices, subject
+    from lit_effnet.subjects import Choices, device_of, subject
 
     data = {key: value for key, value in vars(config.data).items() if value is not None}
     found = subject(
@@ -259,25 +261,6 @@ def reference_of(
             "with the same flags first"
         )
     return config.relative_to, errors
-
-
-def device_of(name: str) -> str:
-    """The device by its name.
-
-    Raises:
-        ValueError: it is not there.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device {name}: is not on this machine; auto takes what there is"
-        ) from error
-    return name
 
 
 if __name__ == "__main__":

@@ -70,13 +70,15 @@ def label(row: Row) -> str:
     return f"{row['condition']}:{level}" if level else str(row["condition"])
 
 
-def notes(rows: Sequence[Row], folder: str, reference: Reference) -> Iterator[str]:
+def notes(rows: Sequence[Row], subject: Subject, reference: Reference) -> Iterator[str]:
     """What the numbers are of, and the mean corruption errors."""
     first = rows[0]
     yield (
         f"{first['images']:,} images of {first['data']} {first['split']}, device "
-        f"{first['device']}; rows in {folder}/evaluations.jsonl"
+        f"{first['device']}; rows in {subject.folder.path}/evaluations.jsonl"
     )
+    if subject.note:
+        yield subject.note
     corrupted = [row for row in rows if row["condition"] != CLEAN]
     if corrupted:
         made = corrupted[0]
@@ -116,22 +118,25 @@ def mean_error(found: MeanCorruptionError) -> str:
     )
 
 
-def networks_table(rows_of: Mapping[str, tuple[Subject, Sequence[Row]]]) -> Table:
-    """Top-1 of every network under every condition; severities averaged."""
+def networks_table(networks: Sequence[tuple[str, int, Sequence[Row]]]) -> Table:
+    """Top-1 of every network under every condition; severities averaged.
+
+    Args:
+        networks: Title, MACs and rows of each.
+    """
     table = Table("top-1, %", "MACs, M")
     columns: dict[str, None] = {}
-    cells: dict[str, dict[str, float]] = {}
-    for name, (_, rows) in rows_of.items():
+    cells: list[dict[str, float]] = []
+    for _, _, rows in networks:
         values: dict[str, list[float]] = {}
         for row in rows:
             key = str(row["condition"]) if row["severity"] is not None else label(row)
             values.setdefault(key, []).append(row["top1"])
-        cells[name] = {key: mean(found) for key, found in values.items()}
-        columns.update(dict.fromkeys(cells[name]))
+        cells.append({key: mean(found) for key, found in values.items()})
+        columns.update(dict.fromkeys(cells[-1]))
     for column in columns:
         table.add_column(column, justify="right")
-    for name, (subject, _) in rows_of.items():
-        macs = f"{subject.record['complexity']['macs'] / 1e6:,.1f}"
-        texts = [percent(cells[name][c]) if c in cells[name] else "" for c in columns]
-        table.add_row(f"{subject.arm}\n{name}", macs, *texts)
+    for (title, macs, _), found in zip(networks, cells, strict=True):
+        texts = [percent(found[column]) if column in found else "" for column in columns]
+        table.add_row(title, f"{macs / 1e6:,.1f}", *texts)
     return table

@@ -101,7 +101,10 @@ def show(config: Any) -> None:
                     column(looker, pictures, targets, method, size=config.size, title=title)
                 )
                 step()
-    note = f"{', '.join(methods)}: red speaks most for the class; below, what the network predicts"
+    note = (
+        f"{', '.join(methods)}: red speaks most for the class that is explained; below, what is "
+        "predicted"
+    )
     figure = map_grid([picture.title for picture in pictures], columns, note)
     say_files("maps", save(figure, config.output / "maps"))
     if config.features:
@@ -116,9 +119,8 @@ def networks(config: Any) -> list["Looker"]:
     Raises:
         ValueError: one cannot be had, or they tell other classes apart than the first.
     """
-    from lit_effnet.evaluate import device_of
     from lit_effnet.looking import Looker
-    from lit_effnet.subjects import Choices, run_folders, subject
+    from lit_effnet.subjects import Choices, device_of, run_folders, subject
 
     data = {key: value for key, value in vars(config.data).items() if value is not None}
     choices = Choices(data, network=config.network)
@@ -126,6 +128,8 @@ def networks(config: Any) -> list["Looker"]:
     found: list[Looker] = []
     for name in run_folders(config.runs, one_of_each_arm=True):
         found.append(Looker(subject(name, choices), device, config.batch_size))
+        if note := found[-1].subject.note:
+            print(f"{name}: {note}")
         if found[-1].classes != found[0].classes:
             raise ValueError(f"{name}: tells other classes apart than {found[0].subject.name}")
     return found

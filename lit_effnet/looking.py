@@ -242,7 +242,7 @@ def _caption(probabilities: NDArray[np.float32], target: int, classes: Sequence[
     best = int(probabilities.argmax())
     told = f"{_short(classes[best])} {100 * probabilities[best]:.0f} %"
     if best != target:
-        told += f", {_short(classes[target])} {100 * probabilities[target]:.0f} %"
+        told += f"\n({_short(classes[target])} {100 * probabilities[target]:.0f} %)"
     return told
 
 

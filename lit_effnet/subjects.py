@@ -21,7 +21,7 @@ from lit_effnet.network.trained import network_of_run
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import VARIANTS, Scaling
 from lit_effnet.training.provenance import versions
-from lit_effnet.training.record import RunFolder
+from lit_effnet.training.record import FINISHED, RunFolder
 
 RELEASED = "released"  # status of a folder that no training made
 NAMING = ("name", "path", "subset", "image_column", "label_column")
@@ -90,6 +90,14 @@ class Subject:
             raise ValueError(f"data.name null: must name the images to show to {self.name}")
         return self.images
 
+    @property
+    def note(self) -> str:
+        """What a person should know of the weights; empty where there is nothing."""
+        status = self.record["status"]
+        if status in (FINISHED, RELEASED):
+            return ""
+        return f"The run is {status}: these are the weights of its last whole epoch."
+
     def class_names(self) -> list[str]:
         """Names of its classes; their numbers where no name is known."""
         count = self.weights.num_classes
@@ -139,7 +147,7 @@ def subject(name: str, choices: Choices, root: str = "runs") -> Subject:
     """A run's network, or a released one.
 
     Args:
-        name: A run folder, or weights as `--weights.name` takes them.
+        name: A run folder, a checkpoint in one, or weights as `--weights.name` takes them.
         choices: What is to be another.
         root: Folder of the folders in which rows on released weights go.
 
@@ -147,8 +155,11 @@ def subject(name: str, choices: Choices, root: str = "runs") -> Subject:
         ValueError: there is none such, or it does not fit the images.
     """
     path = Path(name)
-    if (path / "run.json").exists() and RunFolder(path).read().get("status") != RELEASED:
-        found = _of_run(path, choices)
+    checkpoint = path.parent.name == "checkpoints" and (path.parents[1] / "run.json").exists()
+    if checkpoint:
+        found = _of_run(path.parents[1], path, choices)
+    elif (path / "run.json").exists() and RunFolder(path).read().get("status") != RELEASED:
+        found = _of_run(path, path, choices)
     else:
         found = _released(name, choices, root)
     classes = found.weights.num_classes
@@ -160,10 +171,10 @@ def subject(name: str, choices: Choices, root: str = "runs") -> Subject:
     return found
 
 
-def _of_run(path: Path, choices: Choices) -> Subject:
+def _of_run(path: Path, checkpoint: Path, choices: Choices) -> Subject:
     folder = RunFolder(path)
     record = folder.read()
-    network, weights = network_of_run(path)
+    network, weights = network_of_run(checkpoint)
     told, scaling = record["data"], Scaling(**record["scaling"])
     own = View(told["image_size"], round(weights.crop_fraction, 6), weights.interpolation)
     base = told.get("base_image_size") or round(told["image_size"] / scaling.resolution)
@@ -173,7 +184,7 @@ def _of_run(path: Path, choices: Choices) -> Subject:
         flags = {key: value for key, value in flags.items() if key not in NAMING}
     prepared = _prepared(own, weights, choices)
     data = _images({**flags, **choices.data}, prepared, choices)
-    name, arm = str(path), str(record.get("arm", path.name))
+    name, arm = str(checkpoint), str(record.get("arm", path.name))
     reference = replace(data.reference, image_size=base)
     return Subject(name, arm, folder, record, network, weights, own, prepared, reference, data)
 
@@ -266,8 +277,8 @@ def _built(name: str, scaling: Scaling, weights: Weights) -> nn.Module:
 def _prepared(own: View, weights: Weights, choices: Choices) -> Preprocessing:
     """How images are prepared for the network, as far as asked in another way than its own."""
     return Preprocessing(
-        choices.image_size or own.image_size,
-        choices.crop_fraction or weights.crop_fraction,
+        own.image_size if choices.image_size is None else choices.image_size,
+        weights.crop_fraction if choices.crop_fraction is None else choices.crop_fraction,
         choices.interpolation or weights.interpolation,  # type: ignore[arg-type] # checked there
         weights.mean,
         weights.std,
@@ -282,3 +293,22 @@ def _images(flags: Mapping[str, Any], prepared: Preprocessing, choices: Choices)
         batch_size=choices.batch_size,
         num_workers=choices.num_workers,
     )
+
+
+def device_of(name: str) -> str:
+    """The device by its name.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device {name}: is not on this machine; auto takes what there is"
+        ) from error
+    return name

@@ -81,6 +81,29 @@ def test_one_bad_run_leaves_the_others_and_the_status(
     assert "nothing_here.ckpt: no such file or folder" in capsys.readouterr().err
 
 
+def test_another_checkpoint_of_a_run_has_rows_of_its_own(trained: Path) -> None:
+    import torch
+
+    last = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    for tensor in last["state_dict"].values():
+        tensor.mul_(0.9) if tensor.is_floating_point() else None
+    torch.save(last, trained / "checkpoints" / "best.ckpt")
+    assert run(trained) == 0
+    assert run(trained / "checkpoints" / "best.ckpt") == 0
+    assert run(trained / "checkpoints" / "last.ckpt") == 0  # the run's own, which has a row
+    first, second = rows(trained)
+    assert first["weights"] != second["weights"]
+
+
+def test_a_run_that_was_stopped_says_so(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    record = json.loads((trained / "run.json").read_text())
+    (trained / "run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    assert run(trained) == 0
+    assert "The run is interrupted: these are the weights of its last whole epoch." in (
+        " ".join(capsys.readouterr().out.split())
+    )
+
+
 def test_another_view_says_so_in_the_row(trained: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(trained, "--image_size", 64, "--crop_fraction", 0.9) == 0
     (row,) = rows(trained)
@@ -128,6 +151,10 @@ def test_released_weights_are_evaluated_by_name(real_data: Path, tmp_path: Path)
         (["--split=tests"], "has no split tests, only train, validation, test"),
         (["--device=cuda:9"], "error: --device cuda:9: is not on this machine"),
         (["--data.name=cifar10"], "has 10 classes, and"),
+        (["--image_size=0"], "error: --image_size 0"),
+        (["--crop_fraction=0"], "error: --crop_fraction 0.0: must be above 0 and at most 1"),
+        (["--interpolation=cubic"], "error: --interpolation 'cubic': must be one of bicubic"),
+        (["--relative_to=nowhere"], "error: --relative_to nowhere: no such run folder"),
         (["--image_size=8"], "error: --image_size 8: must give at least 32 pixels"),
         (["--batch_size=0"], "error: --batch_size 0: must be at least 1"),
         (["--made_at=inputs"], "must be reference, input"),

@@ -111,7 +111,7 @@ class ImageData(LightningDataModule):
         self.preprocessing = preprocessing or Preprocessing(
             usual, self.entry.crop_fraction if self.entry else USUAL_CROP_FRACTION
         )
-        base = image_size or self.preprocessing.image_size or usual
+        base = self.preprocessing.image_size or usual if image_size is None else image_size
         if not isinstance(resolution, int | float):
             resolution = resolution(round(base), self.num_classes)
         self.base_image_size = round(base)

