@@ -129,7 +129,7 @@ def networks(config: Any) -> list["Looker"]:
     for name in run_folders(config.runs, one_of_each_arm=True):
         found.append(Looker(subject(name, choices), device, config.batch_size))
         if note := found[-1].subject.note:
-            print(f"{name}: {note}")
+            sys.stderr.write(f"{name}: {note}\n")
         if found[-1].classes != found[0].classes:
             raise ValueError(f"{name}: tells other classes apart than {found[0].subject.name}")
     return found
@@ -230,7 +230,9 @@ def bar(total: int, what: str) -> Iterator[Callable[[], object]]:
 
 def say_files(what: str, files: Sequence[Path]) -> None:
     """Print where something is."""
-    print(f"{what:8} {', '.join(str(file) for file in files)}")
+    from lit_effnet.training.progress import say
+
+    say(f"{what:8} {', '.join(str(file) for file in files)}")
 
 
 if __name__ == "__main__":

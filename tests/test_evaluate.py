@@ -1,6 +1,7 @@
 """`python -m lit_effnet.evaluate` as a person types it."""
 
 import json
+import resource
 import signal
 import time
 from pathlib import Path
@@ -175,6 +176,19 @@ def test_bad_input_is_one_line_and_status_2(
 def test_what_is_no_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(tmp_path) == 2
     assert "neither a run folder nor a folder of trained runs" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_rows(trained: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))  # bytes: two rows, not three
+
+    words = "--conditions=clean,fog:1,fog:2"
+    process = start(str(trained), words, command="evaluate", preexec_fn=limit)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 2, error
+    (line,) = error.strip().splitlines()
+    assert line.startswith(f"error: {trained}: a row cannot be written (")
+    assert [row["condition"] for row in rows(trained)] == ["clean", "fog"]
 
 
 def test_ctrl_c_keeps_the_rows_and_says_so(trained: Path) -> None:
