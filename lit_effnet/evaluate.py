@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from lit_effnet.evaluation.conditions import Condition
     from lit_effnet.evaluation.evaluator import Evaluator
     from lit_effnet.subjects import Subject
@@ -96,38 +98,52 @@ def evaluate_all(config: Any) -> bool:
     """
     from rich.console import Console
 
-    from lit_effnet.evaluation_tables import (
-        levels_table,
-        networks_table,
-        notes,
-        severities_table,
-    )
+    from lit_effnet.evaluation_tables import networks_table
     from lit_effnet.subjects import run_folders
 
-    console, rows_of, failed = Console(), [], False
     if config.relative_to is not None and not Path(config.relative_to).is_dir():
         raise ValueError(f"relative_to {config.relative_to}: no such run folder")
+    console, done = Console(), []
     names = run_folders(config.runs)
+    # What the others are relative to is evaluated before them.
+    names.sort(key=lambda name: name != config.relative_to)
     for number, name in enumerate(names, start=1):
         try:
-            subject, evaluator, conditions = prepare(name, config)
-            rows = evaluate(subject, evaluator, conditions, config.again, (number, len(names)))
-        except ValueError as error:
-            if len(names) == 1:
+            done.append(evaluate_one(name, config, (number, len(names)), console))
+        except (ValueError, KeyError, RuntimeError) as error:  # torch's, for lack of memory, too
+            if len(names) == 1 and isinstance(error, ValueError):
                 raise
-            sys.stderr.write(f"{name}: {' '.join(str(error).split())}; the others go on\n")
-            failed = True
-            continue
-        rows_of.append((f"{subject.arm}\n{name}", subject.record["complexity"]["macs"], rows))
-        for table in (levels_table(subject, rows), severities_table(rows)):
-            if table is not None:
-                console.print(table, highlight=False)
-        reference = reference_of(config, subject, evaluator)
-        for note in notes(rows, subject, reference):
-            console.print(note, style="dim", highlight=False, soft_wrap=True)
-    if len(rows_of) > 1:
-        console.print(networks_table(rows_of), highlight=False)
-    return failed
+            reason = " ".join(str(error).split()) or type(error).__name__
+            others = "; the others go on" if len(names) > 1 else ""
+            sys.stderr.write(f"failed: {name}: {reason.removeprefix(f'{name}: ')}{others}\n")
+    if len(done) > 1:
+        console.print(networks_table(done), highlight=False)
+    return len(done) < len(names)
+
+
+def evaluate_one(
+    name: str, config: Any, place: tuple[int, int], console: "Console"
+) -> tuple[str, int, list[dict[str, Any]]]:
+    """Evaluate a network and print its table; its title, MACs and rows.
+
+    Raises:
+        ValueError: the network or its images cannot be had.
+    """
+    from lit_effnet.evaluation_tables import levels_table, notes, severities_table
+
+    subject, evaluator, conditions = prepare(name, config)
+    first = config.relative_to == name
+    # Before the hours that the evaluation takes, unless the rows are only made there.
+    reference = None if first else reference_of(config, subject, evaluator, conditions)
+    rows = evaluate(subject, evaluator, conditions, config.again, place)
+    if first:
+        reference = reference_of(config, subject, evaluator, conditions)
+    for table in (levels_table(subject, rows), severities_table(rows)):
+        if table is not None:
+            console.print(table, highlight=False)
+    for note in notes(rows, subject, reference):
+        console.print(note, style="dim", highlight=False, soft_wrap=True)
+    return f"{subject.arm}\n{name}", subject.record["complexity"]["macs"], rows
 
 
 def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condition"]]:
@@ -139,14 +155,15 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from dataclasses import replace
 
     from lit_effnet.data.corruptions.families import scale_of
+    from lit_effnet.data.images import LEAST_IMAGE_SIZE
     from lit_effnet.evaluation import conditions
     from lit_effnet.evaluation.evaluator import Evaluator
-    from lit_effnet.subjects import Choices, device_of, subject
+    from lit_effnet.subjects import Changes, device_of, subject
 
     data = {key: value for key, value in vars(config.data).items() if value is not None}
     found = subject(
         name,
-        Choices(
+        Changes(
             data,
             config.image_size,
             config.crop_fraction,
@@ -160,6 +177,9 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
+        if config.reference_size < LEAST_IMAGE_SIZE:
+            least = f"must be at least {LEAST_IMAGE_SIZE} pixels"
+            raise ValueError(f"reference_size {config.reference_size}: {least}")
         reference = replace(reference, image_size=config.reference_size)
     choices = conditions.Choices(
         config.severities or scale_of(round(reference.image_size or 0)),
@@ -228,33 +248,37 @@ def add_row(subject: "Subject", row: dict[str, Any]) -> None:
 
 
 def reference_of(
-    config: Any, subject: "Subject", evaluator: "Evaluator"
+    config: Any, subject: "Subject", evaluator: "Evaluator", conditions: list["Condition"]
 ) -> tuple[str, dict[str, float]] | None:
     """Name and errors of the network that the mean corruption error is relative to, if any.
+
+    AlexNet's published errors are on ImageNet at ImageNet-C's size and severities, on nothing else.
 
     Raises:
         ValueError: the run that is named has no rows on the same corrupted images.
     """
-    from lit_effnet.evaluation.conditions import Condition
-    from lit_effnet.results.robustness import ALEXNET_ERRORS, corruption_errors
+    from lit_effnet.results.robustness import (
+        ALEXNET_ERRORS,
+        ALEXNET_IMAGE_SIZE,
+        corruption_errors,
+        same_images,
+    )
     from lit_effnet.training.record import RunFolder
 
+    severe = [condition for condition in conditions if condition.severity is not None]
+    if not severe:
+        return None
+    wanted = evaluator.identity(severe[0])
     if config.relative_to is None:
-        of_imagenet = (
-            config.severities in (None, "imagenet") and subject.weights.num_classes == 1000
+        of_benchmark = (
+            subject.weights.num_classes == 1000
+            and wanted["severities"] == "imagenet"
+            and (wanted["made_at"], wanted["made_at_px"]) == ("reference", ALEXNET_IMAGE_SIZE)
+            and not evaluator.recalibrate
         )
-        return ("AlexNet, published for ImageNet-C", ALEXNET_ERRORS) if of_imagenet else None
-    same = {
-        **evaluator.identity(Condition(made_at=config.made_at)),
-        **({} if config.made_at == "input" else {"made_at": "reference"}),
-    }
-    shared = ("made_at", "made_at_px", "split", "data_fingerprint", "batch_norm")
-    rows = [
-        row
-        for row in RunFolder(Path(config.relative_to)).read_evaluations()
-        if all(row.get(key) == same[key] for key in shared)
-    ]
-    errors = corruption_errors(rows)
+        return ("AlexNet, published for ImageNet-C", ALEXNET_ERRORS) if of_benchmark else None
+    rows = RunFolder(Path(config.relative_to)).read_evaluations()
+    errors = corruption_errors(same_images(rows, wanted))
     if not errors:
         raise ValueError(
             f"relative_to {config.relative_to}: has no rows on these corrupted images; evaluate it "

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from lit_effnet.evaluation.conditions import CLEAN
+from lit_effnet.evaluation.evaluator import TRAINED
 from lit_effnet.results.robustness import (
     BENCHMARK,
     MeanCorruptionError,
@@ -90,8 +91,8 @@ def notes(rows: Sequence[Row], subject: Subject, reference: Reference) -> Iterat
         yield f"Corrupted at the {owner}'s {made['made_at_px']} px{then}{constants}."
     if first["not_own"]:
         yield f"Not the network's own view: {'; '.join(first['not_own'])}."
-    if first["batch_norm"] != "trained":
-        yield "Batch norm recalibrated on each condition's images, without labels."
+    if first["batch_norm"] != TRAINED:
+        yield f"Batch norm {first['batch_norm']} of each condition's images, without labels."
     errors = corruption_errors(rows)
     yield from map(mean_error, mean_errors(errors, reference))
 
@@ -128,11 +129,7 @@ def networks_table(networks: Sequence[tuple[str, int, Sequence[Row]]]) -> Table:
     columns: dict[str, None] = {}
     cells: list[dict[str, float]] = []
     for _, _, rows in networks:
-        values: dict[str, list[float]] = {}
-        for row in rows:
-            key = str(row["condition"]) if row["severity"] is not None else label(row)
-            values.setdefault(key, []).append(row["top1"])
-        cells.append({key: mean(found) for key, found in values.items()})
+        cells.append(_means(rows))
         columns.update(dict.fromkeys(cells[-1]))
     for column in columns:
         table.add_column(column, justify="right")
@@ -140,3 +137,18 @@ def networks_table(networks: Sequence[tuple[str, int, Sequence[Row]]]) -> Table:
         texts = [percent(found[column]) if column in found else "" for column in columns]
         table.add_row(title, f"{macs / 1e6:,.1f}", *texts)
     return table
+
+
+def _means(rows: Sequence[Row]) -> dict[str, float]:
+    """Top-1 by what is compared: a level, or a corruption made in one way over its severities."""
+    found: dict[str, float] = {label(row): row["top1"] for row in rows if row["severity"] is None}
+    groups: dict[tuple[Any, ...], dict[int, float]] = {}
+    for row in rows:
+        if row["severity"] is not None:
+            key = (row["condition"], row["severities"], row["made_at"], row["made_at_px"])
+            groups.setdefault(key, {})[row["severity"]] = row["top1"]
+    for (name, severities, made_at, pixels), by_severity in groups.items():
+        levels = "1-5" if len(by_severity) == 5 else ",".join(map(str, sorted(by_severity)))
+        where = f"{pixels} px" if made_at == "reference" else "input"
+        found[f"{name}:{levels}\n{severities}, {where}"] = mean(by_severity.values())
+    return found

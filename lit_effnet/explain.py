@@ -8,7 +8,7 @@ python -m lit_effnet.explain RUN RUN --scores insertion,deletion,road,randomisat
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from lit_effnet.looking import Looker, Picture
 
 STOPPED = 130
@@ -71,8 +73,6 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         raise SystemExit(STOPPED) from None
-    except OSError as error:
-        fail(f"--output {config.output}: cannot be written ({error.strerror or error})")
 
 
 def show(config: Any) -> None:
@@ -81,32 +81,42 @@ def show(config: Any) -> None:
     Raises:
         ValueError: bad input.
     """
-    from lit_effnet.evaluation.explain.figures import map_grid, save
+    from lit_effnet.evaluation.explain.figures import map_grid
     from lit_effnet.evaluation.explain.maps import METHODS
     from lit_effnet.looking import SCORES, column, targets_of
 
     methods = words("method", config.method, tuple(METHODS))
-    scores = words("scores", config.scores or "", SCORES)
-    if config.size < 32:
-        raise ValueError(f"size {config.size}: must be at least 32 pixels")
+    scores = words("scores", config.scores, SCORES) if config.scores is not None else []
+    for name, least in (("size", 32), ("channels", 1), ("count", 1)):
+        if getattr(config, name) < least:
+            raise ValueError(f"{name} {getattr(config, name)}: must be at least {least}")
     lookers = networks(config)
     pictures = images(config, lookers[0])
     targets = targets_of(pictures, config.target, lookers[0])
     columns = []
     with bar(len(lookers) * len(methods), "maps") as step:
         for looker in lookers:
+            probabilities = looker.probabilities(pictures)
             for method in methods:
                 title = looker.title if len(methods) == 1 else f"{looker.title}\n{method}"
                 columns.append(
-                    column(looker, pictures, targets, method, size=config.size, title=title)
+                    column(
+                        looker,
+                        pictures,
+                        targets,
+                        method,
+                        probabilities=probabilities,
+                        size=config.size,
+                        title=title,
+                    )
                 )
-                step()
+                step(1)
     note = (
         f"{', '.join(methods)}: red speaks most for the class that is explained; below, what is "
         "predicted"
     )
     figure = map_grid([picture.title for picture in pictures], columns, note)
-    say_files("maps", save(figure, config.output / "maps"))
+    keep("maps", config.output, "maps", figure)
     if config.features:
         show_features(config, lookers, pictures[0])
     if scores:
@@ -120,14 +130,14 @@ def networks(config: Any) -> list["Looker"]:
         ValueError: one cannot be had, or they tell other classes apart than the first.
     """
     from lit_effnet.looking import Looker
-    from lit_effnet.subjects import Choices, device_of, run_folders, subject
+    from lit_effnet.subjects import Changes, device_of, run_folders, subject
 
     data = {key: value for key, value in vars(config.data).items() if value is not None}
-    choices = Choices(data, network=config.network)
+    changes = Changes(data, network=config.network)
     device = device_of(config.device)
     found: list[Looker] = []
     for name in run_folders(config.runs, one_of_each_arm=True):
-        found.append(Looker(subject(name, choices), device, config.batch_size))
+        found.append(Looker(subject(name, changes), device, config.batch_size))
         if note := found[-1].subject.note:
             sys.stderr.write(f"{name}: {note}\n")
         if found[-1].classes != found[0].classes:
@@ -154,17 +164,18 @@ def images(config: Any, first: "Looker") -> list["Picture"]:
 def show_features(config: Any, lookers: list["Looker"], picture: "Picture") -> None:
     """Write each network's feature maps of one picture."""
     from lit_effnet.evaluation.explain.features import feature_maps
-    from lit_effnet.evaluation.explain.figures import feature_grid, save
+    from lit_effnet.evaluation.explain.figures import feature_grid
 
-    if config.channels < 1:
-        raise ValueError(f"channels {config.channels}: must be at least 1")
+    ids = [looker.subject.folder.path.name for looker in lookers]
     for looker in lookers:
         stages = feature_maps(looker.network, looker.batch([picture]))
         (view,) = looker.views([picture], config.size)
         title = f"{looker.title.replace(chr(10), ', ')}: {picture.title}, strongest channels first"
-        name = looker.subject.folder.path.name
+        path = looker.subject.folder.path
+        # Runs of two groups may have one id.
+        name = path.name if ids.count(path.name) == 1 else f"{path.parent.name}_{path.name}"
         figure = feature_grid(title, view, stages, count=config.channels)
-        say_files("features", save(figure, config.output / f"features_{name}"))
+        keep("features", config.output, f"features_{name}", figure)
 
 
 def show_scores(
@@ -182,26 +193,21 @@ def show_scores(
     from rich.console import Console
 
     from lit_effnet.looking_tables import scores_table
-    from lit_effnet.training.record import write_whole
 
     rows = []
     with bar(len(lookers) * len(methods) * len(pictures), "scores") as step:
         for looker in lookers:
             for method in methods:
-                for picture, target in zip(pictures, targets, strict=True):
-                    told = {
-                        "network": looker.subject.name,
-                        "arm": looker.subject.arm,
-                        "method": method,
-                        "image": picture.name,
-                        "target": looker.classes[target],
-                    }
-                    rows.append({**told, **looker.scores(picture, target, method, scores)})
-                    step()
-    file = config.output / "scores.jsonl"
-    write_whole(file, "".join(json.dumps(row) + "\n" for row in rows))
+                for first in range(0, len(pictures), looker.batch_size):
+                    last = first + looker.batch_size
+                    some, classes = pictures[first:last], targets[first:last]
+                    found = looker.scores(some, classes, method, scores)
+                    for picture, target, numbers in zip(some, classes, found, strict=True):
+                        rows.append({**looker.told(picture, target, method), **numbers})
+                    step(len(some))
     Console().print(scores_table(rows, scores), highlight=False)
-    say_files("scores", [file])
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    keep("scores", config.output, "scores", {"jsonl": text.encode()})
 
 
 def words(flag: str, text: str, accepted: tuple[str, ...]) -> list[str]:
@@ -214,25 +220,35 @@ def words(flag: str, text: str, accepted: tuple[str, ...]) -> list[str]:
     for word in found:
         if word not in accepted:
             raise ValueError(f"{flag} {word!r}: must be of {', '.join(accepted)}")
-    if not found and text.strip(", ") != text:
+    if not found:
         raise ValueError(f"{flag} {text!r}: must be of {', '.join(accepted)}")
     return found
 
 
 @contextmanager
-def bar(total: int, what: str) -> Iterator[Callable[[], object]]:
-    """A progress bar, and what moves it by one."""
+def bar(total: int, what: str) -> Iterator[Callable[[int], object]]:
+    """A progress bar, and what moves it on."""
     from tqdm import tqdm
 
     with tqdm(total=total, desc=what, leave=False, disable=None) as shown:
-        yield lambda: shown.update(1)
+        yield shown.update
 
 
-def say_files(what: str, files: Sequence[Path]) -> None:
-    """Print where something is."""
+def keep(what: str, folder: Path, stem: str, content: "Figure | dict[str, bytes]") -> None:
+    """Write a figure's files, or others by their endings, and print where they are."""
+    from lit_effnet.evaluation.explain.figures import rendered
     from lit_effnet.training.progress import say
+    from lit_effnet.training.record import write_whole
 
-    say(f"{what:8} {', '.join(str(file) for file in files)}")
+    files = content if isinstance(content, dict) else rendered(content)
+    paths = {folder / f"{stem}.{ending}": text for ending, text in files.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in paths.items():
+            write_whole(path, text)
+    except OSError as error:
+        fail(f"--output {folder}: cannot be written ({error.strerror or error})")
+    say(f"{what:8} {', '.join(map(str, paths))}")
 
 
 if __name__ == "__main__":

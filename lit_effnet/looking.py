@@ -1,6 +1,6 @@
 """Images shown to networks: what each predicts, its maps, and their numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from lit_effnet.data.batches import normalised_batch
 from lit_effnet.data.class_folders import EXTENSIONS
-from lit_effnet.data.corruptions.corruption import Rgb
 from lit_effnet.data.decoding import BadImageError, decode
 from lit_effnet.data.images import ImageData
+from lit_effnet.data.pixels import Rgb
+from lit_effnet.data.rows import spread
 from lit_effnet.data.transforms import Evaluation
 from lit_effnet.evaluation.explain import scores as quality
 from lit_effnet.evaluation.explain.figures import Column
@@ -51,8 +52,9 @@ def from_files(names: Sequence[str], most: int) -> tuple[list[Picture], list[str
         most: How many of a folder.
 
     Raises:
-        ValueError: there is none such, or none that can be decoded.
+        ValueError: there is none such, or none that can be decoded, or a count below 1.
     """
+    _check_count(most)
     pictures, problems = [], []
     for file in _files(names, most):
         try:
@@ -68,6 +70,11 @@ def from_files(names: Sequence[str], most: int) -> tuple[list[Picture], list[str
     return pictures, problems
 
 
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise ValueError(f"count {count}: must be at least 1")
+
+
 def _files(names: Sequence[str], most: int) -> list[Path]:
     found: list[Path] = []
     for name in names:
@@ -80,7 +87,7 @@ def _files(names: Sequence[str], most: int) -> list[Path]:
                 raise ValueError(
                     f"images {name}: has no images; accepted are {' '.join(EXTENSIONS[:6])} ..."
                 )
-            found += inside[:: max(1, len(inside) // most)][:most]
+            found += [inside[index] for index in spread(len(inside), most)]
         else:
             found.append(path)
     return found
@@ -92,8 +99,7 @@ def of_split(data: ImageData, split: str, count: int) -> list[Picture]:
     Raises:
         ValueError: there is no such split, or a count below 1.
     """
-    if count < 1:
-        raise ValueError(f"count {count}: must be at least 1")
+    _check_count(count)
     classes = data.images.classes
     return [
         Picture(place, classes[label], pixels, label)
@@ -124,6 +130,18 @@ class Looker:
         """Arm, image size and MACs."""
         macs = self.subject.record["complexity"]["macs"] / 1e6
         return f"{self.subject.arm}\n{self.image_size} px, {macs:,.4g} M MACs"
+
+    def told(self, picture: Picture, target: int, method: str) -> dict[str, Any]:
+        """What a row of numbers is of."""
+        return {
+            "network": self.subject.name,
+            "arm": self.subject.arm,
+            "weights": self.subject.weights.fingerprint,
+            "image_size": self.image_size,
+            "method": method,
+            "image": picture.name,
+            "target": self.classes[target],
+        }
 
     def views(self, pictures: Sequence[Picture], size: int) -> list[Rgb]:
         """What the network sees of each picture, `uint8 [size, size, 3]`."""
@@ -163,20 +181,26 @@ class Looker:
         return np.concatenate(found)
 
     def scores(
-        self, picture: Picture, target: int, method: str, wanted: Sequence[str]
-    ) -> dict[str, Any]:
-        """The numbers of one picture's map."""
-        images = self.batch([picture])
+        self,
+        pictures: Sequence[Picture],
+        targets: Sequence[int],
+        method: str,
+        wanted: Sequence[str],
+    ) -> list[dict[str, Any]]:
+        """The numbers of each picture's map, for up to a batch of pictures."""
+        images = self.batch(pictures)
         with explaining(self.network, method) as explainer:
-            maps = explainer(images, [target])
-        found: dict[str, Any] = {}
+            maps = explainer(images, targets)
+        found: list[dict[str, Any]] = [{} for _ in pictures]
         for name in wanted:
             if name == "randomisation":
-                parts = quality.randomisation(self.network, images, [target], method)
-                found[name] = {part: round(float(value[0]), 4) for part, value in parts.items()}
+                parts = quality.randomisation(self.network, images, targets, method)
+                for index, row in enumerate(found):
+                    row[name] = {part: _number(values[index]) for part, values in parts.items()}
             else:
-                measure = getattr(quality, name)
-                found[name] = round(float(measure(self.network, images, maps, [target])[0]), 6)
+                values = getattr(quality, name)(self.network, images, maps, targets)
+                for row, value in zip(found, values, strict=True):
+                    row[name] = _number(value)
         return found
 
     def batches(self, pictures: Sequence[Picture]) -> list[Sequence[Picture]]:
@@ -226,6 +250,7 @@ def column(
     targets: Sequence[int],
     method: str,
     *,
+    probabilities: NDArray[np.float32],
     size: int,
     title: str,
 ) -> Column:
@@ -233,7 +258,7 @@ def column(
     maps = looker.maps(pictures, targets, method, size)
     captions = [
         _caption(row, target, looker.classes)
-        for row, target in zip(looker.probabilities(pictures), targets, strict=True)
+        for row, target in zip(probabilities, targets, strict=True)
     ]
     return Column(title, looker.views(pictures, size), maps, captions)
 
@@ -251,14 +276,6 @@ def _short(name: str, most: int = 16) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def mean_scores(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float]:
-    """Mean over images and its standard error; of randomisation the last part's."""
-    values = np.array([score_of(row, name) for row in rows])
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return float(values.mean()), float(error)
-
-
-def score_of(row: Mapping[str, Any], name: str) -> float:
-    """A row's number; of randomisation the correlation once all weights are random."""
-    value = row[name]
-    return float(list(value.values())[-1] if isinstance(value, dict) else value)
+def _number(value: float) -> float | None:
+    """Six digits after the point; null for what is no number."""
+    return round(float(value), 6) if np.isfinite(value) else None

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
-
-from lit_effnet.looking import mean_scores, score_of
 
 BETTER = {
     "insertion": "higher is better",
     "deletion": "lower is better",
     "road": "higher is better",
-    "randomisation": "near 0 is better",
+    "randomisation": "without sign; 0 is best",
 }
 
 
@@ -31,7 +30,7 @@ def scores_table(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> Ta
         table.add_column("from the first", justify="right", no_wrap=True)
     for name in scores:
         for number, ((_, arm, method), found) in enumerate(groups.items()):
-            mean, error = mean_scores(found, name)
+            mean, error = _mean(np.array([score_of(row, name) for row in found]))
             heading = ("" if number > 1 else BETTER[name]) if number else name
             if len(groups) == 1:
                 heading = f"{name}, {BETTER[name]}"
@@ -45,9 +44,23 @@ def scores_table(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> Ta
 def _difference(
     rows: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]], name: str
 ) -> str:
-    values = np.array(
-        [score_of(a, name) - score_of(b, name) for a, b in zip(rows, first, strict=True)]
-    )
-    if len(values) < 2:
-        return f"{values.mean():+.3f}"
-    return f"{values.mean():+.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+    pairs = zip(rows, first, strict=True)
+    mean, error = _mean(np.array([score_of(a, name) - score_of(b, name) for a, b in pairs]))
+    return f"{mean:+.3f} ± {error:.3f}"
+
+
+def _mean(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and standard error of the numbers that there are; NaN where there are too few."""
+    there = values[np.isfinite(values)]
+    if len(there) < 2:
+        return (float(there[0]) if len(there) else np.nan), np.nan
+    return float(there.mean()), float(there.std(ddof=1) / np.sqrt(len(there)))
+
+
+def score_of(row: Mapping[str, Any], name: str) -> float:
+    """A row's number, NaN for null; of randomisation how far from 0 it is with all random."""
+    value = row[name]
+    if isinstance(value, dict):
+        last = list(value.values())[-1]
+        return np.nan if last is None else abs(float(last))
+    return np.nan if value is None else float(value)

@@ -56,7 +56,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
             "seen_in_pretraining": seen_in_pretraining(experiment),
             "classes": data.num_classes,
             "image_size": data.image_size,
-            "base_image_size": data.base_image_size,
+            "class_names": list(data.images.classes),
             "batch_size": data.batch_size,
             "preprocessing": asdict(data.preprocessing),
         },

@@ -1,6 +1,7 @@
 """The network that a command looks at: of a run, or released, with images in the view it gets."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -25,11 +26,11 @@ from lit_effnet.training.record import FINISHED, RunFolder
 
 RELEASED = "released"  # status of a folder that no training made
 NAMING = ("name", "path", "subset", "image_column", "label_column")
-KEEPING = ("on_bad_image", "keep_decoded", "keep_short_side")
+KEEPING = ("on_bad_image", "keep_decoded")
 
 
 @dataclass(frozen=True)
-class Choices:
+class Changes:
     """What is to be another than in the run, or than the owner of released weights says.
 
     Args:
@@ -143,12 +144,12 @@ def run_folders(names: list[str], *, one_of_each_arm: bool = False) -> list[str]
     return list(dict.fromkeys(found))
 
 
-def subject(name: str, choices: Choices, root: str = "runs") -> Subject:
+def subject(name: str, changes: Changes, root: str = "runs") -> Subject:
     """A run's network, or a released one.
 
     Args:
         name: A run folder, a checkpoint in one, or weights as `--weights.name` takes them.
-        choices: What is to be another.
+        changes: What is to be another.
         root: Folder of the folders in which rows on released weights go.
 
     Raises:
@@ -157,35 +158,38 @@ def subject(name: str, choices: Choices, root: str = "runs") -> Subject:
     path = Path(name)
     checkpoint = path.parent.name == "checkpoints" and (path.parents[1] / "run.json").exists()
     if checkpoint:
-        found = _of_run(path.parents[1], path, choices)
+        found = _of_run(path.parents[1], path, changes)
     elif (path / "run.json").exists() and RunFolder(path).read().get("status") != RELEASED:
-        found = _of_run(path, path, choices)
+        found = _of_run(path, path, changes)
     else:
-        found = _released(name, choices, root)
+        found = _released(name, changes, root)
     classes = found.weights.num_classes
     if found.images is not None and found.images.num_classes != classes:
         raise ValueError(
             f"{found.data.name}: has {found.data.num_classes:,} classes, and {name} tells "
             f"{classes:,} apart"
         )
+    if found.images is not None and "name" in changes.data:
+        _check_names(found.images, found.record["data"].get("class_names"))
     return found
 
 
-def _of_run(path: Path, checkpoint: Path, choices: Choices) -> Subject:
+def _of_run(path: Path, checkpoint: Path, changes: Changes) -> Subject:
     folder = RunFolder(path)
     record = folder.read()
     network, weights = network_of_run(checkpoint)
-    told, scaling = record["data"], Scaling(**record["scaling"])
+    told = record["data"]
     own = View(told["image_size"], round(weights.crop_fraction, 6), weights.interpolation)
-    base = told.get("base_image_size") or round(told["image_size"] / scaling.resolution)
     flags = _flags_of_run(folder)
-    if choices.data:
+    size = flags.pop("image_size", None)
+    if "name" in changes.data:
         # What is said of images holds for those of the run; other images have their own.
         flags = {key: value for key, value in flags.items() if key not in NAMING}
-    prepared = _prepared(own, weights, choices)
-    data = _images({**flags, **choices.data}, prepared, choices)
+        size = None
+    prepared = _prepared(own, weights, changes)
+    data = _images({**flags, **changes.data}, prepared, changes)
     name, arm = str(checkpoint), str(record.get("arm", path.name))
-    reference = replace(data.reference, image_size=base)
+    reference = replace(data.reference, image_size=_usual_size(data) if size is None else size)
     return Subject(name, arm, folder, record, network, weights, own, prepared, reference, data)
 
 
@@ -196,21 +200,38 @@ def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
         flags = dict(config["data"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ValueError(f"{folder.config}: does not tell the run's data ({error})") from error
-    return {key: flags[key] for key in (*NAMING, *KEEPING) if key in flags}
+    wanted = (*NAMING, *KEEPING, "image_size")
+    return {key: flags[key] for key in wanted if flags.get(key) is not None}
 
 
-def _released(name: str, choices: Choices, root: str) -> Subject:
+def _check_names(data: ImageData, names: list[str] | None) -> None:
+    """Warn where classes are called otherwise than those that the network was trained on."""
+    found = list(data.images.classes)
+    if names is not None and len(found) == len(names) and found != names:
+        index = next(i for i, (a, b) in enumerate(zip(found, names, strict=True)) if a != b)
+        warnings.warn(
+            f"{data.name}: its classes are taken by their number; number {index} is "
+            f"{found[index]!r} there and {names[index]!r} in the run's images",
+            stacklevel=2,
+        )
+
+
+def _usual_size(data: ImageData | None) -> int:
+    return data.entry.image_size if data is not None and data.entry else USUAL_IMAGE_SIZE
+
+
+def _released(name: str, changes: Changes, root: str) -> Subject:
     folder = RunFolder(Path(root) / RELEASED / re.sub(r"[^\w.=-]+", "_", name))
     if (Path(name) / "run.json").exists():  # a folder that an earlier evaluation made
-        name = str(RunFolder(Path(name)).read()["weights"]["name"])
+        folder = RunFolder(Path(name))
+        name = str(folder.read()["weights"]["name"])
     weights = find(name)
-    network_name, scaling = _architecture(name, weights, choices.network)
+    network_name, scaling = _architecture(name, weights, changes.network)
     network = _built(network_name, scaling, weights)
     size = weights.image_size or USUAL_IMAGE_SIZE
     own = View(size, round(weights.crop_fraction, 6), weights.interpolation)
-    prepared = _prepared(own, weights, choices)
-    data = _images(choices.data, prepared, choices) if choices.data else None
-    usual = data.entry.image_size if data is not None and data.entry else USUAL_IMAGE_SIZE
+    prepared = _prepared(own, weights, changes)
+    data = _images(changes.data, prepared, changes) if changes.data else None
     record = {
         "status": RELEASED,
         "group": RELEASED,
@@ -234,7 +255,9 @@ def _released(name: str, choices: Choices, root: str) -> Subject:
         "complexity": asdict(complexity(network, size)),
         "versions": versions(),
     }
-    reference = replace(data.reference if data is not None else prepared, image_size=usual)
+    reference = replace(
+        data.reference if data is not None else prepared, image_size=_usual_size(data)
+    )
     return Subject(name, name, folder, record, network, weights, own, prepared, reference, data)
 
 
@@ -246,18 +269,21 @@ def _architecture(name: str, weights: Weights, given: str | None) -> tuple[str, 
     """
     if given is not None and given not in NETWORKS:
         raise ValueError(f"network {given!r}: must be one of {', '.join(NETWORKS)}")
-    if weights.layout is not None and given in (None, *OURS):
-        if weights.variant is None:
-            raise ValueError(f"{name}: has the shapes of no released variant")
-        own = "efficientnet_lite" if weights.lite else "efficientnet"
-        return given or own, VARIANTS[weights.variant].scaling
-    if given is not None:
+    if given is not None and given not in OURS:
         return given, Scaling()
     # timm/resnet50.tv_in1k, resnet50.safetensors, ResNet50_Weights.IMAGENET1K_V1
     stem = re.split(r"\.|_weights", name.lower().rsplit("/", 1)[-1])[0]
+    # Before the shapes: those of MnasNet-A1 are B0's, as far as they are looked at.
     for known, baseline in BASELINES.items():
-        if stem in (known, baseline.timm_name, baseline.timm_name.replace("_100", "")):
+        if given is None and stem in (
+            known,
+            baseline.timm_name,
+            baseline.timm_name.replace("_100", ""),
+        ):
             return known, Scaling()
+    if weights.variant is not None:
+        own = "efficientnet_lite" if weights.lite else "efficientnet"
+        return given or own, VARIANTS[weights.variant].scaling
     raise ValueError(
         f"{name}: its network cannot be told by the name; --network takes one of "
         f"{', '.join(NETWORKS)}"
@@ -274,24 +300,24 @@ def _built(name: str, scaling: Scaling, weights: Weights) -> nn.Module:
     return network.eval()
 
 
-def _prepared(own: View, weights: Weights, choices: Choices) -> Preprocessing:
+def _prepared(own: View, weights: Weights, changes: Changes) -> Preprocessing:
     """How images are prepared for the network, as far as asked in another way than its own."""
     return Preprocessing(
-        own.image_size if choices.image_size is None else choices.image_size,
-        weights.crop_fraction if choices.crop_fraction is None else choices.crop_fraction,
-        choices.interpolation or weights.interpolation,  # type: ignore[arg-type] # checked there
+        own.image_size if changes.image_size is None else changes.image_size,
+        weights.crop_fraction if changes.crop_fraction is None else changes.crop_fraction,
+        changes.interpolation or weights.interpolation,  # type: ignore[arg-type] # checked there
         weights.mean,
         weights.std,
     )
 
 
-def _images(flags: Mapping[str, Any], prepared: Preprocessing, choices: Choices) -> ImageData:
+def _images(flags: Mapping[str, Any], prepared: Preprocessing, changes: Changes) -> ImageData:
     return ImageData(
         **flags,
-        image_size=choices.image_size,
+        image_size=changes.image_size,
         preprocessing=prepared,
-        batch_size=choices.batch_size,
-        num_workers=choices.num_workers,
+        batch_size=changes.batch_size,
+        num_workers=changes.num_workers,
     )
 
 

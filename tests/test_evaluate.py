@@ -79,7 +79,9 @@ def test_one_bad_run_leaves_the_others_and_the_status(
 ) -> None:
     assert run(trained, trained.with_name("nothing_here.ckpt")) == 1
     assert len(rows(trained)) == 1
-    assert "nothing_here.ckpt: no such file or folder" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "nothing_here.ckpt: no such file or folder; the others go on" in error
+    assert error.startswith("failed: ")
 
 
 def test_another_checkpoint_of_a_run_has_rows_of_its_own(trained: Path) -> None:
@@ -152,6 +154,7 @@ def test_released_weights_are_evaluated_by_name(real_data: Path, tmp_path: Path)
         (["--split=tests"], "has no split tests, only train, validation, test"),
         (["--device=cuda:9"], "error: --device cuda:9: is not on this machine"),
         (["--data.name=cifar10"], "has 10 classes, and"),
+        (["--reference_size=0"], "error: --reference_size 0: must be at least 32 pixels"),
         (["--image_size=0"], "error: --image_size 0"),
         (["--crop_fraction=0"], "error: --crop_fraction 0.0: must be above 0 and at most 1"),
         (["--interpolation=cubic"], "error: --interpolation 'cubic': must be one of bicubic"),

@@ -72,6 +72,20 @@ def test_imports_point_down_only() -> None:
         assert not above, f"{file} imports {above}"
 
 
+def test_commands_do_not_know_each_other() -> None:
+    package = ROOT / "lit_effnet"
+    commands = {
+        file.stem
+        for file in package.glob("*.py")
+        if 'if __name__ == "__main__":' in file.read_text()
+    }
+    assert {"fit", "evaluate", "explain", "scale", "sweep", "export"} == commands
+    for command in commands:
+        text = (package / f"{command}.py").read_text()
+        imported = set(re.findall(r"(?:from|import) lit_effnet\.(\w+)", text))
+        assert not imported & commands, command
+
+
 def test_make_lists_its_targets() -> None:
     text = subprocess.run(["make"], check=True, cwd=ROOT, capture_output=True, text=True).stdout
     for target in ("fit", "test", "lint", "format", "typecheck", "bench", "results"):

@@ -11,12 +11,14 @@ from safetensors.torch import save_file
 from lit_effnet import evaluate, explain, fit
 from lit_effnet.evaluation.evaluator import View
 from lit_effnet.network.registry import BASELINES, build
+from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
-from lit_effnet.subjects import Choices, _architecture, run_folders, subject
+from lit_effnet.scaling import VARIANTS
+from lit_effnet.subjects import Changes, _architecture, run_folders, subject
 
 from .conftest import TINY
 
-NOTHING = Choices({})
+NOTHING = Changes({})
 
 
 @pytest.mark.parametrize("name", list(BASELINES))
@@ -36,6 +38,18 @@ def test_a_released_baseline_is_known_by_its_names(name: str) -> None:
 )
 def test_torchvisions_names_are_known_too(given: str, name: str) -> None:
     assert _architecture(given, Weights(given), None)[0] == name
+
+
+def test_a_file_is_known_by_its_shapes_where_its_name_tells_nothing(tmp_path: Path) -> None:
+    mnasnet = tmp_path / "semnasnet_100.safetensors"
+    save_file(build("mnasnet_a1", num_classes=9).state_dict(), mnasnet)
+    assert _architecture(str(mnasnet), find(str(mnasnet)), None)[0] == "mnasnet_a1"
+    ours = tmp_path / "best.safetensors"
+    save_file(build("efficientnet", VARIANTS["b1"].scaling, 9).state_dict(), ours)
+    assert _architecture(str(ours), find(str(ours)), None) == (
+        "efficientnet",
+        VARIANTS["b1"].scaling,
+    )
 
 
 def test_what_cannot_be_told_by_the_name_is_asked_for() -> None:
@@ -63,18 +77,18 @@ def test_a_released_network_is_evaluated_in_the_view_that_its_owner_wrote_down(
         },
     }
     (tmp_path / "config.json").write_text(json.dumps(told))
-    choices = Choices({"name": "photos"}, network="mobilenetv3_large")
+    choices = Changes({"name": "photos"}, network="mobilenetv3_large")
     found = subject(str(tmp_path), choices, str(tmp_path / "runs"))
     assert found.own == View(176, 0.9, "bilinear") == View.of(found.data)
     assert found.data.preprocessing.mean == (0.5, 0.5, 0.5)
     assert found.reference.image_size == 64  # the photographs' own size, whatever the network's
-    smaller = subject(str(tmp_path), Choices({"name": "photos"}, 96, network="mobilenetv3_large"))
+    smaller = subject(str(tmp_path), Changes({"name": "photos"}, 96, network="mobilenetv3_large"))
     assert View.of(smaller.data).differences(smaller.own) == ["image_size 96 instead of 176"]
 
 
 def test_images_of_other_classes_are_refused(trained: Path) -> None:
     with pytest.raises(ValueError, match=r"cifar10: has 10 classes, and .* tells 9 apart"):
-        subject(str(trained), Choices({"name": "cifar10"}))
+        subject(str(trained), Changes({"name": "cifar10"}))
 
 
 def test_the_corrupted_size_is_that_of_resolution_1(tmp_path: Path) -> None:
@@ -82,6 +96,51 @@ def test_the_corrupted_size_is_that_of_resolution_1(tmp_path: Path) -> None:
     fit.main([*larger, "--trainer.max_epochs=1"])
     found = subject(str(tmp_path / "photos" / "larger"), NOTHING)
     assert (found.own.image_size, found.reference.image_size) == (48, 32)
+
+
+def test_arms_from_weights_of_other_sizes_are_corrupted_at_one_size(tmp_path: Path) -> None:
+    place = [f"--run.root={tmp_path}", "--trainer.max_epochs=1", "--run.noise=[0.1]"]
+    sized = [flag for flag in TINY if "image_size" not in flag]
+    fit.main([*sized, *place, "--data.image_size=32", "--run.id=small"])
+    fit.main([*sized, *place, "--data.image_size=48", "--run.id=large"])
+    made = {}
+    for name in ("small", "large"):
+        weights = f"--weights.name={tmp_path / 'photos' / name}"
+        fit.main([*sized, *place, weights, "--recipe.name=linear_probe", f"--run.id=on_{name}"])
+        folder = tmp_path / "photos" / f"on_{name}"
+        found = subject(str(folder), NOTHING)
+        assert found.reference.image_size == 64  # the photographs' own
+        lines = (folder / "evaluations.jsonl").read_text().splitlines()
+        made[name] = [json.loads(line)["made_at_px"] for line in lines]
+    assert made == {"small": [64, 64], "large": [64, 64]}
+
+
+def test_the_images_of_a_run_are_at_another_place(trained: Path) -> None:
+    with pytest.raises(ValueError, match="path nowhere: is for a copy of a named data set"):
+        subject(str(trained), Changes({"path": "nowhere"}))  # photos need none
+
+
+def test_classes_that_are_called_otherwise_are_told(trained: Path, own_images: Path) -> None:
+    for index in range(6):
+        (own_images / f"class{index}").mkdir()
+        shutil.copy(own_images / "cat" / "00.jpg", own_images / f"class{index}" / "0.jpg")
+        shutil.copy(own_images / "cat" / "01.jpg", own_images / f"class{index}" / "1.jpg")
+    with pytest.warns(UserWarning, match="number 0 is 'cat' there and 'astronaut' in the run's"):
+        subject(str(trained), Changes({"name": str(own_images)}))
+
+
+def test_released_weights_keep_their_rows_in_one_folder(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    file = tmp_path / "mobilenetv3_large_100.safetensors"
+    save_file(build("mobilenetv3_large", num_classes=9).state_dict(), file)
+    images = ["--data.name=photos", "--image_size=32", f"--root={tmp_path}"]
+    for name in (str(file), None):
+        folders = list((tmp_path / "released").glob("*")) if name is None else [name]
+        with pytest.raises(SystemExit) as end:
+            evaluate.main([str(folders[0]), *images])
+        assert end.value.code == 0
+    (folder,) = (tmp_path / "released").glob("*")
+    assert len((folder / "evaluations.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_group_is_its_trained_runs_and_an_arm_its_first_repeat(trained: Path) -> None:

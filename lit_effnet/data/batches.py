@@ -11,13 +11,12 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from lit_effnet.data.decoding import BadImageError, decode
+from lit_effnet.data.pixels import Rgb
 from lit_effnet.data.rows import encoded
 from lit_effnet.data.sources import ImageSet
 
 # Threads pay for whole photographs, not for a loader of small images beside the training.
 cv2.setNumThreads(1)
-
-Rgb = NDArray[np.uint8]  # [H, W, 3]
 
 
 class Transform(Protocol):

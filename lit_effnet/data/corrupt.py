@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lit_effnet.data.corruptions.corruption import Corruption, Rgb
+from lit_effnet.data.corruptions.corruption import Corruption
+from lit_effnet.data.pixels import Rgb
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.transforms import Evaluation
 

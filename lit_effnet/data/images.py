@@ -107,10 +107,14 @@ class ImageData(LightningDataModule):
                 f"path {path}: is for a copy of a named data set, and name is {name!r}; give that "
                 "name, or the folder as name"
             )
-        usual = self.entry.image_size if self.entry else USUAL_IMAGE_SIZE
-        self.preprocessing = preprocessing or Preprocessing(
-            usual, self.entry.crop_fraction if self.entry else USUAL_CROP_FRACTION
+        self._usual = (
+            (self.entry.image_size, self.entry.crop_fraction)
+            if self.entry
+            else (USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION)
         )
+        usual = self._usual[0]
+        self.preprocessing = preprocessing or Preprocessing(*self._usual)
+        self.reference_size = usual if image_size is None else image_size
         base = self.preprocessing.image_size or usual if image_size is None else image_size
         if not isinstance(resolution, int | float):
             resolution = resolution(round(base), self.num_classes)
@@ -225,9 +229,11 @@ class ImageData(LightningDataModule):
 
     @property
     def reference(self) -> Preprocessing:
-        """The data set's own view at resolution 1, in which images are corrupted."""
-        crop = self.entry.crop_fraction if self.entry else USUAL_CROP_FRACTION
-        return Preprocessing(self.base_image_size, crop)
+        """The data set's own view, in which images are corrupted, whatever weights want.
+
+        Its size is the one that is asked for at resolution 1, else the data set's usual one.
+        """
+        return Preprocessing(self.reference_size, self._usual[1])
 
     def prepare(self, split: str) -> int:
         """Load a split, and give its number of images.

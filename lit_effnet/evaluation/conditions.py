@@ -119,7 +119,7 @@ def _of_word(word: str, choices: Choices) -> Iterator[Condition]:
     if level and name in CLASSES:
         yield _at_level(word, name, level, choices)
         return
-    if name == "noise":
+    if name == "noise":  # more than the benchmark's family of that name
         yield from (choices.level(GaussianNoise(sigma)) for sigma in choices.sigmas)
         names: Sequence[str] = ("shot_noise", "impulse_noise", "speckle_noise")
     elif name in families:
@@ -142,19 +142,28 @@ def _at_level(word: str, name: str, level: str, choices: Choices) -> Condition:
         if int(level) not in SEVERITIES:
             raise ValueError(f"conditions {word!r}: a severity must be from 1 to 5")
         return choices.severity(name, int(level))
-    wanted = [field.name for field in fields(CLASSES[name])]
+    kinds = {field.name: field.type for field in fields(CLASSES[name])}
+    photographs = kinds.pop("folder", None)  # frost's, which `frost_images` names
+    form = ":".join(f"{key}=NUMBER" for key in kinds)
+    wrong = f"conditions {word!r}: a level must be a severity from 1 to 5, or {form}"
+    parts = [part.split("=") for part in level.split(":")]
+    if sorted(part[0] for part in parts) != sorted(kinds) or {len(part) for part in parts} != {2}:
+        raise ValueError(wrong)
+    given: dict[str, Any] = {}
+    for key, text in parts:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(wrong) from None
+        # What must be whole says so itself where it is not.
+        whole = kinds[key] is int and number.is_integer()
+        given[key] = bool(number) if kinds[key] is bool else int(number) if whole else number
+    if photographs is not None:
+        given["folder"] = getattr(choices.severity(name, 1).corruption, "folder", None)
     try:
-        given = {key: float(value) for key, value in (part.split("=") for part in level.split(":"))}
-        if sorted(given) != sorted(wanted):
-            raise ValueError
-        made = CLASSES[name](**given)
-    except (TypeError, ValueError) as error:
-        form = ":".join(f"{key}=NUMBER" for key in wanted)
-        reason = f" ({error})" if "must" in str(error) else ""
-        raise ValueError(
-            f"conditions {word!r}: a level must be a severity from 1 to 5, or {form}{reason}"
-        ) from error
-    return choices.level(made)
+        return choices.level(CLASSES[name](**given))
+    except ValueError as error:
+        raise ValueError(f"{wrong} ({error})") from error
 
 
 def _accepted() -> str:

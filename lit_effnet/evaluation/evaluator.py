@@ -15,6 +15,8 @@ from lit_effnet.evaluation.conditions import CLEAN, Condition
 from lit_effnet.evaluation.recalibration import recalibrated
 from lit_effnet.evaluation.scoring import score
 
+TRAINED = "trained"  # batch norm's statistics are those of the training
+
 
 @dataclass(frozen=True)
 class View:
@@ -93,7 +95,7 @@ class Evaluator:
             "weights": self.weights,
             **asdict(view),
             "not_own": view.differences(self.own),
-            "batch_norm": "recalibrated" if self.recalibrate else "trained",
+            "batch_norm": self._batch_norm,
         }
 
     def id(self, condition: Condition) -> str:
@@ -131,6 +133,12 @@ class Evaluator:
             **scores,
             "evaluated": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
+
+    @property
+    def _batch_norm(self) -> str:
+        if not self.recalibrate:
+            return TRAINED
+        return f"recalibrated on batches of {self.data.batch_size}"
 
     @property
     def _reference(self) -> Preprocessing:

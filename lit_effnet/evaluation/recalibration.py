@@ -30,15 +30,16 @@ def recalibrated(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a mean over all batches
         norm.train()
-    device, used = next(copied.parameters()).device, 0
+    device, seen = next(copied.parameters()).device, 0
     with torch.inference_mode():
         for pixels, _ in batches:
             if len(pixels) > 1:  # one image says nothing of how images vary
+                seen += len(pixels)
+                for norm in norms:
+                    norm.momentum = len(pixels) / seen  # a mean over images
                 copied(pixels.to(device))
-                used += 1
-    if not used:
+    if not seen:
         raise ValueError("recalibrate: needs at least two images in a batch")
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -25,6 +25,9 @@ def score(
         batches: Images and labels `int64 [N]`.
         num_classes: Number of classes.
         seen: Is told the number of images of each batch, for a progress bar.
+
+    Raises:
+        ValueError: logits that are no finite numbers.
     """
     device = next(network.parameters()).device
     metrics = classification_metrics(num_classes).to(device)
@@ -33,7 +36,11 @@ def score(
     try:
         with torch.inference_mode():
             for pixels, labels in batches:
-                metrics.update(network(pixels.to(device)).float(), labels.to(device))
+                logits = network(pixels.to(device)).float()
+                if not logits.isfinite().all():
+                    raise ValueError("the network's logits are not finite: it has diverged")
+                # Probabilities: logits that happen to lie between 0 and 1 would be taken for some.
+                metrics.update(logits.softmax(1), labels.to(device))
                 images += len(labels)
                 seen(len(labels))
     finally:

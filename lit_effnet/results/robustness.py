@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+Row = Mapping[str, Any]  # of evaluations.jsonl
+
 SEVERITIES = 5
 
 # AlexNet's error of each corruption, averaged over its five severities, on the released ImageNet-C
@@ -31,6 +33,7 @@ ALEXNET_ERRORS = {
     "pixelate": 0.717840,
     "jpeg_compression": 0.606500,
 }
+ALEXNET_IMAGE_SIZE = 224  # pixels, at which ImageNet-C was made
 BENCHMARK = tuple(ALEXNET_ERRORS)  # the 15 corruptions; others are not of the mean
 
 
@@ -49,18 +52,41 @@ class MeanCorruptionError:
     missing: tuple[str, ...]
 
 
-def corruption_errors(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+# What two networks' rows have in common when they are on the same corrupted images.
+SHARED = ("made_at", "made_at_px", "severities", "split", "data_fingerprint", "batch_norm")
+
+
+def same_images(rows: Sequence[Row], wanted: Row) -> list[Row]:
+    """The rows on the corrupted images of `wanted`, of the newest weights in their own view."""
+    found = [
+        row
+        for row in rows
+        if row.get("id") is not None
+        and all(row[key] == wanted[key] for key in SHARED)
+        and not row["not_own"]
+    ]
+    return [row for row in found if row["weights"] == found[-1]["weights"]]
+
+
+def corruption_errors(rows: Sequence[Row]) -> dict[str, float]:
     """Top-1 error of each corruption, averaged over its five severities.
 
     A corruption of which a severity is missing has none.
 
     Args:
         rows: Of one network on one split, made in one way.
+
+    Raises:
+        ValueError: two rows for one severity of a corruption.
     """
     by_severity: dict[str, dict[int, float]] = {}
     for row in rows:
-        if row["severity"] is not None:
-            by_severity.setdefault(row["condition"], {})[row["severity"]] = 1 - row["top1"]
+        if row["severity"] is None:
+            continue
+        errors = by_severity.setdefault(row["condition"], {})
+        if row["severity"] in errors:
+            raise ValueError(f"rows: {row['condition']} has severity {row['severity']} twice")
+        errors[row["severity"]] = 1 - row["top1"]
     return {
         name: mean(errors.values())
         for name, errors in by_severity.items()
@@ -78,13 +104,12 @@ def mean_corruption_error(
     Args:
         errors: By corruption; those beyond the 15 are left out.
         reference: Name of the network whose errors each is divided by; null for the plain mean.
-        reference_errors: Its errors by corruption.
+        reference_errors: Its errors by corruption; one of 0 divides nothing, and is left out.
     """
-    known = BENCHMARK if reference_errors is None else reference_errors
-    used = [name for name in BENCHMARK if name in errors and name in known]
+    known = dict.fromkeys(BENCHMARK, 1.0) if reference_errors is None else reference_errors
+    used = [name for name in BENCHMARK if name in errors and known.get(name)]
     if not used:
         return None
-    divisors = dict.fromkeys(used, 1.0) if reference_errors is None else reference_errors
-    value = mean(errors[name] / divisors[name] for name in used)
+    value = mean(errors[name] / known[name] for name in used)
     missing = tuple(name for name in BENCHMARK if name not in used)
     return MeanCorruptionError(value, reference, missing)

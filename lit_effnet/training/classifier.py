@@ -144,7 +144,7 @@ class LitClassifier(LightningModule):
     def _evaluate(self, batch: Batch, metrics: MetricCollection, loss_name: str) -> None:
         images, labels = batch
         logits = self(images).float()
-        metrics.update(logits, labels)
+        metrics.update(logits.softmax(1), labels)  # logits in [0, 1] would be taken for it
         self.log(loss_name, F.cross_entropy(logits, labels), batch_size=len(labels), sync_dist=True)
         self.log_dict(metrics, batch_size=len(labels))
 

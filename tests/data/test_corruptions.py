@@ -257,18 +257,20 @@ def test_what_cannot_be_made_is_refused_with_what_can(change: dict, message: str
 
 def test_photographs_of_frost_that_do_not_serve_are_refused(frost: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"^folder .*: must hold .*; missing: frost1.png, .*5.jpg$"
+        ValueError, match=r"^frost_images .*: must hold .*; missing: frost1.png, .*5.jpg$"
     ):
         weather.Frost(1, 1, 1, str(tmp_path))
     first_file = SimpleNamespace(integers=lambda *_: 0)
     with pytest.raises(
         ValueError,
-        match=r"^folder .*: frost1.png must be larger than the image, 80 x 100 pixels at zoom 0.2 for 90 x 32$",
+        match=r"^frost_images .*: frost1.png must be larger than the image, 80 x 100 pixels at zoom 0.2 for 90 x 32$",
     ):
         make("frost", 1, "cifar", frost)(photograph(0, 90, 32), first_file)
     for file in weather.FROST_IMAGES:
         (tmp_path / file).write_text("no image")
     unreadable = make("frost", 1, "cifar", tmp_path)
-    with pytest.raises(ValueError, match=r"^folder .*: frost1.png must be an image$") as refused:
+    with pytest.raises(
+        ValueError, match=r"^frost_images .*: frost1.png must be an image$"
+    ) as refused:
         unreadable(photograph(0, 32, 32), first_file)
     assert "\n" not in str(refused.value)

@@ -1,8 +1,9 @@
 """Conditions by name, family and level."""
 
+import numpy as np
 import pytest
 
-from lit_effnet.data.corruptions.families import CORRUPTIONS
+from lit_effnet.data.corruptions.families import CLASSES, CORRUPTIONS
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.evaluation.conditions import Choices, Condition, named
 
@@ -53,6 +54,18 @@ def test_a_severity_has_the_constants_that_were_chosen() -> None:
     assert condition == Condition(GaussianNoise(0.12), 3, "tiny", "reference")
 
 
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "frost"])
+def test_every_corruption_takes_a_level_of_its_own(name: str) -> None:
+    (severe,) = named(f"{name}:2", TINY)
+    level = ":".join(f"{key}={float(value)}" for key, value in severe.parameters.items())
+    (made,) = named(f"{name}:{level}", TINY)
+    assert made.corruption == severe.corruption
+    assert made.severity is None
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    one, other = (c.corruption(image, np.random.default_rng(1)) for c in (made, severe))
+    assert np.array_equal(one, other)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -71,6 +84,8 @@ def test_a_severity_has_the_constants_that_were_chosen() -> None:
             "gaussian_noise:sigma=-1",
             r"or sigma=NUMBER \(sigma -1.0: must be a number of at least 0",
         ),
+        ("jpeg_compression:quality=50.5", r"quality 50.5: must be a whole number from 1 to 100"),
+        ("spatter:mean=1", r"or mean=NUMBER:deviation=NUMBER"),
         ("gaussian_noise:level=1", r"a level must be a severity from 1 to 5, or sigma=NUMBER"),
         (" , ", r"conditions ' , ': must name one at least: clean, noise, corruptions"),
     ],

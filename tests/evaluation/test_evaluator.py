@@ -85,12 +85,26 @@ def test_at_another_size_it_compares_with_clean_images_that_passed_the_reference
         {"recalibrate": True},
         {"own": View(64, 1.0, "bicubic")},
         {"reference": Preprocessing(40, 1.0)},
+        {"data": ImageData("photos", image_size=64, batch_size=64, num_workers=0)},
+        {"data": ImageData("photos", image_size=48, preprocessing=Preprocessing(48, 0.9))},
+        {
+            "data": ImageData(
+                "photos", image_size=48, preprocessing=Preprocessing(48, 1.0, "bilinear")
+            )
+        },
     ],
 )
 def test_what_changes_the_numbers_changes_the_id(
     evaluator: Evaluator, change: dict[str, object]
 ) -> None:
     assert replace(evaluator, **change).id(noise(0.1)) != evaluator.id(noise(0.1))
+
+
+def test_the_size_of_batches_is_told_where_it_changes_the_numbers(evaluator: Evaluator) -> None:
+    other = replace(evaluator, data=ImageData("photos", image_size=48, batch_size=32))
+    assert other.id(noise(0.1)) == evaluator.id(noise(0.1))
+    told = replace(evaluator, recalibrate=True).id(noise(0.1))
+    assert replace(other, recalibrate=True).id(noise(0.1)) != told
 
 
 def test_levels_severities_and_places_have_ids_of_their_own(evaluator: Evaluator) -> None:
@@ -102,5 +116,6 @@ def test_levels_severities_and_places_have_ids_of_their_own(evaluator: Evaluator
 def test_recalibration_is_told_and_helps_against_noise(evaluator: Evaluator) -> None:
     told = replace(evaluator, recalibrate=True)
     trained, recalibrated = evaluator.row(noise(0.3)), told.row(noise(0.3))
-    assert (trained["batch_norm"], recalibrated["batch_norm"]) == ("trained", "recalibrated")
+    assert trained["batch_norm"] == "trained"
+    assert recalibrated["batch_norm"] == "recalibrated on batches of 64"
     assert recalibrated["top1"] > trained["top1"] + 0.05

@@ -11,12 +11,15 @@ from lit_effnet.scaling import Scaling
 
 def test_the_first_norm_has_the_mean_statistics_of_the_batches() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
-    batches = [(torch.randn(8, 3, 5, 5) * 3 + 1, torch.zeros(8)) for _ in range(3)]
+    sizes = (8, 8, 2)  # the last one is smaller, and counts less
+    batches = [(torch.randn(n, 3, 5, 5) * 3 + n, torch.zeros(n)) for n in sizes]
     with torch.no_grad():
         outputs = [network[0](pixels).transpose(0, 1).flatten(1) for pixels, _ in batches]
     found = recalibrated(network, batches)[1]
-    assert torch.allclose(found.running_mean, sum(o.mean(1) for o in outputs) / 3, atol=1e-5)
-    assert torch.allclose(found.running_var, sum(o.var(1) for o in outputs) / 3, atol=1e-4)
+    means = sum(n * o.mean(1) for n, o in zip(sizes, outputs, strict=True)) / 18
+    variances = sum(n * o.var(1) for n, o in zip(sizes, outputs, strict=True)) / 18
+    assert torch.allclose(found.running_mean, means, atol=1e-5)
+    assert torch.allclose(found.running_var, variances, atol=1e-4)
     assert torch.equal(network[1].running_mean, torch.zeros(4))
 
 

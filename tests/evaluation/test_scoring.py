@@ -39,3 +39,28 @@ def test_scores_are_those_of_the_definitions() -> None:
     assert row["calibration_error"] == pytest.approx(float(error), abs=1e-6)
     assert (row["images"], row["device"]) == (40, "cpu")
     assert network.training
+
+
+def test_logits_between_0_and_1_are_not_taken_for_probabilities() -> None:
+    logits, labels = torch.rand(20, 3, 3, 3), torch.randint(3, (20,))
+    row = score(Fixed(), [(logits[:19], labels[:19]), (logits[19:], labels[19:])], 3)
+    confidence, guess = logits[:, 0, 0].softmax(1).max(1)
+    assert confidence.max() < 0.6  # so that all are in few bins, and far from what logits say
+    gap = sum(
+        ((confidence > low / 15) & (confidence <= (low + 1) / 15)).float().mean()
+        * abs(
+            (guess == labels)[(confidence > low / 15) & (confidence <= (low + 1) / 15)]
+            .float()
+            .mean()
+            - confidence[(confidence > low / 15) & (confidence <= (low + 1) / 15)].mean()
+        )
+        for low in range(15)
+        if ((confidence > low / 15) & (confidence <= (low + 1) / 15)).any()
+    )
+    assert row["calibration_error"] == pytest.approx(float(gap), abs=1e-6)
+
+
+def test_a_network_that_has_diverged_gives_no_row() -> None:
+    logits = torch.full((4, 3, 8, 8), float("nan"))
+    with pytest.raises(ValueError, match="the network's logits are not finite: it has diverged"):
+        score(Fixed(), [(logits, torch.zeros(4, dtype=torch.int64))], 8)

@@ -7,6 +7,7 @@ from lit_effnet.results.robustness import (
     BENCHMARK,
     corruption_errors,
     mean_corruption_error,
+    same_images,
 )
 
 
@@ -38,6 +39,37 @@ def test_the_reference_relative_to_itself_is_one() -> None:
     found = mean_corruption_error(ALEXNET_ERRORS, "AlexNet", ALEXNET_ERRORS)
     assert found.value == pytest.approx(1)
     assert mean_corruption_error(ALEXNET_ERRORS).value == pytest.approx(0.788, abs=0.001)
+
+
+def test_a_severity_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="rows: fog has severity 1 twice"):
+        corruption_errors([*rows(("fog",)), *rows(("fog",))])
+
+
+def test_a_reference_that_makes_no_error_divides_nothing() -> None:
+    errors = dict.fromkeys(BENCHMARK, 0.5)
+    found = mean_corruption_error(errors, "it", {**errors, "fog": 0.0})
+    assert (found.value, found.missing) == (pytest.approx(1), ("fog",))
+
+
+def test_only_rows_on_the_same_images_by_the_newest_weights_are_a_reference() -> None:
+    wanted = {
+        "made_at": "reference",
+        "made_at_px": 64,
+        "severities": "tiny",
+        "split": "validation",
+        "data_fingerprint": "a",
+        "batch_norm": "trained",
+    }
+    row = {**wanted, "id": "1", "not_own": [], "weights": "new"}
+    others = [
+        *({**row, key: "another"} for key in wanted),
+        {**row, "not_own": ["image_size 32 instead of 64"]},
+        {"condition": "gaussian_noise", "sigma": 0.1},  # of a run from before rows had ids
+    ]
+    old = {**row, "weights": "old"}
+    assert same_images([old, *others, row], wanted) == [row]
+    assert same_images(others, wanted) == []
 
 
 def test_it_is_over_fifteen_and_what_is_missing_is_named() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.filters import gaussian
 
-from lit_effnet.data.corruptions.corruption import Corruption, Rgb, limits, to_bytes
+from lit_effnet.data.corruptions.corruption import Corruption, limits, to_bytes
+from lit_effnet.data.pixels import Rgb
 
 
 @dataclass(frozen=True)

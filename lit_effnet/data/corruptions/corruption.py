@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-Rgb = NDArray[np.uint8]  # [H, W, 3]
+from lit_effnet.data.pixels import Rgb
 
 
 @dataclass(frozen=True)

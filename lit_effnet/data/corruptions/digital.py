@@ -12,7 +12,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 from skimage.color import hsv2rgb, rgb2hsv
 
-from lit_effnet.data.corruptions.corruption import Corruption, Rgb, limits, to_bytes
+from lit_effnet.data.corruptions.corruption import Corruption, limits, to_bytes
+from lit_effnet.data.pixels import Rgb
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from lit_effnet.data.corruptions.corruption import Corruption, Rgb, limits, to_bytes
+from lit_effnet.data.corruptions.corruption import Corruption, limits, to_bytes
+from lit_effnet.data.pixels import Rgb
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_effnet.data.corruptions.blur import gaussian_smoothed
-from lit_effnet.data.corruptions.corruption import Corruption, Rgb, limits, to_bytes
+from lit_effnet.data.corruptions.corruption import Corruption, limits, to_bytes
+from lit_effnet.data.pixels import Rgb
 
 
 @dataclass(frozen=True)

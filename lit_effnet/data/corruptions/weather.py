@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from skimage.color import hsv2rgb, rgb2hsv
 
 from lit_effnet.data.corruptions.blur import magnified, motion_blurred
-from lit_effnet.data.corruptions.corruption import Corruption, Rgb, limits, to_bytes
+from lit_effnet.data.corruptions.corruption import Corruption, limits, to_bytes
+from lit_effnet.data.pixels import Rgb
 
 FROST_IMAGES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 
@@ -82,7 +83,7 @@ class Frost(Corruption):
         missing = [file for file in FROST_IMAGES if not (Path(self.folder) / file).is_file()]
         if missing:
             raise ValueError(
-                f"folder {self.folder}: must hold the photographs of ImageNet-C's frost; "
+                f"frost_images {self.folder}: must hold the photographs of ImageNet-C's frost; "
                 f"missing: {', '.join(missing)}"
             )
 
@@ -94,7 +95,7 @@ class Frost(Corruption):
         tall, wide = photograph.shape[:2]
         if tall <= height or wide <= width:
             raise ValueError(
-                f"folder {self.folder}: {path.name} must be larger than the image, "
+                f"frost_images {self.folder}: {path.name} must be larger than the image, "
                 f"{tall} x {wide} pixels at zoom {self.zoom:g} for {height} x {width}"
             )
         top, left = generator.integers(tall - height), generator.integers(wide - width)
@@ -107,7 +108,7 @@ class Frost(Corruption):
 def _photograph(path: Path, zoom: float) -> Rgb:
     photograph = cv2.imread(str(path))
     if photograph is None:
-        raise ValueError(f"folder {path.parent}: {path.name} must be an image")
+        raise ValueError(f"frost_images {path.parent}: {path.name} must be an image")
     if zoom != 1:
         photograph = cv2.resize(photograph, (0, 0), fx=zoom, fy=zoom)
     return np.asarray(photograph[..., ::-1], np.uint8)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
 from textwrap import fill
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -11,11 +12,12 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lit_effnet.data.corruptions.corruption import Rgb
+from lit_effnet.data.pixels import Rgb
 from lit_effnet.evaluation.explain.features import FeatureMaps
 
 CELL, GAP = 1.7, 0.13  # inches of a map, and beside the lines under it
 FEATURE_COLOURS = "viridis"
+PLAIN: dict[str, Any] = {"parse_math": False}  # a file's name may hold two dollar signs
 # Turbo without its dark ends, which look alike over an image.
 MAP_COLOURS = LinearSegmentedColormap.from_list(
     "blue to red", matplotlib.colormaps["turbo"](np.linspace(0.12, 0.9, 64))
@@ -56,7 +58,9 @@ def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> 
     width = LEFT + CELL * (1 + len(columns))
     height = header + footer + CELL * len(rows) + gap * (len(rows) - 1)
     figure = Figure(figsize=(width, height), dpi=150)
-    figure.text(0.5, 0.07 / height, fill(note, round(14 * width)), ha="center", fontsize=6.5)
+    figure.text(
+        *(0.5, 0.07 / height), fill(note, round(14 * width)), ha="center", fontsize=6.5, **PLAIN
+    )
     cells = figure.subplots(
         len(rows),
         1 + len(columns),
@@ -76,14 +80,16 @@ def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> 
         axes.spines[:].set_visible(False)
     for index, name in enumerate(rows):
         cells[index, 0].imshow(columns[0].views[index])
-        cells[index, 0].set_ylabel(_wrapped(name), rotation=0, ha="right", va="center", fontsize=8)
+        cells[index, 0].set_ylabel(
+            _wrapped(name), rotation=0, ha="right", va="center", fontsize=8, **PLAIN
+        )
         for axes, column in zip(cells[index, 1:], columns, strict=True):
             axes.imshow(column.views[index])
             axes.imshow(column.maps[index], cmap=MAP_COLOURS, alpha=0.5, vmin=0, vmax=1)
-            axes.set_xlabel(column.captions[index], fontsize=7, labelpad=2)
+            axes.set_xlabel(column.captions[index], fontsize=7, labelpad=2, **PLAIN)
     cells[0, 0].set_title("image", fontsize=8)
     for axes, title in zip(cells[0, 1:], titles, strict=True):
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title, fontsize=8, **PLAIN)
     return figure
 
 
@@ -102,7 +108,7 @@ def feature_grid(
     left, right = 1.45, 0.08
     width, height = left + right + CELL * 0.62 * (count + 1.15), 0.5 + CELL * 0.66 * len(stages)
     figure = Figure(figsize=(width, height), dpi=150)
-    figure.suptitle(title, fontsize=9, y=1 - 0.1 / height, va="top")
+    figure.suptitle(title, fontsize=9, y=1 - 0.1 / height, va="top", **PLAIN)
     cells = figure.subplots(
         len(stages),
         count + 1,
@@ -128,20 +134,14 @@ def feature_grid(
     return figure
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write PNG and SVG.
-
-    Args:
-        figure: What is written.
-        stem: The files' path without their endings.
-
-    Raises:
-        OSError: they cannot be written.
-    """
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    files = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
-    for file in files:
-        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+def rendered(figure: Figure) -> dict[str, bytes]:
+    """The figure's PNG and SVG files by their endings; the same for the same figure."""
+    files = {}
+    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet"}):
+        for kind, metadata in (("png", None), ("svg", {"Date": None})):
+            content = BytesIO()
+            figure.savefig(content, format=kind, metadata=metadata)
+            files[kind] = content.getvalue()
     return files
 
 

@@ -134,13 +134,16 @@ def explaining(
     layer: nn.Module | None = None,
     size: int | None = None,
 ) -> Iterator[Explainer]:
-    """An explainer, and the network as it was afterwards: its mode, its weights, without hooks.
+    """An explainer, and the network as it was afterwards: modes, weights, gradients, no hooks.
 
     Raises:
         ValueError: an unknown method, or a network that is none of the suite's.
     """
     modes = {module: module.training for module in network.modules()}
-    trained = {parameter: parameter.requires_grad for parameter in network.parameters()}
+    trained = {p: (p.requires_grad, p.grad) for p in network.parameters()}
+    # One method replaces the layer while it works, and hangs hooks of its own.
+    hooks = {module: set(module._forward_hooks) for module in network.modules()}
+    parts = [(parent, dict(parent.named_children())) for parent in network.modules()]
     explainer = None
     try:
         for parameter in network.parameters():
@@ -150,8 +153,16 @@ def explaining(
     finally:
         if explainer is not None:
             explainer.kept.release()
-        for parameter, requires in trained.items():
+        for parent, children in parts:
+            for name, child in children.items():
+                if getattr(parent, name) is not child:
+                    setattr(parent, name, child)
+        for module, before in hooks.items():
+            for key in set(module._forward_hooks) - before:
+                del module._forward_hooks[key]
+        for parameter, (requires, gradient) in trained.items():
             parameter.requires_grad_(requires)
+            parameter.grad = gradient
         for module, training in modes.items():
             module.training = training
 

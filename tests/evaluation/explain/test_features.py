@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lit_effnet.evaluation.explain.features import feature_maps
-from lit_effnet.evaluation.explain.figures import Column, feature_grid, map_grid, save
+from lit_effnet.evaluation.explain.figures import Column, feature_grid, map_grid, rendered
 
 from .test_maps import IMAGES, network_named
 
@@ -57,7 +57,7 @@ def test_the_mode_stays() -> None:
     assert all(module.training for module in network.modules())
 
 
-def test_figures_are_objects_and_are_written_as_png_and_svg(tmp_path) -> None:
+def test_figures_are_objects_and_give_the_same_png_and_svg_each_time() -> None:
     stages = feature_maps(network_named(), IMAGES)
     features = feature_grid("an arm", VIEW, stages, image=1, count=4)
     assert len(features.axes) == len(stages) * 5
@@ -65,13 +65,16 @@ def test_figures_are_objects_and_are_written_as_png_and_svg(tmp_path) -> None:
     columns = [Column(f"arm {i}", [VIEW, VIEW], maps, ["cat 90 %", "dog 3 %"]) for i in range(3)]
     grid = map_grid(["first", "second"], columns, "what it shows")
     assert len(grid.axes) == 2 * 4
-    files = save(grid, tmp_path / "new" / "maps")
-    assert [file.name for file in files] == ["maps.png", "maps.svg"]
-    assert files[0].read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in files[1].read_text()
-    first = files[1].read_bytes()
-    save(map_grid(["first", "second"], columns, "what it shows"), tmp_path / "new" / "maps")
-    assert len(files[1].read_bytes()) == len(first)
+    files = rendered(grid)
+    assert list(files) == ["png", "svg"]
+    assert files["png"].startswith(b"\x89PNG")
+    assert b"<svg" in files["svg"]
+    assert rendered(map_grid(["first", "second"], columns, "what it shows")) == files
+
+
+def test_names_are_shown_as_they_are() -> None:
+    column = Column("a$^$b", [VIEW], np.zeros((1, 32, 32), np.float32), ["$x_$ 3 %"])
+    assert rendered(map_grid(["one $^$ two"], [column], "$ $ $"))["png"]
 
 
 def test_titles_and_names_stay_in_their_cells() -> None:

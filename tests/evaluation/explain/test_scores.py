@@ -32,7 +32,8 @@ def literal(network: nn.Module, image: torch.Tensor, saliency: np.ndarray, label
     side = image.shape[-1]
     start, finish = image.clone(), torch.zeros_like(image)
     if mode == "insertion":
-        start, finish = gaussian_blur(image, [11, 11], [5.0, 5.0]), image.clone()
+        sigma = 5 * side / 224  # RISE's 5 pixels at 224
+        start, finish = gaussian_blur(image, [3, 3], [sigma, sigma]), image.clone()
     order = np.argsort(-saliency.reshape(-1), kind="stable")
     scores = []
     for step in range(side + 1):
@@ -87,10 +88,10 @@ def test_randomisation_goes_from_the_classifier_to_the_stem_and_leaves_the_netwo
     found = randomisation(network, IMAGES, CLASSES)
     assert next(iter(found)) == "classifier"
     assert list(found)[-1] in ("stem", "conv_stem")
-    assert all(np.all(np.abs(values) <= 1) for values in found.values())
+    assert all(np.nanmax(np.abs(values)) <= 1 for values in found.values())
     assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
     again = randomisation(network, IMAGES, CLASSES)
-    assert all(np.array_equal(found[part], again[part]) for part in found)
+    assert all(np.array_equal(found[part], again[part], equal_nan=True) for part in found)
 
 
 def test_the_correlation_of_randomisation_is_spearmans() -> None:
@@ -104,9 +105,11 @@ def test_the_correlation_of_randomisation_is_spearmans() -> None:
         class_activation_maps(other, IMAGES, CLASSES),
         strict=True,
     )
-    expected = [spearmanr(a.ravel(), b.ravel()).statistic if np.ptp(b) else 0.0 for a, b in pairs]
-    assert found == pytest.approx(expected, abs=1e-9)
-    assert np.any(found != 0)
+    expected = [
+        spearmanr(a.ravel(), b.ravel()).statistic if np.ptp(b) else np.nan for a, b in pairs
+    ]
+    assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert np.isfinite(found).any()
 
 
 def test_a_method_that_looks_at_the_image_alone_does_not_pass_the_check() -> None:

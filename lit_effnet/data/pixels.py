@@ -1,0 +1,6 @@
+"""What an image is between decoding and the network."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = NDArray[np.uint8]  # [H, W, 3]
