@@ -53,10 +53,10 @@ def make_parser() -> OneLineErrors:
     )
     add(
         "--sigmas",
-        type=list[float] | None,
-        help="Levels of the curve of Gaussian noise, of pixels from 0 to 1.",
+        type=str | None,
+        help="Levels of the curve of Gaussian noise, of pixels from 0 to 1, with commas.",
     )
-    add("--frost_images", type=Path | None, help="Folder of ImageNet-C's frost1.png to frost5.jpg.")
+    add("--frost_images", type=str | None, help="Folder of ImageNet-C's frost1.png to frost5.jpg.")
     add("--recalibrate", type=bool, default=False, help="Batch norm gets the images' statistics.")
     add("--relative_to", type=str | None, help="Run whose errors the mean is relative to.")
     add("--again", type=bool, default=False, help="Evaluate also what has a row, and replace it.")
@@ -98,7 +98,7 @@ def evaluate_all(config: Any) -> bool:
     """
     from rich.console import Console
 
-    from lit_effnet.evaluation_tables import networks_table
+    from lit_effnet.evaluation_tables import networks_tables
     from lit_effnet.subjects import run_folders
 
     if config.relative_to is not None and not Path(config.relative_to).is_dir():
@@ -116,15 +116,17 @@ def evaluate_all(config: Any) -> bool:
             reason = " ".join(str(error).split()) or type(error).__name__
             others = "; the others go on" if len(names) > 1 else ""
             sys.stderr.write(f"failed: {name}: {reason.removeprefix(f'{name}: ')}{others}\n")
-    if len(done) > 1:
-        console.print(networks_table(done), highlight=False)
+    if len(names) > 1:
+        for table in networks_tables(done, console.width):
+            console.print(table, highlight=False)
+        console.print(f"{len(done)} of {len(names)} networks evaluated", highlight=False)
     return len(done) < len(names)
 
 
 def evaluate_one(
     name: str, config: Any, place: tuple[int, int], console: "Console"
-) -> tuple[str, int, list[dict[str, Any]]]:
-    """Evaluate a network and print its table; its title, MACs and rows.
+) -> tuple[str, str, int, list[dict[str, Any]]]:
+    """Evaluate a network and print its table; its arm, name, MACs and rows.
 
     Raises:
         ValueError: the network or its images cannot be had.
@@ -143,7 +145,7 @@ def evaluate_one(
             console.print(table, highlight=False)
     for note in notes(rows, subject, reference):
         console.print(note, style="dim", highlight=False, soft_wrap=True)
-    return f"{subject.arm}\n{name}", subject.record["complexity"]["macs"], rows
+    return subject.arm, name, subject.record["complexity"]["macs"], rows
 
 
 def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condition"]]:
@@ -184,8 +186,8 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     choices = conditions.Choices(
         config.severities or scale_of(round(reference.image_size or 0)),
         config.made_at,
-        config.sigmas or conditions.SIGMAS,
-        config.frost_images,
+        conditions.SIGMAS if config.sigmas is None else conditions.levels(config.sigmas),
+        None if config.frost_images is None else Path(config.frost_images),
     )
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(
@@ -210,19 +212,26 @@ def evaluate(
     """A row for every condition, those that were there already among them."""
     from tqdm import tqdm
 
+    from lit_effnet.training.progress import percent, say
+
     folder = subject.folder
     known = {row.get("id"): row for row in folder.read_evaluations()}
     due = [c for c in conditions if again or evaluator.id(c) not in known]
     if due:
-        total = len(due) * evaluator.images
+        images = evaluator.images
         make_folder(subject)
         which = f"{place[0]}/{place[1]} " if place[1] > 1 else ""
-        with tqdm(total=total, unit=" images", leave=False, disable=None) as bar:
+        old = f", {len(conditions) - len(due)} have a row" if len(due) < len(conditions) else ""
+        say(f"{which}{subject.name}: {len(due)} conditions of {images:,} images each{old}")
+        # Where no bar can move, each condition that is done is a line.
+        with tqdm(total=len(due) * images, unit=" images", leave=False, disable=None) as bar:
             for condition in due:
                 bar.set_description(f"{which}{condition.label}")
                 row = evaluator.row(condition, bar.update)
                 add_row(subject, row)
                 known[row["id"]] = row
+                if bar.disable:
+                    say(f"{condition.label}: top-1 {percent(row['top1'])}, {row['seconds']:.1f} s")
     return [known[evaluator.id(condition)] for condition in conditions]
 
 

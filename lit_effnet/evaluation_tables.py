@@ -5,6 +5,7 @@ from statistics import mean
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from lit_effnet.evaluation.conditions import CLEAN
 from lit_effnet.evaluation.evaluator import TRAINED
@@ -119,36 +120,62 @@ def mean_error(found: MeanCorruptionError) -> str:
     )
 
 
-def networks_table(networks: Sequence[tuple[str, int, Sequence[Row]]]) -> Table:
-    """Top-1 of every network under every condition; severities averaged.
+def networks_tables(
+    networks: Sequence[tuple[str, str, int, Sequence[Row]]], width: int
+) -> Iterator[Table]:
+    """Top-1 of every network under every condition, in as many tables as `width` asks for.
 
     Args:
-        networks: Title, MACs and rows of each.
+        networks: Arm, run, MACs and rows of each.
+        width: Columns of the screen.
     """
-    table = Table("top-1, %", "MACs, M")
-    columns: dict[str, None] = {}
-    cells: list[dict[str, float]] = []
-    for _, _, rows in networks:
-        cells.append(_means(rows))
-        columns.update(dict.fromkeys(cells[-1]))
+    cells = [_means(rows) for *_, rows in networks]
+    columns = list(dict.fromkeys(column for found in cells for column in found))
+    names = Table("", "arm", "network", "MACs, M", title="networks", title_justify="left")
+    for number, (arm, run, macs, _) in enumerate(networks, start=1):
+        names.add_row(f"{number}", arm, Text(run, overflow="fold"), f"{macs / 1e6:,.1f}")
+    yield names
+    used = 4  # the column of numbers
+    some: list[str] = []
+    for column in [*columns, None]:
+        wide = 3 + max(map(len, column.splitlines())) if column else 0
+        if some and (column is None or used + wide > width):
+            yield _part(some, cells)
+            some, used = [], 4
+        if column:
+            some.append(column)
+            used += wide
+
+
+def _part(columns: Sequence[str], cells: Sequence[Mapping[str, float]]) -> Table:
+    table = Table("", title="top-1, %", title_justify="left")
     for column in columns:
-        table.add_column(column, justify="right")
-    for (title, macs, _), found in zip(networks, cells, strict=True):
+        table.add_column(column, justify="right", no_wrap=True)
+    for number, found in enumerate(cells, start=1):
         texts = [percent(found[column]) if column in found else "" for column in columns]
-        table.add_row(title, f"{macs / 1e6:,.1f}", *texts)
+        table.add_row(f"{number}", *texts)
     return table
 
 
 def _means(rows: Sequence[Row]) -> dict[str, float]:
     """Top-1 by what is compared: a level, or a corruption made in one way over its severities."""
-    found: dict[str, float] = {label(row): row["top1"] for row in rows if row["severity"] is None}
+    compared = {row["clean"]: row for row in rows if row["made_at"] == "reference" and row["clean"]}
+    found: dict[str, float] = {}
     groups: dict[tuple[Any, ...], dict[int, float]] = {}
     for row in rows:
-        if row["severity"] is not None:
+        if row["condition"] == CLEAN:
+            if row["made_at"] is None:
+                found[CLEAN] = row["top1"]
+            if row["id"] in compared:  # seen at the reference size, if only because it is its own
+                found[f"{CLEAN}\nat {compared[row['id']]['made_at_px']} px"] = row["top1"]
+        elif row["severity"] is None:
+            found[label(row).replace(":", "\n", 1)] = row["top1"]
+        else:
             key = (row["condition"], row["severities"], row["made_at"], row["made_at_px"])
             groups.setdefault(key, {})[row["severity"]] = row["top1"]
     for (name, severities, made_at, pixels), by_severity in groups.items():
-        levels = "1-5" if len(by_severity) == 5 else ",".join(map(str, sorted(by_severity)))
+        whole = len(by_severity) == 5
+        levels = "mean of 1-5" if whole else ",".join(map(str, sorted(by_severity)))
         where = f"{pixels} px" if made_at == "reference" else "input"
-        found[f"{name}:{levels}\n{severities}, {where}"] = mean(by_severity.values())
+        found[f"{name}\n{levels}\n{severities}, {where}"] = mean(by_severity.values())
     return found

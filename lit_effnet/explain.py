@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lit_effnet.looking import Looker, Picture
 
 STOPPED = 130
+FIGURES = Path("figures")
+LEAST_SEEN = 0.5  # part of a picture below which a person is told
+MOST_ROWS = 24  # images in a figure; more have numbers all the same
 
 
 def make_parser() -> OneLineErrors:
@@ -50,7 +53,11 @@ def make_parser() -> OneLineErrors:
         type=str | None,
         help="Numbers for maps, with commas: insertion, deletion, road, randomisation.",
     )
-    add("--output", type=Path, default=Path("figures"), help="Folder of the figures.")
+    add(
+        "--output",
+        type=str | None,
+        help="Folder of the figures; figures/ and the run's, group's or weights' name if null.",
+    )
     add("--data.name", type=str | None, help="Other images than the run's, as for evaluate.")
     add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
     for name in ("subset", "image_column", "label_column"):
@@ -81,6 +88,7 @@ def show(config: Any) -> None:
     Raises:
         ValueError: bad input.
     """
+    from lit_effnet.data.rows import spread
     from lit_effnet.evaluation.explain.figures import map_grid
     from lit_effnet.evaluation.explain.maps import METHODS
     from lit_effnet.looking import SCORES, column, targets_of
@@ -91,19 +99,22 @@ def show(config: Any) -> None:
         if getattr(config, name) < least:
             raise ValueError(f"{name} {getattr(config, name)}: must be at least {least}")
     lookers = networks(config)
+    output = output_of(config, lookers)
     pictures = images(config, lookers[0])
     targets = targets_of(pictures, config.target, lookers[0])
+    shown = spread(len(pictures), MOST_ROWS)
+    rows, classes = [pictures[index] for index in shown], [targets[index] for index in shown]
     columns = []
     with bar(len(lookers) * len(methods), "maps") as step:
         for looker in lookers:
-            probabilities = looker.probabilities(pictures)
+            probabilities = looker.probabilities(rows)
             for method in methods:
                 title = looker.title if len(methods) == 1 else f"{looker.title}\n{method}"
                 columns.append(
                     column(
                         looker,
-                        pictures,
-                        targets,
+                        rows,
+                        classes,
                         method,
                         probabilities=probabilities,
                         size=config.size,
@@ -115,12 +126,26 @@ def show(config: Any) -> None:
         f"{', '.join(methods)}: red speaks most for the class that is explained; below, what is "
         "predicted"
     )
-    figure = map_grid([picture.title for picture in pictures], columns, note)
-    keep("maps", config.output, "maps", figure)
+    if len(rows) < len(pictures):
+        note += f"; {len(rows)} of {len(pictures)} images"
+    figure = map_grid([picture.title for picture in rows], columns, note)
+    keep("maps", output, "maps", figure)
     if config.features:
-        show_features(config, lookers, pictures[0])
+        show_features(config, output, lookers, pictures[0])
     if scores:
-        show_scores(config, lookers, pictures, targets, methods=methods, scores=scores)
+        show_scores(output, lookers, pictures, targets, methods=methods, scores=scores)
+
+
+def output_of(config: Any, lookers: list["Looker"]) -> Path:
+    """Where figures go: by default a folder of their own for each run, group or weights."""
+    if config.output is not None:
+        return Path(config.output)
+    folders = {looker.subject.folder.path for looker in lookers}
+    groups = {folder.parent.name for folder in folders}
+    if len(folders) == 1:
+        (folder,) = folders
+        return FIGURES / folder.parent.name / folder.name
+    return FIGURES / "_".join(sorted(groups))
 
 
 def networks(config: Any) -> list["Looker"]:
@@ -158,10 +183,14 @@ def images(config: Any, first: "Looker") -> list["Picture"]:
     pictures, problems = from_files(config.images, config.count)
     for problem in problems:
         sys.stderr.write(f"left out: {problem}\n")
+    for picture in pictures:
+        seen = first.part_seen(picture)
+        if seen < LEAST_SEEN:
+            sys.stderr.write(f"{picture.name}: {100 * seen:.0f} % of it is seen, its centre\n")
     return pictures
 
 
-def show_features(config: Any, lookers: list["Looker"], picture: "Picture") -> None:
+def show_features(config: Any, output: Path, lookers: list["Looker"], picture: "Picture") -> None:
     """Write each network's feature maps of one picture."""
     from lit_effnet.evaluation.explain.features import feature_maps
     from lit_effnet.evaluation.explain.figures import feature_grid
@@ -175,11 +204,11 @@ def show_features(config: Any, lookers: list["Looker"], picture: "Picture") -> N
         # Runs of two groups may have one id.
         name = path.name if ids.count(path.name) == 1 else f"{path.parent.name}_{path.name}"
         figure = feature_grid(title, view, stages, count=config.channels)
-        keep("features", config.output, f"features_{name}", figure)
+        keep("features", output, f"features_{name}", figure)
 
 
 def show_scores(
-    config: Any,
+    output: Path,
     lookers: list["Looker"],
     pictures: list["Picture"],
     targets: list[int],
@@ -207,7 +236,7 @@ def show_scores(
                     step(len(some))
     Console().print(scores_table(rows, scores), highlight=False)
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    keep("scores", config.output, "scores", {"jsonl": text.encode()})
+    keep("scores", output, "scores", {"jsonl": text.encode()})
 
 
 def words(flag: str, text: str, accepted: tuple[str, ...]) -> list[str]:

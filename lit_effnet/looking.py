@@ -63,7 +63,7 @@ def from_files(names: Sequence[str], most: int) -> tuple[list[Picture], list[str
             reason = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(f"{file}: {reason}")
         else:
-            pictures.append(Picture(str(file), file.stem, pixels))
+            pictures.append(Picture(str(file), file.name, pixels))
     if not pictures:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ValueError(f"images {problems[0]}{more}")
@@ -129,7 +129,7 @@ class Looker:
     def title(self) -> str:
         """Arm, image size and MACs."""
         macs = self.subject.record["complexity"]["macs"] / 1e6
-        return f"{self.subject.arm}\n{self.image_size} px, {macs:,.4g} M MACs"
+        return f"{self.subject.arm}\n{self.image_size} px, {macs:,.1f} M MACs"
 
     def told(self, picture: Picture, target: int, method: str) -> dict[str, Any]:
         """What a row of numbers is of."""
@@ -147,6 +147,12 @@ class Looker:
         """What the network sees of each picture, `uint8 [size, size, 3]`."""
         view = Evaluation(size, self.subject.preprocessing)
         return [view(picture.pixels, ()) for picture in pictures]
+
+    def part_seen(self, picture: Picture) -> float:
+        """Which part of a picture the central crop leaves."""
+        short, long = sorted(picture.pixels.shape[:2])
+        side = short * self.subject.preprocessing.crop_fraction
+        return float(side * side / (short * long))
 
     def batch(self, pictures: Sequence[Picture]) -> Tensor:
         """Images `float32 [N, 3, H, W]` on the network's device."""
@@ -237,10 +243,11 @@ def targets_of(pictures: Sequence[Picture], wanted: str | None, first: Looker) -
         return [first.classes.index(wanted)] * len(pictures)
     if wanted.isdecimal() and int(wanted) < len(first.classes):
         return [int(wanted)] * len(pictures)
-    near = get_close_matches(wanted, first.classes, n=3) or first.classes[:5]
+    near = get_close_matches(wanted, first.classes, n=3)
+    nearest = f"; nearest: {', '.join(near)}" if near else f", such as {first.classes[0]}"
     raise ValueError(
         f"target {wanted}: must be label, predicted, a number below {len(first.classes)} or the "
-        f"name of a class; nearest: {', '.join(near)}"
+        f"name of a class{nearest}"
     )
 
 
@@ -257,8 +264,8 @@ def column(
     """A network's column in the grid of maps, with what it predicts under each cell."""
     maps = looker.maps(pictures, targets, method, size)
     captions = [
-        _caption(row, target, looker.classes)
-        for row, target in zip(probabilities, targets, strict=True)
+        _caption(row, target, looker.classes) + ("" if map_.any() else "\n(nothing speaks for it)")
+        for row, target, map_ in zip(probabilities, targets, maps, strict=True)
     ]
     return Column(title, looker.views(pictures, size), maps, captions)
 

@@ -21,7 +21,14 @@ def scores_table(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> Ta
     for row in rows:
         groups.setdefault((row["network"], row["arm"], row["method"]), []).append(row)
     first = next(iter(groups.values()))
-    table = Table(title=f"maps of {len(first)} images", title_justify="left")
+    table = Table(
+        title=f"maps of {len(first)} images",
+        title_justify="left",
+        caption="Means and their standard errors over images; differences paired by image. "
+        "Insertion and deletion are from 0 to 1, ROAD from -1 to 1, randomisation is the magnitude "
+        "of the rank correlation once all weights are random, over the images that have a map.",
+        caption_justify="left",
+    )
     table.add_column("score")
     table.add_column("network", overflow="fold")
     table.add_column("method")

@@ -186,6 +186,8 @@ def cost_table(
             f"{new / old:.3f}",
             "-" if figure is None else f"{figure:g} {letter}",
         )
+    if published and published.get("top1") is not None:
+        table.add_row("ImageNet top-1", "", "", "", f"{published['top1']:g} %")
     return table
 
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,9 @@ def run_folders(names: list[str], *, one_of_each_arm: bool = False) -> list[str]
             continue
         runs = [run.parent for run in sorted(path.glob("*/run.json"))]
         trained = [run for run in runs if RunFolder(run).last_checkpoint.exists()]
+        for run in runs:
+            if run not in trained:
+                warnings.warn(f"{run}: left out, it has no checkpoint", stacklevel=2)
         if not trained:
             raise ValueError(f"{name}: neither a run folder nor a folder of trained runs")
         if one_of_each_arm:
@@ -156,6 +160,11 @@ def subject(name: str, changes: Changes, root: str = "runs") -> Subject:
         ValueError: there is none such, or it does not fit the images.
     """
     path = Path(name)
+    if not path.exists() and len(path.parts) > 1 and Path(path.parts[0]).is_dir():
+        beside = path.parent.glob("*") if path.parent.is_dir() else ()
+        near = get_close_matches(path.name, [other.name for other in beside], n=3, cutoff=0.6)
+        nearest = f"; nearest: {', '.join(str(path.with_name(other)) for other in near)}"
+        raise ValueError(f"{name}: no such file or folder{nearest if near else ''}")
     checkpoint = path.parent.name == "checkpoints" and (path.parents[1] / "run.json").exists()
     if checkpoint:
         found = _of_run(path.parents[1], path, changes)
@@ -198,6 +207,8 @@ def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
     try:
         config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
         flags = dict(config["data"])
+    except FileNotFoundError:
+        raise ValueError(f"{folder.config}: is missing, so the run's data are not known") from None
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ValueError(f"{folder.config}: does not tell the run's data ({error})") from error
     wanted = (*NAMING, *KEEPING, "image_size")
@@ -225,7 +236,10 @@ def _released(name: str, changes: Changes, root: str) -> Subject:
     if (Path(name) / "run.json").exists():  # a folder that an earlier evaluation made
         folder = RunFolder(Path(name))
         name = str(folder.read()["weights"]["name"])
-    weights = find(name)
+    try:
+        weights = find(name)
+    except ValueError as error:
+        raise ValueError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
     network_name, scaling = _architecture(name, weights, changes.network)
     network = _built(network_name, scaling, weights)
     size = weights.image_size or USUAL_IMAGE_SIZE

@@ -177,6 +177,8 @@ def print_plan(
     outlooks = {trial.id: planner.outlook(trial) for trial in trials}
     states = {trial.id: Entry(trial.folder).status() for trial in trials}
     first = {arm: repeats[0] for arm, repeats in by_arm(trials).items()}
+    if not screen.is_terminal:
+        screen.print(f"measuring some steps of {len(first)} arms")
     shown = track(
         forecasts(planner, first, shares), "measuring steps", total=len(first), console=screen,
         transient=True, disable=not screen.is_terminal,

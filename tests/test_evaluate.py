@@ -163,7 +163,8 @@ def test_released_weights_are_evaluated_by_name(real_data: Path, tmp_path: Path)
         (["--batch_size=0"], "error: --batch_size 0: must be at least 1"),
         (["--made_at=inputs"], "must be reference, input"),
         (["--condition=clean"], "error: unknown flag --condition; nearest: --conditions"),
-        (["--sigmas=[-1]", "--conditions=noise"], "sigma -1.0: must be a number of at least 0"),
+        (["--sigmas=a", "--conditions=noise"], "error: --sigmas 'a': must be numbers with commas"),
+        (["--sigmas=0.1,-1", "--conditions=noise"], "sigma -1.0: must be a number of at least 0"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(

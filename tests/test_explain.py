@@ -91,7 +91,7 @@ def test_scores_are_rows_paired_by_image_and_a_table(
         (["--method=gradcan"], "error: --method 'gradcan': must be of gradcam, gradcam++"),
         (["--scores=insert"], "error: --scores 'insert': must be of insertion, deletion"),
         (["--target=chelsee"], "error: --target chelsee: must be label, predicted, a number below"),
-        (["--target=9"], "error: --target 9: must be label, predicted, a number below 9"),
+        (["--target=9"], "error: --target 9: must be label, predicted, a number below 9 or"),
         (["--images", "nowhere.jpg"], "error: --images nowhere.jpg: no such file or folder"),
         (["--count=0"], "error: --count 0: must be at least 1"),
         (["--channels=0"], "error: --channels 0: must be at least 1"),

@@ -110,13 +110,27 @@ def named(words: str, choices: Choices) -> list[Condition]:
     return list(found)
 
 
+def levels(text: str) -> list[float]:
+    """The numbers of a list like `0.05,0.1`.
+
+    Raises:
+        ValueError: what is no number.
+    """
+    try:
+        return [float(word) for word in text.strip("[] ").split(",")]
+    except ValueError:
+        raise ValueError(f"sigmas {text!r}: must be numbers with commas, as 0.05,0.1") from None
+
+
 def _of_word(word: str, choices: Choices) -> Iterator[Condition]:
-    name, _, level = word.partition(":")
-    if name == CLEAN and not level:
+    name, colon, level = word.partition(":")
+    if colon and name in (CLEAN, "noise", *FAMILIES, "corruptions"):
+        raise ValueError(f"conditions {word!r}: {name} has no level")
+    if name == CLEAN:
         yield Condition()
         return
     families = {**FAMILIES, "corruptions": CORRUPTIONS}
-    if level and name in CLASSES:
+    if colon and name in CLASSES:
         yield _at_level(word, name, level, choices)
         return
     if name == "noise":  # more than the benchmark's family of that name
@@ -128,11 +142,9 @@ def _of_word(word: str, choices: Choices) -> Iterator[Condition]:
     elif name in CLASSES:
         names = (name,)
     else:
-        near = get_close_matches(name, [CLEAN, "noise", *families, *CLASSES], n=3)
+        near = get_close_matches(name, dict.fromkeys([CLEAN, *families, *CLASSES]), n=3)
         nearest = f"nearest: {', '.join(near)}" if near else _accepted()
         raise ValueError(f"conditions {word!r}: no such condition; {nearest}")
-    if level:
-        raise ValueError(f"conditions {word!r}: a family has no level")
     for member in names:
         yield from (choices.severity(member, severity) for severity in SEVERITIES)
 

@@ -145,10 +145,16 @@ class RunFolder:
         file = self.path / "evaluations.jsonl"
         if not file.exists():
             return []
-        try:
-            return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        except ValueError as error:
-            raise ValueError(f"{file}: a line is no row of an evaluation ({error})") from error
+        rows = []
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise ValueError(
+                    f"{file}: line {number} is no row of an evaluation; without that line the rest "
+                    "can be read"
+                ) from error
+        return rows
 
     def add_evaluation(self, row: dict[str, Any]) -> None:
         """Add a row to `evaluations.jsonl`, in the place of one with its id."""

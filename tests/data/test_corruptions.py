@@ -245,7 +245,7 @@ def test_no_number_of_a_corruption_may_be_nan(name: str, frost: Path) -> None:
         ({"scale": "large"}, "scale large: must be one of imagenet, cifar, tiny$"),
         (
             {"name": "frost"},
-            "frost_images None: frost needs the folder with frost1.png, .*create_c$",
+            "frost_images: frost needs the folder with frost1.png, .*create_c$",
         ),
     ],
 )

@@ -70,7 +70,7 @@ def make(
     if name == weather.Frost.name:
         if frost_images is None:
             raise ValueError(
-                f"frost_images {frost_images}: frost needs the folder with "
+                "frost_images: frost needs the folder with "
                 f"{', '.join(weather.FROST_IMAGES)} of hendrycks/robustness, ImageNet-C/create_c"
             )
         arguments = (*arguments, str(frost_images))

