@@ -65,6 +65,18 @@ class OneLineErrors(ArgumentParser):
         return [action.dest for action in self._actions]
 
 
+def add_network_flags(parser: ArgumentParser) -> None:
+    """The flags of commands that look at trained or released networks on images."""
+    add = parser.add_argument
+    add("runs", nargs="+", type=str, help="Run folders, folders of them, or released weights.")
+    add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
+    add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
+    for name in ("subset", "image_column", "label_column"):
+        add(f"--data.{name}", type=str | None, help="As for fit.")
+    add("--network", type=str | None, help="Network of weights whose name does not tell it.")
+    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
+
+
 def fail(message: str) -> NoReturn:
     """Print `message` in one line on standard error and exit with status 2."""
     sys.stderr.write(f"error: {' '.join(message.split())}\n")

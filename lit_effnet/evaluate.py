@@ -14,7 +14,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+from lit_effnet.command_line import (
+    OneLineErrors,
+    add_network_flags,
+    fail,
+    plain_warnings,
+    quiet_libraries,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +39,8 @@ def make_parser() -> OneLineErrors:
         usage="%(prog)s RUN [RUN ...] [--NAME VALUE ...]",
         description=__doc__,
     )
+    add_network_flags(parser)
     add = parser.add_argument
-    add("runs", nargs="+", type=str, help="Run folders, folders of them, or released weights.")
     add("--conditions", type=str, default="clean", help="Names and families, with commas.")
     add("--split", type=str, default="validation", help="Which images; test only when named.")
     add(
@@ -63,14 +69,8 @@ def make_parser() -> OneLineErrors:
     add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
     add("--crop_fraction", type=float | None, help="Another crop than the network's.")
     add("--interpolation", type=str | None, help="Another filter than the network's.")
-    add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
-    add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
-    for name in ("subset", "image_column", "label_column"):
-        add(f"--data.{name}", type=str | None, help="As for fit.")
-    add("--network", type=str | None, help="Network of weights whose name does not tell it.")
     add("--batch_size", type=int, default=32, help="Images in a batch.")
     add("--num_workers", type=int | None, help="Processes that decode and corrupt.")
-    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
     add("--root", type=str, default="runs", help="Folder of the rows on released weights.")
     return parser
 

@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+from lit_effnet.command_line import (
+    OneLineErrors,
+    add_network_flags,
+    fail,
+    plain_warnings,
+    quiet_libraries,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +39,8 @@ def make_parser() -> OneLineErrors:
         usage="%(prog)s RUN [RUN ...] [--NAME VALUE ...]",
         description=__doc__,
     )
+    add_network_flags(parser)
     add = parser.add_argument
-    add("runs", nargs="+", type=str, help="Run folders, folders of them, or released weights.")
     add("--images", nargs="+", type=str, help="Image files or folders; null takes a split's.")
     add("--split", type=str, default="validation", help="Whose images, without --images.")
     add("--count", type=int, default=6, help="How many, evenly spread over the split.")
@@ -58,13 +64,7 @@ def make_parser() -> OneLineErrors:
         type=str | None,
         help="Folder of the figures; figures/ and the run's, group's or weights' name if null.",
     )
-    add("--data.name", type=str | None, help="Other images than the run's, as for evaluate.")
-    add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
-    for name in ("subset", "image_column", "label_column"):
-        add(f"--data.{name}", type=str | None, help="As for fit.")
-    add("--network", type=str | None, help="Network of weights whose name does not tell it.")
     add("--batch_size", type=int, default=16, help="Images in a batch.")
-    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
     return parser
 
 

@@ -17,11 +17,10 @@ from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.evaluation.evaluator import View
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.efficientnet import IMAGENET_CLASSES
-from lit_effnet.network.registry import BASELINES, NETWORKS, OURS, build
 from lit_effnet.network.released import find
+from lit_effnet.network.released_networks import architecture, filled
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import VARIANTS, Scaling
 from lit_effnet.training.provenance import versions
 from lit_effnet.training.record import FINISHED, RunFolder
 
@@ -240,8 +239,8 @@ def _released(name: str, changes: Changes, root: str) -> Subject:
         weights = find(name)
     except ValueError as error:
         raise ValueError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
-    network_name, scaling = _architecture(name, weights, changes.network)
-    network = _built(network_name, scaling, weights)
+    network_name, scaling = architecture(name, weights, changes.network)
+    network = filled(network_name, scaling, weights)
     size = weights.image_size or USUAL_IMAGE_SIZE
     own = View(size, round(weights.crop_fraction, 6), weights.interpolation)
     prepared = _prepared(own, weights, changes)
@@ -273,45 +272,6 @@ def _released(name: str, changes: Changes, root: str) -> Subject:
         data.reference if data is not None else prepared, image_size=_usual_size(data)
     )
     return Subject(name, name, folder, record, network, weights, own, prepared, reference, data)
-
-
-def _architecture(name: str, weights: Weights, given: str | None) -> tuple[str, Scaling]:
-    """The name of released weights' network in the registry, and its scaling.
-
-    Raises:
-        ValueError: it cannot be told, or is none of the suite's.
-    """
-    if given is not None and given not in NETWORKS:
-        raise ValueError(f"network {given!r}: must be one of {', '.join(NETWORKS)}")
-    if given is not None and given not in OURS:
-        return given, Scaling()
-    # timm/resnet50.tv_in1k, resnet50.safetensors, ResNet50_Weights.IMAGENET1K_V1
-    stem = re.split(r"\.|_weights", name.lower().rsplit("/", 1)[-1])[0]
-    # Before the shapes: those of MnasNet-A1 are B0's, as far as they are looked at.
-    for known, baseline in BASELINES.items():
-        if given is None and stem in (
-            known,
-            baseline.timm_name,
-            baseline.timm_name.replace("_100", ""),
-        ):
-            return known, Scaling()
-    if weights.variant is not None:
-        own = "efficientnet_lite" if weights.lite else "efficientnet"
-        return given or own, VARIANTS[weights.variant].scaling
-    raise ValueError(
-        f"{name}: its network cannot be told by the name; --network takes one of "
-        f"{', '.join(NETWORKS)}"
-    )
-
-
-def _built(name: str, scaling: Scaling, weights: Weights) -> nn.Module:
-    options: dict[str, Any] = {}
-    if name in OURS:
-        told = {"padding": weights.padding, "bn_eps": weights.bn_eps}
-        options = {key: value for key, value in told.items() if value is not None}
-    network = build(name, scaling, weights.num_classes, **options)
-    weights.load_into(network)
-    return network.eval()
 
 
 def _prepared(own: View, weights: Weights, changes: Changes) -> Preprocessing:

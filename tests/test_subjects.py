@@ -12,9 +12,10 @@ from lit_effnet import evaluate, explain, fit
 from lit_effnet.evaluation.evaluator import View
 from lit_effnet.network.registry import BASELINES, build
 from lit_effnet.network.released import find
+from lit_effnet.network.released_networks import architecture
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import VARIANTS
-from lit_effnet.subjects import Changes, _architecture, run_folders, subject
+from lit_effnet.subjects import Changes, run_folders, subject
 
 from .conftest import TINY
 
@@ -25,7 +26,7 @@ NOTHING = Changes({})
 def test_a_released_baseline_is_known_by_its_names(name: str) -> None:
     timm_name = BASELINES[name].timm_name
     for given in (f"timm/{timm_name}.some_in1k", timm_name, f"weights/{timm_name}.safetensors"):
-        assert _architecture(given, Weights(given), None)[0] == name
+        assert architecture(given, Weights(given), None)[0] == name
 
 
 @pytest.mark.parametrize(
@@ -37,16 +38,16 @@ def test_a_released_baseline_is_known_by_its_names(name: str) -> None:
     ],
 )
 def test_torchvisions_names_are_known_too(given: str, name: str) -> None:
-    assert _architecture(given, Weights(given), None)[0] == name
+    assert architecture(given, Weights(given), None)[0] == name
 
 
 def test_a_file_is_known_by_its_shapes_where_its_name_tells_nothing(tmp_path: Path) -> None:
     mnasnet = tmp_path / "semnasnet_100.safetensors"
     save_file(build("mnasnet_a1", num_classes=9).state_dict(), mnasnet)
-    assert _architecture(str(mnasnet), find(str(mnasnet)), None)[0] == "mnasnet_a1"
+    assert architecture(str(mnasnet), find(str(mnasnet)), None)[0] == "mnasnet_a1"
     ours = tmp_path / "best.safetensors"
     save_file(build("efficientnet", VARIANTS["b1"].scaling, 9).state_dict(), ours)
-    assert _architecture(str(ours), find(str(ours)), None) == (
+    assert architecture(str(ours), find(str(ours)), None) == (
         "efficientnet",
         VARIANTS["b1"].scaling,
     )
@@ -54,10 +55,10 @@ def test_a_file_is_known_by_its_shapes_where_its_name_tells_nothing(tmp_path: Pa
 
 def test_what_cannot_be_told_by_the_name_is_asked_for() -> None:
     with pytest.raises(ValueError, match=r"best.pth: its network .* --network takes one of"):
-        _architecture("best.pth", Weights("best.pth"), None)
-    assert _architecture("best.pth", Weights("best.pth"), "resnet50")[0] == "resnet50"
+        architecture("best.pth", Weights("best.pth"), None)
+    assert architecture("best.pth", Weights("best.pth"), "resnet50")[0] == "resnet50"
     with pytest.raises(ValueError, match="network 'resnet5': must be one of efficientnet"):
-        _architecture("best.pth", Weights("best.pth"), "resnet5")
+        architecture("best.pth", Weights("best.pth"), "resnet5")
 
 
 def test_a_released_network_is_evaluated_in_the_view_that_its_owner_wrote_down(
