@@ -29,7 +29,7 @@ fit: $(READY) ## Train EfficientNet-B0 on the embedded photographs.
 
 .PHONY: test
 test: $(READY) ## Run the quick tests.
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal
 
 .PHONY: test-all
 test-all: $(READY) ## Run all tests.

@@ -23,6 +23,10 @@ os.environ["HF_DATASETS_CACHE"] = f"{CACHE.name}/datasets"
 for name in ("WANDB_API_KEY", "WANDB_RUN_ID", "WANDB_RUN_GROUP", "WANDB_PROJECT"):
     os.environ.pop(name, None)
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes that share the cores
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
 ROOT = Path(__file__).parent.parent
 
 # A network of 0.3 M parameters on a few batches: everything happens, in about a second.
