@@ -29,7 +29,8 @@ def score(
     Raises:
         ValueError: logits that are no finite numbers.
     """
-    device = next(network.parameters()).device
+    # What is run by another program has no parameters of torch's.
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     metrics = classification_metrics(num_classes).to(device)
     images, began, training = 0, time.perf_counter(), network.training
     network.eval()
