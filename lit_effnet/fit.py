@@ -44,6 +44,7 @@ from lit_effnet.training.record import (
     write_whole,
 )
 from lit_effnet.training.seeding import SeedEachStep
+from lit_effnet.training.throughput import ThroughputRecord
 from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
 
 FAILURE, STOPPED = 1, 130
@@ -291,7 +292,8 @@ def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord)
     callbacks: list[Callback] = [SeedEachStep(experiment.config.seed_everything)]
     if decay := experiment.recipe.ema_decay:
         callbacks.append(ExponentialMovingAverage(decay, experiment.datamodule.num_classes))
-    callbacks += [recorder, EpochLines(recorder)]
+    macs = recorder.record["complexity"]["macs"]
+    callbacks += [ThroughputRecord(recorder, macs), recorder, EpochLines(recorder)]
     has_bar = any(isinstance(callback, ProgressBar) for callback in experiment.callbacks)
     if options.enable_progress_bar is not False and not has_bar:
         callbacks.append(EpochBar())

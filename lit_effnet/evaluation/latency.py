@@ -1,12 +1,11 @@
 """How long a network takes for one image."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
+
+from lit_effnet.evaluation.timing import Times, alternating
 
 WARM_UP, RUNS = 10, 50
 
@@ -29,6 +28,13 @@ class Latency:
     precision: str
     device: str
 
+    @classmethod
+    def of(cls, times: Times, threads: int, precision: str, device: torch.device) -> "Latency":
+        """What times of single images come to."""
+        p5, median, p95 = times.percentiles()
+        cpu = times.cpu if device.type == "cpu" else None
+        return cls(median, p5, p95, cpu, 1, len(times.walls), threads, precision, str(device))
+
 
 def latency(network: nn.Module, image_size: int, device: torch.device | str = "cpu") -> Latency:
     """Latency of inference in float32 at batch 1 and, on a CPU, one thread.
@@ -43,33 +49,14 @@ def latency(network: nn.Module, image_size: int, device: torch.device | str = "c
     modes = {module: module.training for module in network.modules()}
     threads = torch.get_num_threads()
     image = torch.randn(1, 3, image_size, image_size, device=device)
-
-    def once() -> None:
-        network(image)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
     network.to(device).eval()
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            walls, cpus = _times(once)
+            times = alternating({"": lambda: network(image)}, RUNS, WARM_UP, device)[""]
     finally:
         torch.set_num_threads(threads)
         network.to(home)
         for module, training in modes.items():
             module.training = training
-    p5, median, p95 = (float(value) for value in np.percentile(walls, (5, 50, 95)))
-    cpu = float(np.median(cpus)) if device.type == "cpu" else None
-    return Latency(median, p5, p95, cpu, 1, RUNS, 1, "float32", str(device))
-
-
-def _times(once: Callable[[], None]) -> tuple[list[float], list[float]]:
-    walls, cpus = [], []
-    for run in range(WARM_UP + RUNS):
-        wall, cpu = time.perf_counter(), time.process_time()
-        once()
-        if run >= WARM_UP:
-            walls.append(1e3 * (time.perf_counter() - wall))
-            cpus.append(1e3 * (time.process_time() - cpu))
-    return walls, cpus
+    return Latency.of(times, 1, "float32", device)

@@ -23,3 +23,12 @@ def choose_precision(reduced: bool, accelerator: str) -> str:
     if accelerator in ("auto", "cpu") and cpu_computes_bf16():
         return "bf16-mixed"
     return "32-true"
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """The type in which a precision of Lightning's name multiplies."""
+    if precision.startswith("bf16"):
+        return torch.bfloat16
+    if precision.startswith("16"):
+        return torch.float16
+    return torch.float64 if precision.startswith("64") else torch.float32

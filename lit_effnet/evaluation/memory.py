@@ -1,0 +1,122 @@
+"""How much memory a network needs at most: by CUDA's own counter, or by a process's peak."""
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from lit_effnet.evaluation.configuration import Configuration
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+Work = Literal["inference", "training"]
+SMALL = 64  # pixels, of the images by which libraries are loaded
+
+
+@dataclass(frozen=True)
+class PeakMemory:
+    """Bytes at most while one batch is computed.
+
+    Args:
+        above_bytes: Of weights, activations and buffers, without torch's own libraries.
+        process_bytes: Of the whole process; null on a GPU.
+        counter: What counted.
+    """
+
+    above_bytes: int
+    process_bytes: int | None
+    counter: str
+
+
+def peak_memory(
+    network: nn.Module, configuration: Configuration, batch: int, image_size: int, work: Work
+) -> PeakMemory | str:
+    """Peak of inference, or of a training step without an optimiser's state; or why there is none.
+
+    Args:
+        network: Images to logits.
+        configuration: How it is run.
+        batch: Images in the batch.
+        image_size: Their side in pixels.
+        work: What is computed.
+    """
+    if torch.device(configuration.device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(configuration.device)
+        before = torch.cuda.memory_allocated(configuration.device)
+        prepared = configuration.prepare(network)
+        _compute(prepared, configuration, batch, image_size, work)
+        peak = torch.cuda.max_memory_allocated(configuration.device)
+        return PeakMemory(peak - before, None, "torch.cuda.max_memory_allocated")
+    if not RESET.exists():
+        return "the system does not tell a process's peak (it needs Linux's /proc)"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.pt"
+        torch.save(network, file)
+        arguments = (file, configuration, batch, image_size, work)
+        found: PeakMemory | str = _in_a_process(_measure, arguments)
+        return found
+
+
+def _measure(
+    file: Path, configuration: Configuration, batch: int, image_size: int, work: Work
+) -> PeakMemory:
+    torch.set_num_threads(configuration.threads)
+    network = torch.load(file, weights_only=False)  # written by this very program
+    prepared = configuration.prepare(network)
+    del network
+    weights = sum(
+        tensor.numel() * tensor.element_size()
+        for tensor in (*prepared.parameters(), *prepared.buffers())
+    )
+    _compute(prepared, configuration, 2, SMALL, work)  # what is loaded when first needed
+    before = _status("VmRSS")
+    RESET.write_text("5")  # the peak begins anew; proc(5)
+    _compute(prepared, configuration, batch, image_size, work)
+    peak = _status("VmHWM")
+    return PeakMemory(
+        max(0, peak - before) + weights, peak, "peak resident memory of a process of its own"
+    )
+
+
+def _compute(
+    prepared: nn.Module, configuration: Configuration, batch: int, image_size: int, work: Work
+) -> None:
+    images = configuration.images(batch, image_size)
+    getattr(configuration, work)(prepared, images)()
+
+
+def _status(name: str) -> int:
+    """Bytes of a line of /proc/self/status."""
+    for line in STATUS.read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{name}:"):
+            return 1024 * int(line.split()[1])
+    raise ValueError(f"{STATUS}: has no {name}")
+
+
+def _in_a_process(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """What a function gives in a fresh process, or in a line why it gave nothing."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, function, arguments))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        process.join()
+        killed = process.exitcode == -9
+        return "killed by the system for lack of memory" if killed else "its process ended early"
+    finally:
+        process.join()
+
+
+def _send(sender: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        sender.send(function(*arguments))
+    except (RuntimeError, MemoryError, ValueError) as error:
+        sender.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")

