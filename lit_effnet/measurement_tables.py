@@ -95,3 +95,32 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
                 counter = told["memory"]["counter"]
                 whys[f"Peak memory: {counter}, weights included, torch itself not."] = None
     yield from whys
+
+
+def devices_table(rows: Sequence[Row]) -> Table:
+    """What programs on other devices measured at batch 1."""
+    programs = ", ".join(dict.fromkeys(row["program"] for row in rows))
+    table = Table(title=f"on other devices, by {programs}", title_justify="left")
+    table.add_column("device", overflow="fold", min_width=10)
+    table.add_column("model", overflow="fold", min_width=12)
+    for heading in ("threads", "runs", "mean\nms", "median\n(5..95 %)", "load\nms", "peak\nMB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        median = _shown(row["median_ms"], ".2f")
+        if row["p5_ms"] is not None and row["p95_ms"] is not None:
+            median += f"\n({row['p5_ms']:.2f}..{row['p95_ms']:.2f})"
+        table.add_row(
+            row["device"],
+            row["model"] or row["log"],
+            _shown(row["threads"], "d"),
+            _shown(row["runs"], "d"),
+            _shown(row["mean_ms"], ".2f"),
+            median,
+            _shown(row["load_ms"], ".1f"),
+            _shown(row["peak_mb"], ".1f"),
+        )
+    return table
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

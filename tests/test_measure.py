@@ -10,6 +10,9 @@ from lit_effnet.candidates import candidate
 from lit_effnet.measuring import Batch, Plan, limited
 from lit_effnet.network.golden import golden_complexity
 
+from .conftest import ROOT
+from .evaluation.test_device_logs import ANDROID
+
 QUICK = ["--runs=2", "--rounds=1", "--batch=2", "--memory=false"]
 
 
@@ -97,9 +100,29 @@ def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     assert told["counter"] == "peak resident memory of a process of its own"
 
 
+def test_logs_of_other_devices_stand_in_a_table_with_the_device_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    log, file = tmp_path / "lite0.log", tmp_path / "rows.jsonl"
+    log.write_text(ANDROID)
+    words = ["--from_log", log, "--device_name", "Pixel 4", "--output", file]
+    assert run(*words) == 0
+    out = capsys.readouterr().out
+    assert "Pixel 4" in out
+    assert "12.31" in out
+    assert (rows(file)[0]["device"], rows(file)[0]["median_ms"]) == ("Pixel 4", 12.31)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "error: names: must be one network at least"),
+        (["--from_log", "README.md"], "error: --device_name null: must name the device"),
+        (
+            ["--from_log", "README.md", "--device_name=it"],
+            "error: --from_log README.md: neither benchmark_model's output",
+        ),
+        (["--from_log", "no.log", "--device_name=it"], "error: --from_log no.log: cannot be read"),
         (["b00"], "b00: no such file, folder or name"),
         (["b0", "--batch=0"], "error: --batch 0: must be at least 1"),
         (["b0", "--runs=0"], "error: --runs 0: must be at least 1"),
@@ -113,8 +136,12 @@ def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
-    capsys: pytest.CaptureFixture, arguments: list[str], message: str
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
 ) -> None:
+    monkeypatch.chdir(ROOT)
     assert run(*arguments) == 2
     error = capsys.readouterr().err.strip()
     assert message in error
