@@ -70,6 +70,8 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
         for row in rows:
             kind = "compiled" if row["compiled"] else "eager"
             yield f"{row['name']}: {row['precision']}, {row['layout']}, {kind}"
+    if first["latency"]["cpu_ms"] is not None:
+        yield "Ratios are of the processor's own time, which others on the machine disturb less."
     tops = dict.fromkeys(
         f"{row['precision']} {row[work]['peak_flops'] / 1e9:,.0f} G operations/s, "
         f"{row[work]['peak_source']}"

@@ -255,6 +255,9 @@ def _peak(how: Configuration, known: Callable[[Configuration], float | None]) ->
 
 
 def ratios(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Median latency of each network over the first's."""
-    first = rows[0]["latency"]["median_ms"]
-    return [row["latency"]["median_ms"] / first for row in rows]
+    """Latency of each network over the first's: of a CPU the processor's own time, else wall time.
+
+    Others that use the machine lengthen the wall time of one call and not of the next.
+    """
+    times = [row["latency"]["cpu_ms"] or row["latency"]["median_ms"] for row in rows]
+    return [time / times[0] for time in times]
