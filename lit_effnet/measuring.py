@@ -19,7 +19,7 @@ from lit_effnet.evaluation.configuration import (
 )
 from lit_effnet.evaluation.energy import LEAST_S, EnergyCounter, energy_counter, images_per_wh
 from lit_effnet.evaluation.latency import RUNS, WARM_UP, Latency
-from lit_effnet.evaluation.memory import PeakMemory, Work, peak_memory
+from lit_effnet.evaluation.memory import PeakMemory, Work, peak_memory, return_memory
 from lit_effnet.evaluation.timing import Times, alternating
 from lit_effnet.evaluation.utilisation import Peak, measured_peak, utilisation
 from lit_effnet.training.provenance import cpu_name, git_commit, versions
@@ -120,6 +120,7 @@ def measure(
     torch.set_num_threads(configurations[0].threads)
     single = {name: _inference(c, how, 1) for name, (c, how) in pairs.items()}
     latencies = alternating(single, plan.runs, WARM_UP, device, partial(step, "latency"))
+    single.clear()
     rows = {}
     for name, (c, how) in pairs.items():
         latency = Latency.of(latencies[name], how.threads, how.precision, torch.device(device))
@@ -136,6 +137,8 @@ def measure(
             top = _peak(how, known_peak)
             rows[name][work] = _throughput(times[name], batches[name], c, top, work)
             rows[name][work]["energy"] = energy(ways[name], batches[name].images, device)
+        ways.clear()
+        return_memory()  # or the processes that come would have less
         for name, (c, how) in pairs.items():
             if plan.memory:
                 found = peak_memory(c.network, how, batches[name].images, c.image_size, work)

@@ -1,8 +1,11 @@
 """How much memory a network needs at most: by CUDA's own counter, or by a process's peak."""
 
+import ctypes
+import gc
 import multiprocessing
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -120,3 +123,12 @@ def _send(sender: Any, function: Callable[..., Any], arguments: tuple[Any, ...])
         sender.send(function(*arguments))
     except (RuntimeError, MemoryError, ValueError) as error:
         sender.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def return_memory() -> None:
+    """Give what was freed back to the system, as far as its C library can be asked to."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
