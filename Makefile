@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DETECTION := .venv-detection
+MOBILE := .venv-mobile
 
 # Made anew only when what it depends on changes; a second call reinstalls nothing.
 $(READY): requirements.lock pyproject.toml
@@ -49,6 +50,20 @@ $(DETECTION)/.ready: $(READY)
 test-detection: $(READY) $(DETECTION)/.ready ## Count EfficientDet again, with effdet in an environment of its own.
 	$(DETECTION)/bin/python -m pytest tests/network/test_detection.py tests/test_scale.py
 
+# The packages of .venv, and before them litert-torch with the older ones that it pins.
+$(MOBILE)/.ready: $(READY)
+	test -x $(MOBILE)/bin/python || $(BIN)/python -m venv $(MOBILE)
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
+	  > "$$($(MOBILE)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth"
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['mobile'], sep='\n')" \
+	  > $(MOBILE)/requirements.txt
+	grep -E '^(torch|torchvision)==' requirements.lock > $(MOBILE)/constraints.txt
+	$(MOBILE)/bin/python -m pip install --quiet --no-warn-conflicts --constraint $(MOBILE)/constraints.txt --requirement $(MOBILE)/requirements.txt
+	@touch $@
+
+.PHONY: mobile
+mobile: $(MOBILE)/.ready ## Make the environment that writes LiteRT files, in .venv-mobile.
+
 .PHONY: lint
 lint: $(READY) ## Look for mistakes and for what is not formatted.
 	$(BIN)/ruff check .
@@ -77,6 +92,6 @@ results: $(READY) ## Write the README's tables from the project's results files.
 
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock; needs uv.
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra export --extra int8 --universal --python-version 3.11 \
 	  --fork-strategy fewest --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" --output-file requirements.lock

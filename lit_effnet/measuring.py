@@ -126,7 +126,16 @@ def measure(
         latency = Latency.of(latencies[name], how.threads, how.precision, torch.device(device))
         rows[name] = _identity(c, how) | {"latency": asdict(latency)}
     works: tuple[Work, ...] = ("inference", "training") if plan.training else ("inference",)
+    everyone = pairs
     for work in works:
+        # Another program's file is only run.
+        pairs = {
+            name: pair
+            for name, pair in everyone.items()
+            if work == "inference" or pair[0].complexity is not None
+        }
+        if not pairs:
+            continue
         batches = {
             name: limited(c, plan, work, device, latencies[name].percentiles()[1])
             for name, (c, _) in pairs.items()
@@ -140,7 +149,10 @@ def measure(
         ways.clear()
         return_memory()  # or the processes that come would have less
         for name, (c, how) in pairs.items():
-            if plan.memory:
+            if plan.memory and c.complexity is None:
+                rows[name][work]["memory"] = "export measures it, in its program's own process"
+                step("memory", 1)
+            elif plan.memory:
                 found = peak_memory(c.network, how, batches[name].images, c.image_size, work)
                 rows[name][work]["memory"] = (
                     asdict(found) if isinstance(found, PeakMemory) else found
@@ -179,6 +191,8 @@ def plain_batch(candidate: Candidate, wanted: int, work: str, device: str) -> Ba
         available = torch.cuda.mem_get_info(device)[0]
     else:
         available = _available_memory()
+    if candidate.complexity is None:
+        return Batch(wanted, None)
     each = 4 * LIVE[work] * candidate.complexity.activations
     most = max(1, int(PART_OF_MEMORY * available / each))
     return Batch(wanted, None) if most >= wanted else Batch(_power_of_2(most), "memory")
@@ -211,14 +225,16 @@ def _way(candidate: Candidate, how: Configuration, batch: int, work: str) -> Cal
 
 def _identity(candidate: Candidate, how: Configuration) -> dict[str, Any]:
     """What was measured, on what and how."""
+    told = candidate.complexity
+    costs = dict.fromkeys(("params", "macs", "activations")) if told is None else asdict(told)
     return {
         "name": candidate.name,
         "trained": candidate.trained,
         "image_size": candidate.image_size,
-        **asdict(candidate.complexity),
+        **costs,
         "counter": "multiply-adds of convolutions and linear layers (torch's FLOP counter / 2)",
         "device": device_label(how.device),
-        "precision": how.precision,
+        "precision": how.precision if told is not None else getattr(candidate.network, "name", ""),
         "layout": "channels-last" if how.channels_last else "NCHW",
         "compiled": how.compiled,
         "threads": how.threads,
@@ -234,7 +250,10 @@ def _throughput(
     """Images in a second at a batch, and which part of the peak that is."""
     p5, median, p95 = times.percentiles()
     images_per_s = 1e3 * batch.images / median
-    part = utilisation(candidate.complexity.macs, images_per_s, top, training=work == "training")
+    told = candidate.complexity
+    part = None
+    if told is not None:
+        part = utilisation(told.macs, images_per_s, top, training=work == "training")
     return {
         "batch": batch.images,
         "limited_by": batch.limited_by,

@@ -100,6 +100,25 @@ def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     assert told["counter"] == "peak resident memory of a process of its own"
 
 
+def test_an_exported_file_stands_beside_its_network(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip("onnxruntime", reason='needs the extra "export"')
+    from lit_effnet import export
+
+    file, kept = tmp_path / "it.onnx", tmp_path / "rows.jsonl"
+    export.main([str(trained), "--format=onnx", f"--output={file}", "--images=8"])
+    assert run(trained, file, *QUICK, "--output", kept) == 0
+    network, exported = rows(kept)
+    assert (exported["precision"], exported["macs"]) == ("ONNX Runtime float32", None)
+    assert exported["inference"]["utilisation"] is None
+    assert "training" in network
+    assert "training" not in exported
+    assert "ONNX Runtime float32" in capsys.readouterr().out
+    assert run(file, "--image_size=64") == 2
+    assert "takes 48 pixels and no others" in capsys.readouterr().err
+
+
 def test_logs_of_other_devices_stand_in_a_table_with_the_device_named(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -1,0 +1,142 @@
+"""An export that has its name only when its logits are those of the network."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside
+from lit_effnet.evaluation.exporting.packages import ConversionError, versions
+from lit_effnet.evaluation.exporting.parity import (
+    TOLERANCES,
+    ParityError,
+    Tolerance,
+    compare,
+    eager_logits,
+)
+from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT
+from lit_effnet.evaluation.exporting.running import run_apart
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is written, and how.
+
+    Args:
+        file: Where it goes in the end.
+        format: A name of `FORMATS`.
+        precision: Of weights, and in int8 of activations too.
+        calibration: Images `float32 [N, 3, H, W]` for int8, none of them among those compared.
+        tolerance: What still passes; null for the precision's own.
+        threads: Threads that the file is run with.
+    """
+
+    file: Path
+    format: str
+    precision: Precision = "float32"
+    calibration: Tensor | None = None
+    tolerance: Tolerance | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        FORMATS[self.format].check(self.file, self.precision)
+        if self.precision == "int8" and self.calibration is None:
+            raise ValueError("calibration null: int8 needs images to be calibrated with")
+
+    def write(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor | None,
+        description: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Write the network, compare it, give it its name; what its JSON tells.
+
+        Args:
+            network: In evaluation mode, on the CPU.
+            images: `float32 [N, 3, H, W]`, prepared for the network.
+            labels: `int64 [N]`; null where none are known.
+            description: What the file is to tell besides: preprocessing, classes, source.
+
+        Raises:
+            ParityError: its logits are not near enough; no file is left.
+            ConversionError: the converter or the runtime failed; no file is left.
+            OSError: the folder cannot be written.
+        """
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        eager = eager_logits(network, images)
+        told = {**self._told(images, eager), **description}
+        with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".export-") as folder:
+            part = Path(folder) / self.file.name
+            self._convert(network, images.shape[-1], part)
+            if self.format == "onnx":
+                FORMATS[self.format].module.describe(part, told)
+            # What its process reads of the file's precision.
+            beside(part).write_text(json.dumps(told))
+            exported, cost = run_apart(part, FORMATS[self.format], images, self.threads)
+            parity = compare(eager, exported, labels)
+            tolerance = self.tolerance or TOLERANCES[self.precision]
+            if failures := parity.failures(tolerance):
+                raise ParityError(
+                    f"output {self.file}: not written: on {len(images)} images its logits are not "
+                    f"the network's: {', '.join(failures)}"
+                )
+            parts = sorted(Path(folder).iterdir())
+            size = sum(piece.stat().st_size for piece in parts if piece != beside(part))
+            told |= {
+                "parity": {**asdict(parity), "tolerance": asdict(tolerance)},
+                "cost": {"file_bytes": size, **asdict(cost)},
+            }
+            text = json.dumps(told, indent=2, allow_nan=False) + "\n"
+            beside(part).write_text(text, encoding="utf-8")
+            for piece in parts:
+                piece.chmod(0o644)
+            # The file that is looked for comes last: where it is, the others are.
+            for piece in (*(other for other in parts if other != part), part):
+                piece.replace(self.file.with_name(piece.name))
+        return told
+
+    def _told(self, images: Tensor, logits: Tensor) -> dict[str, Any]:
+        format_ = FORMATS[self.format]
+        batch = "any" if format_.any_batch else 1
+        return {
+            "format": self.format,
+            "precision": self.precision,
+            "calibration_images": 0 if self.calibration is None else len(self.calibration),
+            "input": {
+                "name": INPUT,
+                "layout": "NCHW",
+                "channels": "RGB",
+                "dtype": "float32",
+                "shape": [batch, *images.shape[1:]],
+            },
+            "output": {
+                "name": OUTPUT,
+                "layout": "NK",
+                "dtype": "float32",
+                "shape": [batch, logits.shape[1]],
+            },
+            "versions": {
+                "torch": version("torch"),
+                **versions(format_.makers, format_.python(format_.makers)),
+                **versions((format_.runner,), format_.python((format_.runner,))),
+            },
+        }
+
+    def _convert(self, network: nn.Module, image_size: int, part: Path) -> None:
+        write = FORMATS[self.format].module.write
+        try:
+            if self.precision == "float32":
+                write(network, image_size, part)
+            else:
+                write(network, image_size, part, self.precision, self.calibration)
+        except (ConversionError, OSError):
+            raise
+        except Exception as error:  # each converter has errors of its own
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ConversionError(f"format {self.format}: cannot hold it ({reason})") from error

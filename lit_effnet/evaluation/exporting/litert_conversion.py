@@ -1,0 +1,72 @@
+"""Convert a program of torch.export to LiteRT; run by the Python that has litert-torch.
+
+python -m lit_effnet.evaluation.exporting.litert_conversion PROGRAM FILE PRECISION IMAGES
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lit_effnet.evaluation.exporting.packages import imported
+from lit_effnet.evaluation.exporting.program import INPUT
+
+SIGNATURE = "serving_default"
+
+
+def convert(program: Path, file: Path, precision: str, images: Path) -> None:
+    """Convert a program, and quantise it where that is asked for.
+
+    Args:
+        program: What torch.export wrote, for one image.
+        file: Ends in `.tflite`.
+        precision: `float32`, `float16` or `int8`.
+        images: NumPy file `float32 [N, 3, H, W]` to calibrate `int8` with.
+    """
+    loaded = torch.export.load(program)
+    example = loaded.example_inputs
+    assert example is not None
+    converted = imported("litert_torch").convert(loaded.module(), sample_kwargs=example[1])
+    if precision == "float32":
+        converted.export(str(file))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "float32.tflite"
+        converted.export(str(whole))
+        halve(whole, file) if precision == "float16" else quantise(whole, file, images)
+
+
+def halve(whole: Path, file: Path) -> None:
+    """Keep weights in float16; what is computed stays float32."""
+    types = imported("ai_edge_quantizer.qtyping")
+    algorithms = imported("ai_edge_quantizer.algorithm_manager").AlgorithmName
+    quantizer = imported("ai_edge_quantizer.quantizer").Quantizer(str(whole))
+    weights = types.TensorQuantizationConfig(num_bits=16, dtype=types.TensorDataType.FLOAT)
+    scheme = types.OpQuantizationConfig(
+        weight_tensor_config=weights,
+        compute_precision=types.ComputePrecision.FLOAT,
+        explicit_dequantize=True,
+    )
+    every = types.TFLOperationName.ALL_SUPPORTED
+    quantizer.update_quantization_recipe(".*", every, scheme, algorithms.FLOAT_CASTING)
+    quantizer.quantize().export_model(str(file), overwrite=True)
+
+
+def quantise(whole: Path, file: Path, images: Path) -> None:
+    """Weights per channel and activations per tensor in int8; images and logits stay float32."""
+    types = imported("ai_edge_quantizer.qtyping")
+    algorithms = imported("ai_edge_quantizer.algorithm_manager").AlgorithmName
+    recipe = imported("ai_edge_quantizer.recipe").static_wi8_ai8()
+    quantizer: Any = imported("ai_edge_quantizer.quantizer").Quantizer(str(whole), recipe)
+    for end in (types.TFLOperationName.INPUT, types.TFLOperationName.OUTPUT):
+        quantizer.update_quantization_recipe(".*", end, algorithm_key=algorithms.NO_QUANTIZE)
+    shown = [{INPUT: image[None]} for image in np.load(images)]
+    ranges = quantizer.calibrate({SIGNATURE: shown}, num_threads=1)
+    quantizer.quantize(ranges).export_model(str(file), overwrite=True)
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))

@@ -1,0 +1,74 @@
+"""ONNX by torch's exporter, run by ONNX Runtime."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_effnet.evaluation.exporting.packages import imported
+from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT, program, quietly
+from lit_effnet.evaluation.runtime import Runtime
+
+
+def write(network: nn.Module, example_size: int, file: Path) -> None:
+    """Write a network in float32, for any number of images.
+
+    Args:
+        network: Images `float32 [N, 3, H, W]` to logits `[N, K]`, on the CPU.
+        example_size: H and W in pixels.
+        file: Ends in `.onnx`.
+    """
+    onnx = imported("onnx")
+    exported = program(network, example_size, any_batch=True)
+    with quietly():
+        made = torch.onnx.export(
+            exported, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, verbose=False
+        )
+    model: Any = made.model_proto  # type: ignore[union-attr] # as it is with dynamo
+    # torch leaves the stack of every operation there, with the paths of the machine.
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for part in (model.graph, *model.graph.input, *model.graph.output):
+        del part.metadata_props[:]
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def describe(file: Path, description: Mapping[str, Any]) -> None:
+    """Add what is known of the network to the file's own metadata, each entry as JSON."""
+    onnx = imported("onnx")
+    model = onnx.load(file)
+    entries = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in description.items()
+    }
+    onnx.helper.set_model_props(model, entries)
+    onnx.save(model, file)
+
+
+class Loaded(Runtime):
+    """An ONNX file in ONNX Runtime, on the CPU.
+
+    Args:
+        file: Ends in `.onnx`.
+        threads: Threads of one operation; operations run one after the other.
+        name: What it is called in tables.
+    """
+
+    def __init__(self, file: Path, threads: int, name: str = "ONNX Runtime") -> None:
+        super().__init__(name, threads)
+        runtime = imported("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        self.session = runtime.InferenceSession(
+            str(file), options, providers=["CPUExecutionProvider"]
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images."""
+        (logits,) = self.session.run([OUTPUT], {INPUT: images.contiguous().numpy()})
+        return torch.from_numpy(logits)

@@ -1,0 +1,53 @@
+"""OpenVINO's own format, run by OpenVINO in float32."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lit_effnet.evaluation.exporting.packages import imported
+from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT, program, quietly
+from lit_effnet.evaluation.runtime import Runtime
+
+
+def write(network: nn.Module, example_size: int, file: Path) -> None:
+    """Write a network in float32, for any number of images, with its weights in a `.bin` beside.
+
+    Args:
+        network: Images `float32 [N, 3, H, W]` to logits `[N, K]`, on the CPU.
+        example_size: H and W in pixels.
+        file: Ends in `.xml`.
+    """
+    openvino = imported("openvino")
+    with quietly():
+        model = openvino.convert_model(program(network, example_size, any_batch=True))
+    model.reshape([-1, 3, example_size, example_size])
+    model.input(0).set_names({INPUT})
+    model.output(0).set_names({OUTPUT})
+    # By default weights would be rounded to float16.
+    openvino.save_model(model, file, compress_to_fp16=False)
+
+
+class Loaded(Runtime):
+    """An OpenVINO file on the CPU.
+
+    Args:
+        file: Ends in `.xml`.
+        threads: Threads that it uses.
+        name: What it is called in tables.
+    """
+
+    def __init__(self, file: Path, threads: int, name: str = "OpenVINO") -> None:
+        super().__init__(name, threads)
+        options = {
+            # Its default is bfloat16 where the processor has it, without a word.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+        }
+        self.compiled = imported("openvino").Core().compile_model(str(file), "CPU", options)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images."""
+        logits = self.compiled({INPUT: images.contiguous().numpy()})[OUTPUT]
+        return torch.tensor(logits)  # a copy, for the next images go to the same place

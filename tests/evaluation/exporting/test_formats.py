@@ -1,0 +1,132 @@
+"""A file of each format is the network that it was made of."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_effnet.evaluation.exporting import packages
+from lit_effnet.evaluation.exporting.formats import FORMATS, load
+from lit_effnet.evaluation.exporting.parity import eager_logits
+from lit_effnet.evaluation.scoring import score
+
+from ...conftest import ROOT
+from .conftest import SIZE, images, needs, small
+
+NETWORKS = ("efficientnet", "efficientnet_lite", "mobilenetv3_large")
+QUICK = {("onnx", "efficientnet"), ("openvino", "efficientnet")}
+CASES = [
+    pytest.param(name, network, marks=() if (name, network) in QUICK else pytest.mark.slow)
+    for name in FORMATS
+    for network in NETWORKS
+]
+
+
+@pytest.mark.parametrize(("name", "network"), CASES)
+def test_a_file_gives_the_logits_of_its_network(
+    name: str, network: str, tmp_path: Path, small_file: Callable[[str], Path]
+) -> None:
+    needs(name)
+    module = small(network)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    eager = eager_logits(module, images())
+    if network == "efficientnet":
+        file = small_file(name)
+    else:
+        file = tmp_path / f"small{FORMATS[name].suffix}"
+        FORMATS[name].module.write(module, SIZE, file)
+    if packages.missing([FORMATS[name].runner]):
+        pytest.skip(f"needs {FORMATS[name].runner}: {FORMATS[name].install}")
+    runtime = load(file, threads=1)
+    for batch in (1, 5):
+        given = runtime(images()[:batch].to(memory_format=torch.channels_last))
+        error = (given - eager[:batch]).abs().amax() / eager[:batch].abs().amax()
+        assert given.dtype == torch.float32
+        assert error < 1e-4, f"{batch} images"
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+    assert not module.training
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "least_db"),
+    [("litert", "float16", 30), ("litert", "int8", 3), ("executorch", "int8", 3)],
+)
+@pytest.mark.slow
+def test_fewer_bits_are_nearly_the_network(
+    name: str, precision: str, least_db: float, tmp_path: Path
+) -> None:
+    needs(name)
+    module, file = small("efficientnet_lite"), tmp_path / f"small{FORMATS[name].suffix}"
+    FORMATS[name].module.write(module, SIZE, file, precision, images())
+    whole = sum(parameter.nbytes for parameter in module.parameters())
+    assert file.stat().st_size < 0.8 * whole
+    eager, given = eager_logits(module, images()), load(file)(images())
+    noise = (given - eager).square().sum()
+    assert 10 * (eager.square().sum() / noise).log10() > least_db
+
+
+def test_a_file_is_scored_as_a_network_is(small_file: Callable[[str], Path]) -> None:
+    file = small_file("onnx")
+    labels = eager_logits(small("efficientnet"), images()).argmax(1)
+    row = score(load(file), [(images()[:3], labels[:3]), (images()[3:], labels[3:])], 7)
+    assert (row["top1"], row["images"], row["device"]) == (1.0, 5, "cpu")
+
+
+def test_no_path_of_this_machine_is_in_a_file(small_file: Callable[[str], Path]) -> None:
+    """torch writes the stack of every operation into ONNX."""
+    file = small_file("onnx")
+    assert str(ROOT).encode() not in file.read_bytes()
+
+
+def test_openvino_computes_in_float32_whatever_its_default_is(
+    small_file: Callable[[str], Path],
+) -> None:
+    loaded = load(small_file("openvino"), threads=1)
+    assert loaded.compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+    assert loaded.compiled.get_property("INFERENCE_NUM_THREADS") == 1
+
+
+def test_openvino_tells_nobody_that_it_is_used() -> None:
+    needs("openvino")
+    code = (
+        "from lit_effnet.evaluation.exporting.packages import imported; "
+        "print(imported('openvino.tools.ovc').telemetry.__class__.__module__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub", done.stderr
+
+
+@pytest.mark.slow
+def test_executorch_has_as_many_threads_as_asked_for(small_file: Callable[[str], Path]) -> None:
+    file = small_file("executorch")
+    bindings = packages.imported("executorch.extension.pybindings.portable_lib")
+    for threads in (2, 1):
+        load(file, threads)
+        assert bindings._threadpool_get_thread_count() == threads
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [("a.pt", "file a.pt: must end in one of .onnx, .xml, .pte, .tflite"),
+     ("a.onnx", "file a.onnx: no such file")],
+)  # fmt: skip
+def test_what_cannot_be_loaded_is_told(file: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load(Path(file))
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_a_missing_package_is_told_with_what_brings_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(packages, "find_spec", lambda module: None)
+    # Another Python is there only for what `make mobile` brings.
+    other = tmp_path / "none" if name == "litert" else Path(sys.executable)
+    monkeypatch.setenv(packages.MOBILE_VARIABLE, str(other))
+    row = FORMATS[name]
+    with pytest.raises(ValueError, match=f"format {name}: needs {', '.join(row.makers)}; ") as told:
+        row.check(Path(f"a{row.suffix}"), "float32")
+    assert ("make mobile" if name == "litert" else "pip install") in str(told.value)

@@ -1,0 +1,58 @@
+"""The figures of a comparison are what their definitions say."""
+
+import math
+
+import pytest
+import torch
+
+from lit_effnet.evaluation.exporting.parity import TOLERANCES, Tolerance, compare, taken
+
+LOGITS = torch.tensor([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 5.0]])
+LABELS = torch.tensor([0, 1, 0])
+
+
+def test_a_network_is_equal_to_itself() -> None:
+    found = compare(LOGITS, LOGITS.clone(), LABELS)
+    assert (found.max_absolute_error, found.max_relative_error, found.agreement) == (0, 0, 1)
+    assert found.signal_to_noise_db is None
+    assert found.top1_eager == found.top1_exported == pytest.approx(2 / 3)
+    assert found.failures(Tolerance(agreement=1, relative_error=0)) == []
+
+
+def test_errors_are_relative_to_the_largest_logit_of_their_image() -> None:
+    given = LOGITS + torch.tensor([[0.2, 0, 0], [0, 0.2, 0], [0, 0, 0.2]])
+    found = compare(LOGITS, given, None)
+    assert found.max_absolute_error == pytest.approx(0.2)
+    assert found.max_relative_error == pytest.approx(0.2 / 2)
+    # Powers of the images are 17, 5 and 26; the median is that of the first.
+    assert found.signal_to_noise_db == pytest.approx(10 * math.log10(17 / 0.04), abs=1e-4)
+    assert (found.top1_eager, found.top1_exported) == (None, None)
+
+
+def test_another_class_on_top_is_a_failure_in_float32_and_some_are_none_in_int8() -> None:
+    eager = torch.eye(3).repeat(10, 1) * 10
+    given = eager.clone()
+    given[0] = torch.tensor([9.9, 10.0, 0.0])
+    found = compare(eager, given, None)
+    assert found.agreement == pytest.approx(29 / 30)
+    first, second = found.failures(TOLERANCES["float32"])
+    assert first == "top-1 agreement 0.9667 (least 1)"
+    assert second.startswith("relative error 1.00e+00 (most 0.001)")
+    assert found.failures(Tolerance(agreement=0.9, relative_error=1.1)) == []
+
+
+def test_what_is_no_number_never_passes() -> None:
+    given = LOGITS.clone()
+    given[1, 1] = torch.nan
+    failed = compare(LOGITS, given, None).failures(Tolerance(agreement=0, relative_error=1e9))
+    assert failed == ["relative error nan (most 1e+09)"]
+
+
+def test_images_are_taken_until_there_are_enough() -> None:
+    batches = [(torch.full((4, 3, 2, 2), float(i)), torch.full((4,), i)) for i in range(3)]
+    shown, labels = taken(iter(batches), 6)
+    assert labels.tolist() == [0, 0, 0, 0, 1, 1]
+    assert shown[:, 0, 0, 0].tolist() == labels.tolist()
+    assert len(taken(batches, 100)[0]) == 12
+    with pytest.raises(ValueError, match="images 0: must be at least 1"):
+        taken(batches, 0)
