@@ -1,0 +1,167 @@
+"""INT8 by NNCF, run by OpenVINO.
+
+The preset "performance" has activations symmetric about zero, "mixed" asymmetric: SiLU's lie
+between -0.28 and the largest, so that the first wastes nearly half of its steps.
+"""
+
+import io
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lit_effnet.evaluation.exporting.packages import imported
+from lit_effnet.evaluation.quantization.backends import Backend, Built
+from lit_effnet.evaluation.quantization.calibration import single
+from lit_effnet.evaluation.quantization.graph import INPUT, onnx_graph
+from lit_effnet.evaluation.runtime import Runtime
+
+RANGES = {
+    "mse": "HISTOGRAM",
+    "min-max": "MINMAX",
+    "mean-min-max": "MEAN_MINMAX",
+    "percentile": "MEAN_QUANTILE",
+}
+"""NNCF's name for each way to find a range.
+
+What it does unless told is `mean-min-max`, the mean over images of each one's least and greatest
+value, which cuts off much where maps have few pixels. Therefore another is the usual one here.
+"""
+
+
+class OpenVinoRuntime(Runtime):
+    """A network compiled by OpenVINO for each size of a batch that it meets, on the CPU.
+
+    Args:
+        model: `openvino.Model`.
+        name: Program and precision.
+        threads: Threads that it uses.
+    """
+
+    def __init__(self, model: Any, name: str, threads: int = 1) -> None:
+        super().__init__(name, threads)
+        self.model = model
+        self.compiled: dict[tuple[int, ...], Any] = {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `float32 [N, K]` of images `float32 [N, 3, H, W]`."""
+        shape = tuple(images.shape)
+        if shape not in self.compiled:
+            self.compiled[shape] = self._compile(shape)
+        logits = self.compiled[shape]([images.contiguous().numpy()])[0]
+        return torch.from_numpy(logits.copy())
+
+    def _compile(self, shape: tuple[int, ...]) -> Any:
+        openvino = imported("openvino")
+
+        model = self.model.clone()
+        model.reshape(list(shape))
+        options = {
+            "INFERENCE_NUM_THREADS": self.threads,
+            "NUM_STREAMS": 1,
+            # Unless told it takes bfloat16 where the processor has it, also for what is float32.
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        return openvino.Core().compile_model(model, "CPU", options)
+
+
+class OpenVino(Backend):
+    """A preset of NNCF; `openvino.Model`s are made once and cloned."""
+
+    program: ClassVar[str] = "OpenVINO"
+    needs: ClassVar[tuple[str, ...]] = ("openvino", "nncf", "onnx", "onnxscript")
+    methods: ClassVar[tuple[str, ...]] = tuple(RANGES)
+    preset: ClassVar[str]
+
+    def __init__(self, network: nn.Module, image_size: int) -> None:
+        super().__init__(network, image_size)
+        openvino = imported("openvino")
+        from openvino.passes import ConstantFolding, Manager
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.onnx"
+            file.write_bytes(onnx_graph(network, image_size).SerializeToString())
+            # The frontend for files keeps the names of nodes.
+            self.model = openvino.Core().read_model(file).clone()
+        # ONNX's depthwise weights are reshaped to OpenVINO's. Unless that is done beforehand NNCF
+        # takes their columns for channels, and OpenVINO runs those layers in float32.
+        manager = Manager()
+        manager.register_pass(ConstantFolding())
+        manager.run_passes(self.model)
+
+    def in_float(self) -> Built:
+        """The network in float32."""
+        return Built(OpenVinoRuntime(self.model, f"{self.program} float32"), _bytes(self.model))
+
+    def quantized(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Built:
+        """The network in INT8 by NNCF's preset, its biases corrected."""
+        pixels = [{INPUT: image.numpy()} for image in single(list(images))]
+        os.environ.setdefault("NNCF_CI", "1")  # else it tells its makers of each use
+        with _quiet():
+            import nncf
+            from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+            from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+            nncf.set_log_level(logging.ERROR)
+            scope = nncf.IgnoredScope(
+                patterns=[rf"{re.escape(name)}[./]" for name in kept],
+                validate=False,  # one pattern more than the graph has nodes for is no mistake
+            )
+            model = nncf.quantize(
+                self.model.clone(),
+                nncf.Dataset(pixels),
+                preset=nncf.QuantizationPreset(self.preset),
+                target_device=nncf.TargetDevice.CPU,
+                subset_size=len(pixels),
+                ignored_scope=scope if kept else None,
+                advanced_parameters=AdvancedQuantizationParameters(
+                    activations_range_estimator_params=getattr(
+                        RangeEstimatorParametersSet, RANGES[method]
+                    )
+                ),
+            )
+        return Built(OpenVinoRuntime(model, f"{self.program} INT8 {self.preset}"), _bytes(model))
+
+
+class Mixed(OpenVino):
+    """Activations asymmetric where they are not symmetric about zero."""
+
+    name: ClassVar[str] = "openvino_mixed"
+    preset: ClassVar[str] = "mixed"
+
+
+class Performance(OpenVino):
+    """Activations symmetric, or unsigned where they are never negative."""
+
+    name: ClassVar[str] = "openvino_performance"
+    preset: ClassVar[str] = "performance"
+
+
+def _bytes(model: Any) -> int:
+    """Size of the two files of a model; weights as they are, not in float16."""
+    openvino = imported("openvino")
+
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.save_model(model, Path(folder) / "network.xml", compress_to_fp16=False)
+        return sum(file.stat().st_size for file in Path(folder).iterdir())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """NNCF's bars and greetings are not shown; what is wrong is raised."""
+    # It asks torch for a compiler for GPUs, and torch complains where there is none.
+    complains = logging.getLogger("torch.utils.cpp_extension")
+    level = complains.level
+    complains.setLevel(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        complains.setLevel(level)

@@ -1,0 +1,202 @@
+"""Variants of one network, in INT8 and in float32, each with the row that is kept of it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+from torch import Tensor
+
+from lit_effnet.evaluation.conditions import Condition
+from lit_effnet.evaluation.evaluator import Evaluator
+from lit_effnet.evaluation.quantization.agreement import Heard, agreement, median_snr
+from lit_effnet.evaluation.quantization.backends import Built, find_backend
+from lit_effnet.evaluation.quantization.timing import Timing
+
+INT8, EAGER = "int8", "eager"
+EAGER_PROGRAM = "PyTorch eager"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network as one program runs it.
+
+    Args:
+        backend: Name of the backend, or `eager`.
+        method: How ranges are found; null for float32.
+        kept: What stays in float; null for float32.
+    """
+
+    backend: str
+    method: str | None = None
+    kept: str | None = None
+
+    @property
+    def program(self) -> str:
+        """What runs it."""
+        return EAGER_PROGRAM if self.backend == EAGER else find_backend(self.backend).program
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that it is built and run by."""
+        needed = () if self.backend == EAGER else find_backend(self.backend).needs
+        return {package: version(package) for package in ("torch", *needed)}
+
+    @property
+    def condition(self) -> str:
+        """As a row names it."""
+        return INT8 if self.method else f"float32 by {self.program}"
+
+    @property
+    def label(self) -> str:
+        """As a line names it."""
+        return " ".join(filter(None, (self.backend, self.method, self.kept))) + (
+            "" if self.method else " float32"
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the ranges of activations are found on: the training split of some data.
+
+    Args:
+        data: Name of the data set.
+        fingerprint: Of its images.
+        images: Number of images.
+        seed: Decided which.
+    """
+
+    data: str
+    fingerprint: str
+    images: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """Gives variants their identity and their rows.
+
+    Args:
+        evaluator: Of the float32 network.
+        calibration: On what INT8 is calibrated.
+        worst: How many layers `se+worst` keeps in float beside the gates.
+        freed_memory_kept: Whether the C library keeps freed memory, which makes PyTorch faster.
+    """
+
+    evaluator: Evaluator
+    calibration: Calibration
+    worst: int
+    freed_memory_kept: bool
+
+    def identity(self, variant: Variant) -> Row:
+        """All that a row of the variant depends on, in the schema of every evaluation."""
+        int8: Row = {}
+        if variant.method:
+            int8 = {
+                "method": variant.method,
+                "kept": variant.kept,
+                "worst": self.worst if variant.kept == "se+worst" else None,
+                "images": self.calibration.images,
+                "seed": self.calibration.seed,
+                "calibrated_on": self.calibration.data,
+                "calibrated_on_fingerprint": self.calibration.fingerprint,
+            }
+        # OpenVINO's float32 is the same whatever a preset would do in INT8.
+        backend = variant.backend if variant.method else variant.program
+        parameters = {"backend": backend, **int8}
+        clean = self.evaluator.identity(Condition())
+        return {**clean, "condition": variant.condition, "parameters": parameters}
+
+    def id(self, variant: Variant) -> str:
+        """Twelve hexadecimal digits that follow from the identity."""
+        text = json.dumps(self.identity(variant), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def clean(self, seen: Callable[[int], object] = lambda images: None) -> tuple[Row, Tensor]:
+        """The row of the float32 network on clean images, and its logits `[N, K]`."""
+        heard = Heard(self.evaluator.network)
+        row = replace(self.evaluator, network=heard).row(Condition(), seen)
+        return row, heard.logits
+
+    def row(
+        self,
+        variant: Variant,
+        built: Built,
+        reference: Tensor,
+        kept_layers: Sequence[str] = (),
+        seen: Callable[[int], object] = lambda images: None,
+    ) -> Row:
+        """What the variant gives on the split; what it takes is added by `timed`.
+
+        Args:
+            variant: Which.
+            built: What it was built to.
+            reference: Logits `[N, K]` in float32.
+            kept_layers: Names of the modules that stay in float.
+            seen: Is told the number of images of each batch.
+        """
+        heard = Heard(built.runtime)
+        row = replace(self.evaluator, network=heard).row(Condition(), seen)
+        return {
+            **row,
+            "id": self.id(variant),
+            **self.identity(variant),
+            "clean": row["id"],
+            "versions": variant.versions,
+            "kept_layers": list(kept_layers),
+            "agreement": agreement(heard.logits, reference),
+            "snr_db": median_snr(heard.logits, reference),
+            "file_bytes": built.file_bytes,
+            "latency": None,
+        }
+
+    def timed(self, row: Row, timings: Sequence[Timing], eager: Sequence[Timing]) -> Row:
+        """The row with its time, and that of PyTorch's eager mode over it, at each batch size."""
+        latency = {
+            f"{timing.batch}": {
+                **timing.as_row(reference),
+                "freed_memory_kept": self.freed_memory_kept,
+            }
+            for timing, reference in zip(timings, eager, strict=True)
+        }
+        return {**row, "latency": latency}
+
+
+def variants(
+    backends: Sequence[str], methods: Sequence[str] | None, kept: Sequence[str]
+) -> Iterator[Variant]:
+    """Eager mode; then for each backend its float32 and every INT8 that it can do.
+
+    Args:
+        backends: Names of backends.
+        methods: How ranges are found; those that a backend lacks are left out of it, and null
+            is the usual one of each.
+        kept: What stays in float.
+
+    Raises:
+        ValueError: a method that none of the backends has.
+    """
+    found = [find_backend(name) for name in backends]
+    known = list(dict.fromkeys(method for backend in found for method in backend.methods))
+    for method in methods or ():
+        if method not in known:
+            raise ValueError(f"methods {method!r}: must be among {', '.join(known)}")
+    yield Variant(EAGER)
+    programs: set[str] = set()
+    for backend in found:
+        if backend.program not in programs:
+            yield Variant(backend.name)
+        programs.add(backend.program)
+        wanted = backend.methods[:1] if methods is None else methods
+        for method in wanted:
+            if method in backend.methods:
+                yield from (Variant(backend.name, method, word) for word in kept)
+
+
+def is_whole(row: Mapping[str, Any] | None) -> bool:
+    """Whether a row is there and has been timed."""
+    return row is not None and row.get("latency") is not None

@@ -1,0 +1,109 @@
+"""How long networks take side by side, on one thread of the CPU: each in turn, many times."""
+
+import copy
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lit_effnet.evaluation.quantization.backends import Built
+from lit_effnet.evaluation.runtime import Runtime
+
+BATCHES = (1, 32)
+WARM_UP, RUNS = 3, 50
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time for one batch in milliseconds.
+
+    `cpu_ms` is the processor's time of the process, of all its threads, which other processes
+    on the machine disturb less.
+    """
+
+    median_ms: float
+    p5_ms: float
+    p95_ms: float
+    cpu_ms: float
+    batch: int
+    runs: int
+    threads: int
+
+    def as_row(self, eager: "Timing | None") -> dict[str, Any]:
+        """The numbers, and how many times slower PyTorch's eager mode was, by processor time."""
+        ratio = None if eager is None else round(eager.cpu_ms / self.cpu_ms, 3)
+        numbers = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        return {**numbers, "eager_over_this": ratio}
+
+
+class Eager(Runtime):
+    """The network as PyTorch runs it: eager, float32, channels-last.
+
+    Args:
+        network: In evaluation mode, on the CPU; it is copied.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__("PyTorch eager float32", 1)
+        copied: Any = copy.deepcopy(network)
+        # In a list, for its parameters are none of this module's.
+        self.held = [copied.eval().to(memory_format=torch.channels_last)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `float32 [N, K]` of images `float32 [N, 3, H, W]`."""
+        with torch.inference_mode():
+            logits: Tensor = self.held[0](images.contiguous(memory_format=torch.channels_last))
+        return logits
+
+    @property
+    def built(self) -> Built:
+        """With the size of the file of its parameters and buffers."""
+        tensors = self.held[0].state_dict().values()
+        return Built(self, sum(tensor.nbytes for tensor in tensors))
+
+
+def alternating(
+    networks: Mapping[K, nn.Module],
+    image_size: int,
+    batch: int,
+    runs: int = RUNS,
+    done: Callable[[int], object] = lambda runs: None,
+) -> dict[K, Timing]:
+    """Timings of the networks, of which each runs once in every round.
+
+    Args:
+        networks: Images `float32 [N, 3, S, S]` to logits, on the CPU, in evaluation mode.
+        image_size: S in pixels.
+        batch: Images in a batch.
+        runs: Rounds, after some to warm up.
+        done: Is told of each run, for a progress bar.
+    """
+    images = torch.randn(batch, 3, image_size, image_size)
+    walls: dict[K, list[float]] = {name: [] for name in networks}
+    cpus: dict[K, list[float]] = {name: [] for name in networks}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for turn in range(WARM_UP + runs):
+                for name, network in networks.items():
+                    wall, cpu = time.perf_counter(), time.process_time()
+                    network(images)
+                    if turn >= WARM_UP:
+                        walls[name].append(1e3 * (time.perf_counter() - wall))
+                        cpus[name].append(1e3 * (time.process_time() - cpu))
+                    done(1)
+    finally:
+        torch.set_num_threads(threads)
+    return {name: _timing(walls[name], cpus[name], batch) for name in networks}
+
+
+def _timing(walls: Sequence[float], cpus: Sequence[float], batch: int) -> Timing:
+    p5, median, p95 = (float(value) for value in np.percentile(walls, (5, 50, 95)))
+    return Timing(median, p5, p95, float(np.median(cpus)), batch, len(walls), 1)

@@ -1,0 +1,248 @@
+"""Networks in INT8: what post-training quantisation leaves of them, and how fast they are then.
+
+python -m lit_effnet.quantize runs/photos/RUN
+python -m lit_effnet.quantize RUN --methods min-max,percentile,mse --kept nothing,se,se+worst
+python -m lit_effnet.quantize RUN --sensitivity block
+python -m lit_effnet.quantize efficientnet_lite0.pth --network efficientnet_lite0 \\
+    --data.name imagenet --data.path FOLDER --calibration_data.name OTHER_IMAGES
+
+Ranges of activations are found on training images only. Backends: openvino_mixed and
+openvino_performance (by NNCF), onnxruntime (QDQ), torchao (PT2E, which compiles half a minute for
+each variant and size of a batch). What has a row already is not repeated. All is run on one thread
+of the CPU; the variants are timed in turns.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from lit_effnet.command_line import (
+    OneLineErrors,
+    add_network_flags,
+    fail,
+    plain_warnings,
+    quiet_libraries,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lit_effnet.evaluation.quantization.backends import Built
+    from lit_effnet.evaluation.quantization.study import Variant
+    from lit_effnet.quantizing import Work
+
+FAILURE, STOPPED = 1, 130
+
+T = TypeVar("T")
+
+
+def make_parser() -> OneLineErrors:
+    """The command's flags."""
+    parser = OneLineErrors(
+        prog="python -m lit_effnet.quantize",
+        usage="%(prog)s RUN [RUN ...] [--NAME VALUE ...]",
+        description=__doc__,
+    )
+    add_network_flags(parser)
+    add = parser.add_argument
+    add(
+        "--backends",
+        type=str,
+        default="openvino_mixed,openvino_performance,onnxruntime",
+        help="What builds and runs the network: these and torchao, with commas.",
+    )
+    add(
+        "--methods",
+        type=str | None,
+        help="How ranges of activations are found, with commas: min-max, mean-min-max, "
+        "percentile, mse, entropy, as far as a backend has them; each one's usual if null.",
+    )
+    add(
+        "--kept",
+        type=str,
+        default="nothing,se",
+        help="What stays in float: nothing, se (squeeze-and-excite), se+worst, with commas.",
+    )
+    add("--worst", type=int, default=4, help="How many layers se+worst keeps beside the gates.")
+    add("--calibration", type=int, default=300, help="Training images that ranges are found on.")
+    add("--calibration_seed", type=int, default=0, help="Decides which.")
+    add("--calibration_data.name", type=str | None, help="Other images to calibrate on.")
+    add("--calibration_data.path", type=str | None, help="Folder of a local copy of those.")
+    add(
+        "--sensitivity",
+        type=Literal["layer", "block"] | None,
+        help="Quantise one layer or block at a time; a table and a figure.",
+    )
+    add("--split", type=str, default="validation", help="Which images; test only when named.")
+    add("--again", type=bool, default=False, help="Do also what has a row, and replace it.")
+    add("--runs_timed", type=int, default=50, help="Rounds in which each variant is timed once.")
+    add("--keep_freed_memory", type=bool, default=True, help="As fit does; eager is faster then.")
+    add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
+    add("--crop_fraction", type=float | None, help="Another crop than the network's.")
+    add("--interpolation", type=str | None, help="Another filter than the network's.")
+    add("--batch_size", type=int, default=32, help="Images in a batch.")
+    add("--num_workers", type=int | None, help="Processes that decode.")
+    add("--root", type=str, default="runs", help="Folder of the rows on released weights.")
+    return parser
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command: exit status 0 done, 1 a variant failed, 2 bad input, 130 stopped."""
+    plain_warnings()
+    quiet_libraries()
+    parser = make_parser()
+    config = parser.parse_args(args)
+    try:
+        with parser.bad_input():
+            failed = quantize_all(config)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what has a row is kept, the same command goes on\n")
+        raise SystemExit(STOPPED) from None
+    raise SystemExit(FAILURE if failed else 0)
+
+
+def quantize_all(config: Any) -> bool:
+    """Quantise every network and print its table; whether something failed.
+
+    Raises:
+        ValueError: bad input.
+    """
+    from rich.console import Console
+
+    from lit_effnet.subjects import run_folders
+    from lit_effnet.training.allocator import keep_freed_memory
+
+    kept = keep_freed_memory() if config.keep_freed_memory else False
+    names, failed = run_folders(config.runs), False
+    for name in names:
+        try:
+            failed |= quantize_one(name, config, kept, Console())
+        except ValueError as error:
+            if len(names) == 1:
+                raise
+            failed = True
+            sys.stderr.write(f"failed: {name}: {error}; the others go on\n")
+    return failed
+
+
+def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Console") -> bool:
+    """Quantise a network and print its table; whether a variant failed.
+
+    Raises:
+        ValueError: the network or its images cannot be had.
+    """
+    from lit_effnet.evaluation.quantization.study import is_whole
+    from lit_effnet.quantization_tables import notes, variants_table
+    from lit_effnet.quantizing import prepare
+    from lit_effnet.training.progress import say
+
+    work = prepare(name, config, freed_memory_kept=freed_memory_kept)
+    folder, study = work.subject.folder, work.study
+    rows = {row["id"]: row for row in folder.read_evaluations()}
+    due = [v for v in work.variants if config.again or not is_whole(rows.get(study.id(v)))]
+    say(f"{name}: {len(due)} of {len(work.variants)} variants to be done")
+    if due or config.sensitivity:
+        written(work, work.make_folder)
+        find_sensitivity(work, config, due, console)
+    built = build_all(work, due)
+    time_all(work, built, config.runs_timed)
+    rows = {row["id"]: row for row in folder.read_evaluations()}
+    shown = [rows[study.id(v)] for v in work.variants if study.id(v) in rows]
+    if shown:
+        title = f"{work.subject.arm}, {work.image_size} px"
+        console.print(variants_table(title, shown), highlight=False)
+        for note in notes(shown, str(folder.path)):
+            console.print(note, style="dim", highlight=False, soft_wrap=True)
+    return len(built) < len(due)
+
+
+def find_sensitivity(work: "Work", config: Any, due: list["Variant"], console: "Console") -> None:
+    """Measure layers one at a time where that is asked for or needed, and show what was asked."""
+    from tqdm import tqdm
+
+    from lit_effnet.evaluation.quantization.sensitivity import sensitivities
+    from lit_effnet.quantization_tables import sensitivity_table
+    from lit_effnet.training.progress import say
+
+    needed = ["layer"] if any(variant.kept == "se+worst" for variant in due) else []
+    for by in dict.fromkeys([*needed, *filter(None, [config.sensitivity])]):
+        parts = work.parts(by)
+        with tqdm(total=len(parts), unit=f" {by}s", leave=False, disable=None) as bar:
+            bar.set_description("sensitivity")
+            found = sensitivities(work.subject.network, work.few_batches(), parts, bar.update)
+        if by == "layer":
+            work.keep(found)
+        if by == config.sensitivity:
+            title = f"{work.subject.arm}: sensitivity by {by}"
+            console.print(sensitivity_table(title, found), highlight=False)
+            say(f"figure and numbers: {written(work, work.add_figure, title, found, by)}")
+
+
+def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
+    """Build what is due and score it, each with a row; what fails is told and left out."""
+    from tqdm import tqdm
+
+    from lit_effnet.quantization_tables import line
+    from lit_effnet.training.progress import say
+
+    built: dict[Variant, Built] = {}
+    if not due:
+        return built
+    images = work.study.evaluator.images
+    with tqdm(total=(len(due) + 1) * images, unit=" images", leave=False, disable=None) as bar:
+        bar.set_description("float32")
+        clean, reference = work.study.clean(bar.update)
+        written(work, work.add_row, clean)
+        for variant in due:
+            bar.set_description(variant.label)
+            try:
+                built[variant] = work.build(variant)
+                kept = work.kept_layers(variant)
+                row = work.study.row(variant, built[variant], reference, kept, bar.update)
+            except Exception as error:  # three programs raise errors of their own kinds
+                built.pop(variant, None)
+                reason = " ".join(str(error).split()) or type(error).__name__
+                sys.stderr.write(f"failed: {variant.label}: {reason}; the others go on\n")
+                continue
+            written(work, work.add_row, row)
+            if bar.disable:
+                say(line(variant.label, row))
+    return built
+
+
+def time_all(work: "Work", built: dict["Variant", "Built"], runs: int) -> None:
+    """Time what was built in turns, PyTorch's eager mode always among it, and complete the rows."""
+    from tqdm import tqdm
+
+    from lit_effnet.evaluation.quantization.study import EAGER, Variant
+    from lit_effnet.evaluation.quantization.timing import BATCHES, WARM_UP, alternating
+
+    if not built:
+        return
+    eager = Variant(EAGER)
+    networks = {eager: work.build(eager).runtime}
+    networks |= {variant: found.runtime for variant, found in built.items()}
+    rounds = len(BATCHES) * (WARM_UP + runs)
+    with tqdm(total=rounds * len(networks), unit=" runs", leave=False, disable=None) as bar:
+        bar.set_description("timing")
+        timings = [
+            alternating(networks, work.image_size, batch, runs, bar.update) for batch in BATCHES
+        ]
+    rows = {row["id"]: row for row in work.subject.folder.read_evaluations()}
+    for variant in built:
+        row = rows[work.study.id(variant)]
+        mine = [timing[variant] for timing in timings]
+        timed = work.study.timed(row, mine, [timing[eager] for timing in timings])
+        written(work, work.add_row, timed)
+
+
+def written(work: "Work", write: Callable[..., T], *arguments: Any) -> T:
+    """Write into the network's folder; what was done before stays where that cannot be."""
+    try:
+        return write(*arguments)
+    except OSError as error:
+        fail(f"{work.subject.folder.path}: cannot be written ({error.strerror or error})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""What `quantize` puts together: a network, the images it is calibrated on, and its variants."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from lit_effnet.data.images import ImageData
+from lit_effnet.evaluation.evaluator import Evaluator
+from lit_effnet.evaluation.explain.figures import rendered
+from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
+from lit_effnet.evaluation.quantization.calibration import calibration_batches
+from lit_effnet.evaluation.quantization.figure import sensitivity_figure
+from lit_effnet.evaluation.quantization.layers import blocks, choices, gates, kept_modules, layers
+from lit_effnet.evaluation.quantization.sensitivity import Sensitivity, worst
+from lit_effnet.evaluation.quantization.study import (
+    EAGER,
+    Calibration,
+    Study,
+    Variant,
+    variants,
+)
+from lit_effnet.evaluation.quantization.timing import Eager
+from lit_effnet.subjects import RELEASED, Changes, Subject, subject
+from lit_effnet.training.record import write_whole
+
+SENSITIVITY_IMAGES = 64
+
+
+@dataclass
+class Work:
+    """A network whose variants are built one after the other.
+
+    Args:
+        subject: The network with its images.
+        study: Gives rows.
+        variants: All that are asked for.
+        batches: Training images `float32 [B, 3, H, W]` for calibration.
+        image_size: Side of the network's input in pixels.
+        sensitive: Names of the most sensitive layers; null where nobody asked.
+    """
+
+    subject: Subject
+    study: Study
+    variants: list[Variant]
+    batches: list[Tensor]
+    image_size: int
+    sensitive: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.backends: dict[type[Backend], Backend] = {}
+
+    def kept_layers(self, variant: Variant) -> list[str]:
+        """Names of the modules that stay in float."""
+        if variant.kept is None:
+            return []
+        return kept_modules(variant.kept, self.subject.network, self.sensitive or ())
+
+    def build(self, variant: Variant) -> Built:
+        """The variant, which may take some seconds."""
+        if variant.backend == EAGER:
+            return Eager(self.subject.network).built
+        kind = find_backend(variant.backend)
+        if kind not in self.backends:
+            self.backends[kind] = kind(self.subject.network, self.image_size)
+        backend = self.backends[kind]
+        if variant.method is None:
+            return backend.in_float()
+        return backend.quantized(self.batches, variant.method, self.kept_layers(variant))
+
+    def parts(self, by: str) -> dict[str, list[str]]:
+        """Layers by layer or by block."""
+        network = self.subject.network
+        return blocks(network) if by == "block" else {name: [name] for name in layers(network)}
+
+    def few_batches(self) -> list[Tensor]:
+        """The first of the calibration images, on which sensitivity is found."""
+        found: list[Tensor] = []
+        for batch in self.batches:
+            left = SENSITIVITY_IMAGES - sum(map(len, found))
+            found += [batch[:left]] if left > 0 else []
+        return found
+
+    def keep(self, sensitivity: Sequence[Sensitivity]) -> None:
+        """Take note of which layers are the most sensitive, without the gates."""
+        network = self.subject.network
+        self.sensitive = worst(sensitivity, self.study.worst, gates(network))
+
+    def make_folder(self) -> None:
+        """Make the folder of rows on released weights, with what is known of their network."""
+        folder, record = self.subject.folder, self.subject.record
+        if record["status"] == RELEASED:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            folder.write(dict(record))
+
+    def add_row(self, row: dict[str, Any]) -> None:
+        """Keep a row, in the place of one with its id."""
+        self.subject.folder.add_evaluation(row)
+
+    def add_figure(self, title: str, found: Sequence[Sensitivity], by: str) -> str:
+        """Write the sensitivity of layers or blocks as PNG, SVG and numbers, and tell where."""
+        folder = self.subject.folder.path / "quantization"
+        figure = sensitivity_figure(title, found, list(self.parts(by)), gates(self.subject.network))
+        files: dict[str, str | bytes] = dict(rendered(figure))
+        files["json"] = json.dumps([asdict(part) for part in found], indent=2) + "\n"
+        folder.mkdir(exist_ok=True)
+        for ending, content in files.items():
+            write_whole(folder / f"sensitivity_by_{by}.{ending}", content)
+        return f"{folder}/sensitivity_by_{by}.png, .svg and .json"
+
+
+def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
+    """A network, its calibration images and its variants, nothing of which is built yet.
+
+    Raises:
+        ValueError: one of them is not there, or cannot be.
+    """
+    if config.device not in ("auto", "cpu"):
+        raise ValueError(f"device {config.device}: INT8 is run and timed on cpu only")
+    data = {key: value for key, value in vars(config.data).items() if value is not None}
+    changes = Changes(
+        data,
+        config.image_size,
+        config.crop_fraction,
+        config.interpolation,
+        config.batch_size,
+        config.num_workers,
+        config.network,
+    )
+    words = _words("kept", config.kept)
+    methods = None if config.methods is None else _words("methods", config.methods)
+    backends = _words("backends", config.backends)
+    if config.worst < 1:
+        raise ValueError(f"worst {config.worst}: must be at least 1 layer")
+    if config.runs_timed < 1:
+        raise ValueError(f"runs_timed {config.runs_timed}: must be at least 1")
+    wanted = list(variants(backends, methods, []))  # names are judged before data are loaded
+    found = subject(name, changes, config.root)
+    kept = choices(words, found.network)
+    wanted = list(variants(backends, methods, kept))
+    if config.split not in found.data.splits:
+        there = ", ".join(found.data.splits)
+        raise ValueError(f"split {config.split}: {found.data.name} has only {there}")
+    images = _calibration_data(found, changes, config)
+    batches = calibration_batches(images, config.calibration, config.calibration_seed)
+    evaluator = Evaluator(
+        found.network,
+        found.data,
+        config.split,
+        found.weights.fingerprint,
+        found.own,
+        found.reference,
+    )
+    calibration = Calibration(
+        str(images.name), images.fingerprint, sum(map(len, batches)), config.calibration_seed
+    )
+    study = Study(evaluator, calibration, config.worst, freed_memory_kept)
+    return Work(found, study, wanted, batches, found.data.image_size)
+
+
+def _calibration_data(found: Subject, changes: Changes, config: Any) -> ImageData:
+    """The evaluated images' own data set, or another one in the same view."""
+    named = {key: value for key, value in vars(config.calibration_data).items() if value}
+    if not named:
+        return found.data
+    if "name" not in named:
+        raise ValueError("calibration_data.name null: must name the data set that the path is of")
+    return ImageData(
+        **named,
+        image_size=changes.image_size,
+        preprocessing=found.preprocessing,
+        batch_size=changes.batch_size,
+        num_workers=changes.num_workers,
+    )
+
+
+def _words(name: str, text: str) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise ValueError(f"{name} {text!r}: must name one at least")
+    return list(dict.fromkeys(words))
