@@ -23,6 +23,8 @@ from lit_effnet.command_line import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from lit_effnet.evaluation.conditions import Condition
@@ -219,7 +221,7 @@ def evaluate(
     due = [c for c in conditions if again or evaluator.id(c) not in known]
     if due:
         images = evaluator.images
-        make_folder(subject)
+        written(subject, subject.make_folder)
         which = f"{place[0]}/{place[1]} " if place[1] > 1 else ""
         old = f", {len(conditions) - len(due)} have a row" if len(due) < len(conditions) else ""
         say(f"{which}{subject.name}: {len(due)} conditions of {images:,} images each{old}")
@@ -228,30 +230,17 @@ def evaluate(
             for condition in due:
                 bar.set_description(f"{which}{condition.label}")
                 row = evaluator.row(condition, bar.update)
-                add_row(subject, row)
+                written(subject, folder.add_evaluation, row)
                 known[row["id"]] = row
                 if bar.disable:
                     say(f"{condition.label}: top-1 {percent(row['top1'])}, {row['seconds']:.1f} s")
     return [known[evaluator.id(condition)] for condition in conditions]
 
 
-def make_folder(subject: "Subject") -> None:
-    """Make the folder of rows on released weights, with what is known of their network."""
-    from lit_effnet.subjects import RELEASED
-
-    if subject.record["status"] != RELEASED:
-        return
+def written(subject: "Subject", write: "Callable[..., None]", *arguments: Any) -> None:
+    """Write into the network's folder; what was evaluated before stays where that cannot be."""
     try:
-        subject.folder.path.mkdir(parents=True, exist_ok=True)
-        subject.folder.write(dict(subject.record))
-    except OSError as error:
-        fail(f"{subject.folder.path}: cannot be written ({error.strerror or error})")
-
-
-def add_row(subject: "Subject", row: dict[str, Any]) -> None:
-    """Keep a row; what was evaluated before stays where it cannot be."""
-    try:
-        subject.folder.add_evaluation(row)
+        write(*arguments)
     except OSError as error:
         fail(f"{subject.folder.path}: a row cannot be written ({error.strerror or error})")
 

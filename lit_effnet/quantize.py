@@ -142,7 +142,7 @@ def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Cons
     due = [v for v in work.variants if config.again or not is_whole(rows.get(study.id(v)))]
     say(f"{name}: {len(due)} of {len(work.variants)} variants to be done")
     if due or config.sensitivity:
-        written(work, work.make_folder)
+        written(work, work.subject.make_folder)
         find_sensitivity(work, config, due, console)
     built = build_all(work, due)
     time_all(work, built, config.runs_timed)
@@ -192,7 +192,7 @@ def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
     with tqdm(total=(len(due) + 1) * images, unit=" images", leave=False, disable=None) as bar:
         bar.set_description("float32")
         clean, reference = work.study.clean(bar.update)
-        written(work, work.add_row, clean)
+        written(work, work.subject.folder.add_evaluation, clean)
         for variant in due:
             bar.set_description(variant.label)
             try:
@@ -204,7 +204,7 @@ def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
                 reason = " ".join(str(error).split()) or type(error).__name__
                 sys.stderr.write(f"failed: {variant.label}: {reason}; the others go on\n")
                 continue
-            written(work, work.add_row, row)
+            written(work, work.subject.folder.add_evaluation, row)
             if bar.disable:
                 say(line(variant.label, row))
     return built
@@ -215,7 +215,7 @@ def time_all(work: "Work", built: dict["Variant", "Built"], runs: int) -> None:
     from tqdm import tqdm
 
     from lit_effnet.evaluation.quantization.study import EAGER, Variant
-    from lit_effnet.evaluation.quantization.timing import BATCHES, WARM_UP, alternating
+    from lit_effnet.evaluation.quantization.timing import BATCHES, WARM_UP, timed_in_turn
 
     if not built:
         return
@@ -226,14 +226,14 @@ def time_all(work: "Work", built: dict["Variant", "Built"], runs: int) -> None:
     with tqdm(total=rounds * len(networks), unit=" runs", leave=False, disable=None) as bar:
         bar.set_description("timing")
         timings = [
-            alternating(networks, work.image_size, batch, runs, bar.update) for batch in BATCHES
+            timed_in_turn(networks, work.image_size, batch, runs, bar.update) for batch in BATCHES
         ]
     rows = {row["id"]: row for row in work.subject.folder.read_evaluations()}
     for variant in built:
         row = rows[work.study.id(variant)]
         mine = [timing[variant] for timing in timings]
         timed = work.study.timed(row, mine, [timing[eager] for timing in timings])
-        written(work, work.add_row, timed)
+        written(work, work.subject.folder.add_evaluation, timed)
 
 
 def written(work: "Work", write: Callable[..., T], *arguments: Any) -> T:

@@ -23,7 +23,7 @@ from lit_effnet.evaluation.quantization.study import (
     variants,
 )
 from lit_effnet.evaluation.quantization.timing import Eager
-from lit_effnet.subjects import RELEASED, Changes, Subject, subject
+from lit_effnet.subjects import Changes, Subject, subject
 from lit_effnet.training.record import write_whole
 
 SENSITIVITY_IMAGES = 64
@@ -87,17 +87,6 @@ class Work:
         """Take note of which layers are the most sensitive, without the gates."""
         network = self.subject.network
         self.sensitive = worst(sensitivity, self.study.worst, gates(network))
-
-    def make_folder(self) -> None:
-        """Make the folder of rows on released weights, with what is known of their network."""
-        folder, record = self.subject.folder, self.subject.record
-        if record["status"] == RELEASED:
-            folder.path.mkdir(parents=True, exist_ok=True)
-            folder.write(dict(record))
-
-    def add_row(self, row: dict[str, Any]) -> None:
-        """Keep a row, in the place of one with its id."""
-        self.subject.folder.add_evaluation(row)
 
     def add_figure(self, title: str, found: Sequence[Sensitivity], by: str) -> str:
         """Write the sensitivity of layers or blocks as PNG, SVG and numbers, and tell where."""

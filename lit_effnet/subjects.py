@@ -99,6 +99,16 @@ class Subject:
             return ""
         return f"The run is {status}: these are the weights of its last whole epoch."
 
+    def make_folder(self) -> None:
+        """Make the folder of rows on released weights, with what is known of their network.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.record["status"] == RELEASED:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            self.folder.write(dict(self.record))
+
     def class_names(self) -> list[str]:
         """Names of its classes; their numbers where no name is known."""
         count = self.weights.num_classes

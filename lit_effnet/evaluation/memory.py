@@ -77,10 +77,10 @@ def _measure(
         for tensor in (*prepared.parameters(), *prepared.buffers())
     )
     _compute(prepared, configuration, 2, SMALL, work)  # what is loaded when first needed
-    before = _status("VmRSS")
+    before = resident_bytes("VmRSS")
     RESET.write_text("5")  # the peak begins anew; proc(5)
     _compute(prepared, configuration, batch, image_size, work)
-    peak = _status("VmHWM")
+    peak = resident_bytes("VmHWM")
     return PeakMemory(
         max(0, peak - before) + weights, peak, "peak resident memory of a process of its own"
     )
@@ -93,8 +93,8 @@ def _compute(
     getattr(configuration, work)(prepared, images)()
 
 
-def _status(name: str) -> int:
-    """Bytes of a line of /proc/self/status."""
+def resident_bytes(name: str) -> int:
+    """Bytes of a line of this process's status: VmRSS now, VmHWM at most since the reset."""
     for line in STATUS.read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])

@@ -1,11 +1,14 @@
 """How long ways to compute something take, alternating: a drift of the machine meets all."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ class Times:
 
 
 def alternating(
-    ways: Mapping[str, Callable[[], object]],
+    ways: Mapping[K, Callable[[], object]],
     runs: int,
     warm_up: int,
     device: torch.device | str = "cpu",
     done: Callable[[int], object] = lambda calls: None,
-) -> dict[str, Times]:
+) -> dict[K, Times]:
     """Times of each way, round by round.
 
     Args:

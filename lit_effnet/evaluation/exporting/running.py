@@ -20,10 +20,10 @@ from torch import Tensor
 from lit_effnet.evaluation.exporting.formats import FORMATS, Format, beside, load
 from lit_effnet.evaluation.exporting.packages import imported, run_module
 from lit_effnet.evaluation.latency import RUNS, WARM_UP, Latency
+from lit_effnet.evaluation.memory import RESET, resident_bytes
 from lit_effnet.evaluation.timing import alternating
 
 BATCH = 16  # images at a time while logits are collected
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 HOW = "resident memory of a process at its peak, less what it had before the file was loaded"
 
 
@@ -72,8 +72,9 @@ def measure(file: Path, images: Tensor, threads: int) -> tuple[Tensor, Cost]:
     format_ = next(row for row in FORMATS.values() if row.suffix == file.suffix)
     torch.set_num_threads(threads)
     _import(format_)
-    before = _resident("VmRSS")
-    if before is not None:
+    before = None
+    if RESET.exists():
+        before = resident_bytes("VmRSS")
         RESET.write_text("5")  # the peak begins anew; proc(5)
     began = time.perf_counter()
     network = load(file, threads)
@@ -82,10 +83,9 @@ def measure(file: Path, images: Tensor, threads: int) -> tuple[Tensor, Cost]:
     one = images[:1]
     with torch.inference_mode():
         times = alternating({"": lambda: network(one)}, RUNS, WARM_UP)[""]
-        peak = _resident("VmHWM")
+        used = None if before is None else resident_bytes("VmHWM") - before
         logits = torch.cat([network(batch) for batch in torch.split(images, BATCH)])
     latency = Latency.of(times, threads, precision, torch.device("cpu"))
-    used = None if peak is None or before is None else peak - before
     return logits, Cost(load_ms, latency, used, HOW)
 
 
@@ -93,16 +93,6 @@ def _import(format_: Format) -> None:
     """Load a small file's packages first, so that they count neither as time nor as memory."""
     inside = {"ai-edge-litert": "ai_edge_litert.interpreter", "executorch": "executorch.runtime"}
     imported(inside.get(format_.runner, format_.runner))
-
-
-def _resident(name: str) -> int | None:
-    """Bytes of a line of the process's status; null where the system has none, or no reset."""
-    if not (STATUS.exists() and RESET.exists()):
-        return None
-    for line in STATUS.read_text(encoding="utf-8").splitlines():
-        if line.startswith(f"{name}:"):
-            return 1024 * int(line.split()[1])
-    return None
 
 
 def main() -> None:

@@ -1,22 +1,20 @@
 """How long networks take side by side, on one thread of the CPU: each in turn, many times."""
 
 import copy
-import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lit_effnet.evaluation.quantization.backends import Built
 from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.evaluation.timing import K, Times, alternating
 
 BATCHES = (1, 32)
 WARM_UP, RUNS = 3, 50
-
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Eager(Runtime):
         return Built(self, sum(tensor.nbytes for tensor in tensors))
 
 
-def alternating(
+def timed_in_turn(
     networks: Mapping[K, nn.Module],
     image_size: int,
     batch: int,
@@ -85,25 +83,17 @@ def alternating(
         done: Is told of each run, for a progress bar.
     """
     images = torch.randn(batch, 3, image_size, image_size)
-    walls: dict[K, list[float]] = {name: [] for name in networks}
-    cpus: dict[K, list[float]] = {name: [] for name in networks}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            for turn in range(WARM_UP + runs):
-                for name, network in networks.items():
-                    wall, cpu = time.perf_counter(), time.process_time()
-                    network(images)
-                    if turn >= WARM_UP:
-                        walls[name].append(1e3 * (time.perf_counter() - wall))
-                        cpus[name].append(1e3 * (time.process_time() - cpu))
-                    done(1)
+            ways = {name: partial(network, images) for name, network in networks.items()}
+            found = alternating(ways, runs, WARM_UP, done=done)
     finally:
         torch.set_num_threads(threads)
-    return {name: _timing(walls[name], cpus[name], batch) for name in networks}
+    return {name: _timing(times, batch) for name, times in found.items()}
 
 
-def _timing(walls: Sequence[float], cpus: Sequence[float], batch: int) -> Timing:
-    p5, median, p95 = (float(value) for value in np.percentile(walls, (5, 50, 95)))
-    return Timing(median, p5, p95, float(np.median(cpus)), batch, len(walls), 1)
+def _timing(times: Times, batch: int) -> Timing:
+    p5, median, p95 = times.percentiles()
+    return Timing(median, p5, p95, times.cpu, batch, len(times.walls), 1)

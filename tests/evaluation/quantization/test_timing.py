@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.quantization.timing import WARM_UP, Eager, Timing, alternating
+from lit_effnet.evaluation.quantization.timing import WARM_UP, Eager, Timing, timed_in_turn
 
 from .conftest import Trained
 
@@ -23,7 +23,7 @@ def test_each_runs_once_in_every_round_on_one_thread() -> None:
     done: list = []
     threads = torch.get_num_threads()
     networks = {name: Noted(name, seen) for name in "abc"}
-    timings = alternating(networks, 16, 4, runs=5, done=done.append)
+    timings = timed_in_turn(networks, 16, 4, runs=5, done=done.append)
     assert [name for name, *_ in seen] == list("abc") * (WARM_UP + 5)
     assert {(shape, used) for _, shape, used in seen} == {((4, 3, 16, 16), 1)}
     assert len(done) == len(seen)
