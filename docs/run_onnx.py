@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 model, photo = sys.argv[1:]
 told = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
 prepared = told["preprocessing"]
 size = prepared["image_size"]
 
-image = Image.open(photo).convert("RGB")
+image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
 short, target = min(image.size), int(size / prepared["crop_fraction"] + 1e-6)
 if short != target:
     width, height = (int(target * side / short) for side in image.size)

@@ -12,6 +12,8 @@ from lit_effnet import arms
 from lit_effnet.building import settled
 from lit_effnet.counting import Complexity
 from lit_effnet.network.complexity import complexity
+from lit_effnet.network.detection import DETECTORS
+from lit_effnet.network.golden import published_only
 from lit_effnet.network.registry import BASELINES, OURS, build
 from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.subjects import Changes, subject
@@ -57,6 +59,11 @@ def candidate(
     """
     if Path(name).suffix in (".onnx", ".xml", ".pte", ".tflite"):
         return _exported(Path(name), image_size, threads)
+    if name in DETECTORS or name in published_only():
+        raise ValueError(
+            f"names {name!r}: is not measured here; `python -m lit_effnet.scale --network {name}` "
+            "shows what is known of it"
+        )
     made = _untrained(name, num_classes)
     if made is None:
         found = subject(name, Changes({}, image_size))

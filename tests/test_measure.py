@@ -142,6 +142,8 @@ def test_logs_of_other_devices_stand_in_a_table_with_the_device_named(
             "error: --from_log README.md: neither benchmark_model's output",
         ),
         (["--from_log", "no.log", "--device_name=it"], "error: --from_log no.log: cannot be read"),
+        (["efficientdet_d0"], "is not measured here; `python -m lit_effnet.scale --network"),
+        (["amoebanet_b"], "is not measured here; `python -m lit_effnet.scale --network"),
         (["b00"], "b00: no such file, folder or name"),
         (["b0", "--batch=0"], "error: --batch 0: must be at least 1"),
         (["b0", "--runs=0"], "error: --runs 0: must be at least 1"),

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from lit_effnet.data.batches import normalised_batch
+from lit_effnet.data.decoding import ORIENTATION
 from lit_effnet.data.photos import photographs
 from lit_effnet.data.transforms import Evaluation
 from lit_effnet.evaluation.exporting.formats import FORMATS
@@ -40,7 +41,10 @@ def test_an_example_gives_the_class_and_probability_of_the_projects_own_view(
     for photograph, pixels in list(photographs())[:4]:
         odd = pixels[: pixels.shape[0] // 2 * 2 - 1, : pixels.shape[1] // 3]  # an upright window
         file = tmp_path / f"{photograph}.png"
-        Image.fromarray(odd).save(file)
+        # As a camera held upside down stores it, with a note to turn it.
+        exif = Image.Exif()
+        exif[ORIENTATION] = 3
+        Image.fromarray(odd[::-1, ::-1]).save(file, exif=exif)
         batch, _ = normalised_batch([(view(odd, (0,)), 0)], prepared.mean, prepared.std)
         with torch.inference_mode():
             probabilities = made.network(batch).softmax(1)[0]
