@@ -4,15 +4,17 @@ import re
 import sys
 import warnings
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 BAD_INPUT = 2
+
+T = TypeVar("T")
 
 EXPERIMENTS = Path("experiments")
 
@@ -69,12 +71,45 @@ def add_network_flags(parser: ArgumentParser) -> None:
     """The flags of commands that look at trained or released networks on images."""
     add = parser.add_argument
     add("runs", nargs="+", type=str, help="Run folders, folders of them, or released weights.")
+    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
+    add_image_flags(parser)
+
+
+def add_image_flags(parser: ArgumentParser) -> None:
+    """The flags that name other images, and the network where its weights do not tell it."""
+    add = parser.add_argument
     add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
     add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
     for name in ("subset", "image_column", "label_column"):
         add(f"--data.{name}", type=str | None, help="As for fit.")
     add("--network", type=str | None, help="Network of weights whose name does not tell it.")
-    add("--device", type=str, default="auto", help="auto, cpu or cuda.")
+
+
+def add_row_flags(parser: ArgumentParser) -> None:
+    """The flags of commands that keep rows on all images of a split."""
+    add = parser.add_argument
+    add("--split", type=str, default="validation", help="Which images; test only when named.")
+    add("--again", type=bool, default=False, help="Do also what has a row, and replace it.")
+    add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
+    add("--crop_fraction", type=float | None, help="Another crop than the network's.")
+    add("--interpolation", type=str | None, help="Another filter than the network's.")
+    add("--batch_size", type=int, default=32, help="Images in a batch.")
+    add("--num_workers", type=int | None, help="Processes that decode and corrupt.")
+    add("--root", type=str, default="runs", help="Folder of the rows on released weights.")
+
+
+def written(what: str, write: Callable[..., T], *arguments: Any) -> T:
+    """What a writing gives, or one line and exit status 2 where it cannot be done.
+
+    Args:
+        what: What is written, for the line: "FOLDER: a row".
+        write: Raises OSError where it cannot.
+        arguments: Of `write`.
+    """
+    try:
+        return write(*arguments)
+    except OSError as error:
+        fail(f"{what} cannot be written ({error.strerror or error})")
 
 
 def fail(message: str) -> NoReturn:

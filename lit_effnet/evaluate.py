@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
-    fail,
+    add_row_flags,
     plain_warnings,
     quiet_libraries,
+    written,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
     from lit_effnet.evaluation.conditions import Condition
@@ -42,9 +41,9 @@ def make_parser() -> OneLineErrors:
         description=__doc__,
     )
     add_network_flags(parser)
+    add_row_flags(parser)
     add = parser.add_argument
     add("--conditions", type=str, default="clean", help="Names and families, with commas.")
-    add("--split", type=str, default="validation", help="Which images; test only when named.")
     add(
         "--made_at",
         type=Literal["reference", "input"],
@@ -67,13 +66,6 @@ def make_parser() -> OneLineErrors:
     add("--frost_images", type=str | None, help="Folder of ImageNet-C's frost1.png to frost5.jpg.")
     add("--recalibrate", type=bool, default=False, help="Batch norm gets the images' statistics.")
     add("--relative_to", type=str | None, help="Run whose errors the mean is relative to.")
-    add("--again", type=bool, default=False, help="Evaluate also what has a row, and replace it.")
-    add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
-    add("--crop_fraction", type=float | None, help="Another crop than the network's.")
-    add("--interpolation", type=str | None, help="Another filter than the network's.")
-    add("--batch_size", type=int, default=32, help="Images in a batch.")
-    add("--num_workers", type=int | None, help="Processes that decode and corrupt.")
-    add("--root", type=str, default="runs", help="Folder of the rows on released weights.")
     return parser
 
 
@@ -162,22 +154,9 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.data.images import LEAST_IMAGE_SIZE
     from lit_effnet.evaluation import conditions
     from lit_effnet.evaluation.evaluator import Evaluator
-    from lit_effnet.subjects import Changes, device_of, subject
+    from lit_effnet.subjects import changes_of, device_of, subject
 
-    data = {key: value for key, value in vars(config.data).items() if value is not None}
-    found = subject(
-        name,
-        Changes(
-            data,
-            config.image_size,
-            config.crop_fraction,
-            config.interpolation,
-            config.batch_size,
-            config.num_workers,
-            config.network,
-        ),
-        config.root,
-    )
+    found = subject(name, changes_of(config), config.root)
     data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
@@ -221,7 +200,7 @@ def evaluate(
     due = [c for c in conditions if again or evaluator.id(c) not in known]
     if due:
         images = evaluator.images
-        written(subject, subject.make_folder)
+        written(f"{folder.path}: a row", subject.make_folder)
         which = f"{place[0]}/{place[1]} " if place[1] > 1 else ""
         old = f", {len(conditions) - len(due)} have a row" if len(due) < len(conditions) else ""
         say(f"{which}{subject.name}: {len(due)} conditions of {images:,} images each{old}")
@@ -230,19 +209,11 @@ def evaluate(
             for condition in due:
                 bar.set_description(f"{which}{condition.label}")
                 row = evaluator.row(condition, bar.update)
-                written(subject, folder.add_evaluation, row)
+                written(f"{folder.path}: a row", folder.add_evaluation, row)
                 known[row["id"]] = row
                 if bar.disable:
                     say(f"{condition.label}: top-1 {percent(row['top1'])}, {row['seconds']:.1f} s")
     return [known[evaluator.id(condition)] for condition in conditions]
-
-
-def written(subject: "Subject", write: "Callable[..., None]", *arguments: Any) -> None:
-    """Write into the network's folder; what was evaluated before stays where that cannot be."""
-    try:
-        write(*arguments)
-    except OSError as error:
-        fail(f"{subject.folder.path}: a row cannot be written ({error.strerror or error})")
 
 
 def reference_of(

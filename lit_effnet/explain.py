@@ -155,10 +155,9 @@ def networks(config: Any) -> list["Looker"]:
         ValueError: one cannot be had, or they tell other classes apart than the first.
     """
     from lit_effnet.looking import Looker
-    from lit_effnet.subjects import Changes, device_of, run_folders, subject
+    from lit_effnet.subjects import changes_of, device_of, run_folders, subject
 
-    data = {key: value for key, value in vars(config.data).items() if value is not None}
-    changes = Changes(data, network=config.network)
+    changes = changes_of(config)
     device = device_of(config.device)
     found: list[Looker] = []
     for name in run_folders(config.runs, one_of_each_arm=True):

@@ -12,7 +12,7 @@ not there if it is not the network. FILE.json beside it tells how to use it.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings
+from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, plain_warnings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,11 +52,7 @@ def make_parser() -> OneLineErrors:
     add("--agreement", type=float | None, help="Least top-1 agreement that passes, from 0 to 1.")
     add("--relative_error", type=float | None, help="Largest relative error that passes.")
     add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
-    add("--network", type=str | None, help="Network of weights whose name does not tell it.")
-    add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
-    add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
-    for name in ("subset", "image_column", "label_column"):
-        add(f"--data.{name}", type=str | None, help="As for fit.")
+    add_image_flags(parser)
     return parser
 
 
@@ -84,10 +80,9 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
 
     from lit_effnet.conversion import Order, convert
     from lit_effnet.export_tables import notes, parity_table
-    from lit_effnet.subjects import Changes
+    from lit_effnet.subjects import changes_of
 
-    data = {key: value for key, value in vars(config.data).items() if value is not None}
-    changes = Changes(data, config.image_size, network=config.network)
+    changes = changes_of(config)
     order = Order(
         output,
         config.format,

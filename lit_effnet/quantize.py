@@ -13,15 +13,15 @@ of the CPU; the variants are timed in turns.
 """
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
-    fail,
+    add_row_flags,
     plain_warnings,
     quiet_libraries,
+    written,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 FAILURE, STOPPED = 1, 130
 
-T = TypeVar("T")
-
 
 def make_parser() -> OneLineErrors:
     """The command's flags."""
@@ -44,6 +42,7 @@ def make_parser() -> OneLineErrors:
         description=__doc__,
     )
     add_network_flags(parser)
+    add_row_flags(parser)
     add = parser.add_argument
     add(
         "--backends",
@@ -73,16 +72,8 @@ def make_parser() -> OneLineErrors:
         type=Literal["layer", "block"] | None,
         help="Quantise one layer or block at a time; a table and a figure.",
     )
-    add("--split", type=str, default="validation", help="Which images; test only when named.")
-    add("--again", type=bool, default=False, help="Do also what has a row, and replace it.")
     add("--runs_timed", type=int, default=50, help="Rounds in which each variant is timed once.")
     add("--keep_freed_memory", type=bool, default=True, help="As fit does; eager is faster then.")
-    add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
-    add("--crop_fraction", type=float | None, help="Another crop than the network's.")
-    add("--interpolation", type=str | None, help="Another filter than the network's.")
-    add("--batch_size", type=int, default=32, help="Images in a batch.")
-    add("--num_workers", type=int | None, help="Processes that decode.")
-    add("--root", type=str, default="runs", help="Folder of the rows on released weights.")
     return parser
 
 
@@ -142,7 +133,7 @@ def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Cons
     due = [v for v in work.variants if config.again or not is_whole(rows.get(study.id(v)))]
     say(f"{name}: {len(due)} of {len(work.variants)} variants to be done")
     if due or config.sensitivity:
-        written(work, work.subject.make_folder)
+        written(f"{work.subject.folder.path}:", work.subject.make_folder)
         find_sensitivity(work, config, due, console)
     built = build_all(work, due)
     time_all(work, built, config.runs_timed)
@@ -175,7 +166,8 @@ def find_sensitivity(work: "Work", config: Any, due: list["Variant"], console: "
         if by == config.sensitivity:
             title = f"{work.subject.arm}: sensitivity by {by}"
             console.print(sensitivity_table(title, found), highlight=False)
-            say(f"figure and numbers: {written(work, work.add_figure, title, found, by)}")
+            place = written(f"{work.subject.folder.path}:", work.add_figure, title, found, by)
+            say(f"figure and numbers: {place}")
 
 
 def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
@@ -192,7 +184,7 @@ def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
     with tqdm(total=(len(due) + 1) * images, unit=" images", leave=False, disable=None) as bar:
         bar.set_description("float32")
         clean, reference = work.study.clean(bar.update)
-        written(work, work.subject.folder.add_evaluation, clean)
+        written(f"{work.subject.folder.path}:", work.subject.folder.add_evaluation, clean)
         for variant in due:
             bar.set_description(variant.label)
             try:
@@ -204,7 +196,7 @@ def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
                 reason = " ".join(str(error).split()) or type(error).__name__
                 sys.stderr.write(f"failed: {variant.label}: {reason}; the others go on\n")
                 continue
-            written(work, work.subject.folder.add_evaluation, row)
+            written(f"{work.subject.folder.path}:", work.subject.folder.add_evaluation, row)
             if bar.disable:
                 say(line(variant.label, row))
     return built
@@ -233,15 +225,7 @@ def time_all(work: "Work", built: dict["Variant", "Built"], runs: int) -> None:
         row = rows[work.study.id(variant)]
         mine = [timing[variant] for timing in timings]
         timed = work.study.timed(row, mine, [timing[eager] for timing in timings])
-        written(work, work.subject.folder.add_evaluation, timed)
-
-
-def written(work: "Work", write: Callable[..., T], *arguments: Any) -> T:
-    """Write into the network's folder; what was done before stays where that cannot be."""
-    try:
-        return write(*arguments)
-    except OSError as error:
-        fail(f"{work.subject.folder.path}: cannot be written ({error.strerror or error})")
+        written(f"{work.subject.folder.path}:", work.subject.folder.add_evaluation, timed)
 
 
 if __name__ == "__main__":

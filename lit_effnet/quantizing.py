@@ -23,7 +23,7 @@ from lit_effnet.evaluation.quantization.study import (
     variants,
 )
 from lit_effnet.evaluation.quantization.timing import Eager
-from lit_effnet.subjects import Changes, Subject, subject
+from lit_effnet.subjects import Changes, Subject, changes_of, subject
 from lit_effnet.training.record import write_whole
 
 SENSITIVITY_IMAGES = 64
@@ -108,16 +108,7 @@ def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
     """
     if config.device not in ("auto", "cpu"):
         raise ValueError(f"device {config.device}: INT8 is run and timed on cpu only")
-    data = {key: value for key, value in vars(config.data).items() if value is not None}
-    changes = Changes(
-        data,
-        config.image_size,
-        config.crop_fraction,
-        config.interpolation,
-        config.batch_size,
-        config.num_workers,
-        config.network,
-    )
+    changes = changes_of(config)
     words = _words("kept", config.kept)
     methods = None if config.methods is None else _words("methods", config.methods)
     backends = _words("backends", config.backends)

@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,14 @@ class Changes:
     batch_size: int = 32
     num_workers: int | None = None
     network: str | None = None
+
+
+def changes_of(config: Any) -> Changes:
+    """The changes that a command's flags ask for, as far as it has such flags."""
+    given = vars(config)
+    data = {key: value for key, value in vars(config.data).items() if value is not None}
+    names = (field.name for field in fields(Changes) if field.name != "data")
+    return Changes(data, **{name: given[name] for name in names if name in given})
 
 
 @dataclass(frozen=True)
