@@ -31,7 +31,7 @@ def variants_table(title: str, rows: Sequence[Row]) -> Table:
         table.add_row(
             name,
             told.get("method", ""),
-            told.get("kept", "all").replace("+", " + "),
+            told.get("kept", f"all, {row['condition'].split(' by ')[0]}").replace("+", " + "),
             percent(row["top1"]),
             percent(row["top5"]),
             percent(row["agreement"]),
@@ -70,7 +70,7 @@ def notes(rows: Sequence[Row], folder: str) -> Iterator[str]:
         )
     kept = {tuple(row["kept_layers"]) for row in rows if row["parameters"].get("worst")}
     for names in kept:
-        yield f"se+worst in float: {', '.join(names)}."
+        yield f"worst, in float: {', '.join(names)}."
     timed = [row["latency"] for row in rows if row["latency"]]
     if timed:
         timing = next(iter(timed[0].values()))

@@ -1,7 +1,7 @@
 """Networks in INT8: what post-training quantisation leaves of them, and how fast they are then.
 
 python -m lit_effnet.quantize runs/photos/RUN
-python -m lit_effnet.quantize RUN --methods min-max,percentile,mse --kept nothing,se,se+worst
+python -m lit_effnet.quantize RUN --methods min-max,mse --kept nothing,se,silu,se+silu+worst
 python -m lit_effnet.quantize RUN --sensitivity block
 python -m lit_effnet.quantize efficientnet_lite0.pth --network efficientnet_lite0 \\
     --data.name imagenet --data.path FOLDER --calibration_data.name OTHER_IMAGES
@@ -60,9 +60,10 @@ def make_parser() -> OneLineErrors:
         "--kept",
         type=str,
         default="nothing,se",
-        help="What stays in float: nothing, se (squeeze-and-excite), se+worst, with commas.",
+        help="What stays in float: nothing, or se (squeeze-and-excite), silu and worst "
+        "(the most sensitive layers) joined by +; several with commas.",
     )
-    add("--worst", type=int, default=4, help="How many layers se+worst keeps beside the gates.")
+    add("--worst", type=int, default=4, help="How many layers worst keeps, gates not among them.")
     add("--calibration", type=int, default=300, help="Training images that ranges are found on.")
     add("--calibration_seed", type=int, default=0, help="Decides which.")
     add("--calibration_data.name", type=str | None, help="Other images to calibrate on.")
@@ -155,7 +156,7 @@ def find_sensitivity(work: "Work", config: Any, due: list["Variant"], console: "
     from lit_effnet.quantization_tables import sensitivity_table
     from lit_effnet.training.progress import say
 
-    needed = ["layer"] if any(variant.kept == "se+worst" for variant in due) else []
+    needed = ["layer"] if any(variant.keeps_worst for variant in due) else []
     for by in dict.fromkeys([*needed, *filter(None, [config.sensitivity])]):
         parts = work.parts(by)
         with tqdm(total=len(parts), unit=f" {by}s", leave=False, disable=None) as bar:

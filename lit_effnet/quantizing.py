@@ -67,7 +67,7 @@ class Work:
             self.backends[kind] = kind(self.subject.network, self.image_size)
         backend = self.backends[kind]
         if variant.method is None:
-            return backend.in_float()
+            return backend.in_float(variant.floats)
         return backend.quantized(self.batches, variant.method, self.kept_layers(variant))
 
     def parts(self, by: str) -> dict[str, list[str]]:

@@ -47,7 +47,7 @@ class Rounding(Backend):
     name, program, needs, methods = "rounding", "Rounding", (), ("min-max", "mse")
     calls: Sequence[tuple[int, str, tuple[str, ...]]] = ()
 
-    def in_float(self) -> Built:
+    def in_float(self, precision: str = "float32") -> Built:
         return Built(Rounded(self.network, 0), 4000)
 
     def quantized(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Built:
@@ -186,7 +186,10 @@ def test_other_images_to_calibrate_on_are_named(trained: Path, own_images: Path)
         ),
         (["--backends=,"], "error: --backends ',': must name one at least"),
         (["--methods=median"], "error: --methods 'median': must be among min-max, mse"),
-        (["--kept=gates"], "error: --kept 'gates': must be one of nothing, se, se+worst"),
+        (
+            ["--kept=gates"],
+            "error: --kept 'gates': must be nothing, or se, silu, worst joined by +",
+        ),
         (["--calibration=0"], "error: --calibration 0: must be at least 1 image"),
         (["--worst=0"], "error: --worst 0: must be at least 1 layer"),
         (["--runs_timed=0"], "error: --runs_timed 0: must be at least 1"),

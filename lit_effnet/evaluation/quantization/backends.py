@@ -49,13 +49,20 @@ class Backend(ABC):
     """The packages without which it cannot be used."""
     methods: ClassVar[tuple[str, ...]]
     """How it can find the range of activations; the first is its usual one."""
+    floats: ClassVar[tuple[str, ...]] = ("float32",)
+    """The precisions other than INT8 that it runs networks in."""
 
     def __init__(self, network: nn.Module, image_size: int) -> None:
         self.network, self.image_size = network, image_size
 
+    @classmethod
+    def floats_here(cls) -> tuple[str, ...]:
+        """Those of `floats` that this machine's processor has."""
+        return cls.floats
+
     @abstractmethod
-    def in_float(self) -> Built:
-        """The network in float32."""
+    def in_float(self, precision: str = "float32") -> Built:
+        """The network unquantised, in one of `floats`."""
 
     @abstractmethod
     def quantized(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Built:

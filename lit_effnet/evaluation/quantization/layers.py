@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 
 from torch import nn
 
-KEPT = ("nothing", "se", "se+worst")
+NOTHING = "nothing"
+KEPT = ("se", "silu", "worst")
 GATE = "SqueezeExc"  # in the class of the gates here, in timm and in torchvision
+UNBOUNDED = ("SiLU", "Swish", "swish")  # in that of activations which no least bound cuts to zero
 
 
 def layers(network: nn.Module) -> list[str]:
@@ -17,6 +19,15 @@ def layers(network: nn.Module) -> list[str]:
 def gates(network: nn.Module) -> list[str]:
     """Names of the squeeze-and-excite gates; empty for a network without."""
     return [name for name, module in network.named_modules() if GATE in type(module).__name__]
+
+
+def unbounded(network: nn.Module) -> list[str]:
+    """Names of the SiLU, Swish and hard Swish activations; empty for a network of ReLU."""
+    return [
+        name
+        for name, module in network.named_modules()
+        if any(word in type(module).__name__ for word in UNBOUNDED)
+    ]
 
 
 def inside(name: str, modules: Collection[str]) -> bool:
@@ -48,25 +59,40 @@ def kept_modules(kept: str, network: nn.Module, worst: Sequence[str] = ()) -> li
     """Names of the modules that stay in float.
 
     Args:
-        kept: One of `KEPT`.
+        kept: `nothing`, or words of `KEPT` joined by `+`.
         network: Whose modules.
-        worst: The layers that are kept beside the gates for `se+worst`.
+        worst: The layers that are kept for `worst`.
 
     Raises:
         ValueError: another word.
     """
-    if kept not in KEPT:
-        raise ValueError(f"kept {kept!r}: must be one of {', '.join(KEPT)}")
-    return [] if kept == "nothing" else [*gates(network), *(worst if kept == "se+worst" else ())]
+    return [name for word in words_of(kept) for name in _modules(word, network, worst)]
 
 
-def choices(words: Sequence[str], network: nn.Module) -> list[str]:
-    """The words of `KEPT` as they are for the network: `se` is `nothing` where it has no gates.
+def words_of(kept: str) -> list[str]:
+    """The words of `KEPT` that a choice is made of, in their order; none for `nothing`.
 
     Raises:
         ValueError: another word.
     """
-    for word in words:
-        kept_modules(word, network)
-    without = not gates(network)
-    return list(dict.fromkeys("nothing" if w == "se" and without else w for w in words))
+    words = [] if kept == NOTHING else kept.split("+")
+    if not set(words) <= set(KEPT):
+        raise ValueError(f"kept {kept!r}: must be {NOTHING}, or {', '.join(KEPT)} joined by +")
+    return [word for word in KEPT if word in words]
+
+
+def choices(kept: Sequence[str], network: nn.Module) -> list[str]:
+    """What is kept, as it is for the network: `se` is `nothing` where it has no gates.
+
+    Raises:
+        ValueError: another word.
+    """
+    there = {"se": bool(gates(network)), "silu": bool(unbounded(network)), "worst": True}
+    joined = ("+".join(word for word in words_of(choice) if there[word]) for choice in kept)
+    return list(dict.fromkeys(choice or NOTHING for choice in joined))
+
+
+def _modules(word: str, network: nn.Module, worst: Sequence[str]) -> Sequence[str]:
+    if word == "worst":
+        return worst
+    return gates(network) if word == "se" else unbounded(network)

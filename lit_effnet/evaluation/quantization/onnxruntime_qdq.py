@@ -62,7 +62,7 @@ class OnnxRuntime(Backend):
         super().__init__(network, image_size)
         self.model = onnx_graph(network, image_size)
 
-    def in_float(self) -> Built:
+    def in_float(self, precision: str = "float32") -> Built:
         """The network in float32."""
         content = self.model.SerializeToString()
         return Built(OnnxRuntimeRuntime(content, f"{self.program} float32"), len(content))

@@ -13,6 +13,7 @@ from lit_effnet.evaluation.conditions import Condition
 from lit_effnet.evaluation.evaluator import Evaluator
 from lit_effnet.evaluation.quantization.agreement import Heard, agreement, median_snr
 from lit_effnet.evaluation.quantization.backends import Built, find_backend
+from lit_effnet.evaluation.quantization.layers import NOTHING, words_of
 from lit_effnet.evaluation.quantization.timing import Timing
 
 INT8, EAGER = "int8", "eager"
@@ -27,18 +28,25 @@ class Variant:
 
     Args:
         backend: Name of the backend, or `eager`.
-        method: How ranges are found; null for float32.
-        kept: What stays in float; null for float32.
+        method: How ranges are found; null for a network that is not in INT8.
+        kept: What stays in float; null for a network that is not in INT8.
+        floats: Precision of what is not in INT8.
     """
 
     backend: str
     method: str | None = None
     kept: str | None = None
+    floats: str = "float32"
 
     @property
     def program(self) -> str:
         """What runs it."""
         return EAGER_PROGRAM if self.backend == EAGER else find_backend(self.backend).program
+
+    @property
+    def keeps_worst(self) -> bool:
+        """Whether the most sensitive layers stay in float."""
+        return "worst" in words_of(self.kept or NOTHING)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -49,13 +57,13 @@ class Variant:
     @property
     def condition(self) -> str:
         """As a row names it."""
-        return INT8 if self.method else f"float32 by {self.program}"
+        return INT8 if self.method else f"{self.floats} by {self.program}"
 
     @property
     def label(self) -> str:
         """As a line names it."""
         return " ".join(filter(None, (self.backend, self.method, self.kept))) + (
-            "" if self.method else " float32"
+            "" if self.method else f" {self.floats}"
         )
 
 
@@ -83,7 +91,7 @@ class Study:
     Args:
         evaluator: Of the float32 network.
         calibration: On what INT8 is calibrated.
-        worst: How many layers `se+worst` keeps in float beside the gates.
+        worst: How many layers `worst` keeps in float, gates not among them.
         freed_memory_kept: Whether the C library keeps freed memory, which makes PyTorch faster.
     """
 
@@ -99,7 +107,7 @@ class Study:
             int8 = {
                 "method": variant.method,
                 "kept": variant.kept,
-                "worst": self.worst if variant.kept == "se+worst" else None,
+                "worst": self.worst if variant.keeps_worst else None,
                 "images": self.calibration.images,
                 "seed": self.calibration.seed,
                 "calibrated_on": self.calibration.data,
@@ -169,7 +177,7 @@ class Study:
 def variants(
     backends: Sequence[str], methods: Sequence[str] | None, kept: Sequence[str]
 ) -> Iterator[Variant]:
-    """Eager mode; then for each backend its float32 and every INT8 that it can do.
+    """Eager mode; then what each backend runs unquantised, and every INT8 that it can do.
 
     Args:
         backends: Names of backends.
@@ -189,7 +197,7 @@ def variants(
     programs: set[str] = set()
     for backend in found:
         if backend.program not in programs:
-            yield Variant(backend.name)
+            yield from (Variant(backend.name, floats=floats) for floats in backend.floats_here())
         programs.add(backend.program)
         wanted = backend.methods[:1] if methods is None else methods
         for method in wanted:

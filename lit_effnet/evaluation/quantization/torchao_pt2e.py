@@ -68,7 +68,7 @@ class TorchAo(Backend):
     needs: ClassVar[tuple[str, ...]] = ("torchao",)
     methods: ClassVar[tuple[str, ...]] = METHODS
 
-    def in_float(self) -> Built:
+    def in_float(self, precision: str = "float32") -> Built:
         """The network in float32, compiled and frozen."""
         exported = self._exported()
         return Built(

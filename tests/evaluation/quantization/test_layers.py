@@ -9,6 +9,7 @@ from lit_effnet.evaluation.quantization.layers import (
     inside,
     kept_modules,
     layers,
+    unbounded,
 )
 from lit_effnet.network.registry import build
 
@@ -57,10 +58,20 @@ def test_what_is_kept_are_the_gates_and_the_worst_layers(photographs: Trained) -
 
 def test_a_network_without_gates_has_no_variant_for_them(lite: EfficientNet) -> None:
     assert gates(lite) == []
-    assert choices(["nothing", "se", "se+worst"], lite) == ["nothing", "se+worst"]
-    assert choices(["se"], lite) == ["nothing"]
+    assert choices(["nothing", "se", "se+worst"], lite) == ["nothing", "worst"]
+    assert choices(["se", "silu"], lite) == ["nothing"]
+
+
+def test_activations_without_a_least_bound_are_found_in_every_implementation() -> None:
+    ours = build("efficientnet", None, 10)
+    for network in (ours, _peer("timm/efficientnet_b0"), _peer("torchvision/efficientnet_b0")):
+        assert len(unbounded(network)) == 49
+    assert len(unbounded(_peer("timm/mobilenetv3_large_100"))) > 10
+    assert kept_modules("silu+se", ours) == [*gates(ours), *unbounded(ours)]
 
 
 def test_another_word_is_refused(lite: EfficientNet) -> None:
-    with pytest.raises(ValueError, match=r"kept 'gates': must be one of nothing, se, se\+worst"):
+    with pytest.raises(
+        ValueError, match=r"kept 'gates': must be nothing, or se, silu, worst joined by"
+    ):
         choices(["gates"], lite)

@@ -5,7 +5,7 @@ import torch
 
 from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
 from lit_effnet.evaluation.quantization.graph import module_of
-from lit_effnet.evaluation.quantization.layers import gates, inside
+from lit_effnet.evaluation.quantization.layers import gates, inside, unbounded
 
 from .conftest import EfficientNet, Trained
 
@@ -57,6 +57,28 @@ def test_float32_is_float32(mixed: Mixed, photographs: Trained) -> None:
     logits = mixed.in_float().runtime(photographs.images)
     assert agreement(logits, photographs.reference) == 1
     assert median_snr(logits, photographs.reference) > 90  # bfloat16 has some 40
+
+
+def test_bfloat16_is_told_from_float32(mixed: Mixed, photographs: Trained) -> None:
+    if "bfloat16" not in mixed.floats_here():
+        pytest.skip("this processor has no bfloat16")
+    built = mixed.in_float("bfloat16")
+    logits = built.runtime(photographs.images)
+    assert built.runtime.name == "OpenVINO bfloat16"
+    assert 20 < median_snr(logits, photographs.reference) < 60
+    assert agreement(logits, photographs.reference) > 0.95
+
+
+def test_silu_is_one_operation_and_rounded_only_behind(everything, photographs: Trained) -> None:
+    operations = everything.runtime.model.get_ops()
+    gated = gates(photographs.network)
+    outside = [name for name in unbounded(photographs.network) if not inside(name, gated)]
+    joined = [node for node in operations if node.get_type_name() == "Swish"]
+    assert sorted(module_of(node.get_friendly_name()) for node in joined) == sorted(outside)
+    for node in joined:
+        assert node.input_value(0).get_node().get_type_name() in ("Add", "Convolution"), node
+    sigmoids = [node for node in operations if node.get_type_name() == "Sigmoid"]
+    assert all(inside(module_of(node.get_friendly_name()), gated) for node in sigmoids)
 
 
 def test_int8_agrees_with_float(everything, photographs: Trained) -> None:
