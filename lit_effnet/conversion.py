@@ -10,6 +10,7 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.exporting.checked import Export
 from lit_effnet.evaluation.exporting.formats import FORMATS, Precision
 from lit_effnet.evaluation.exporting.parity import TOLERANCES, Tolerance, taken
+from lit_effnet.evaluation.quantization.layers import NOTHING
 from lit_effnet.subjects import Changes, Subject, subject
 
 SPLIT, CALIBRATION_SPLIT = "validation", "train"
@@ -26,6 +27,8 @@ class Order:
         precision: Of weights, and in int8 of activations too.
         images: Number of images on which it is compared.
         calibration: Number of training images that int8 is calibrated on.
+        kept: What int8 leaves in float: `nothing`, or `se` and `silu` joined by `+`.
+        split: Whose images these are.
         agreement: Least top-1 agreement; null for the precision's own.
         relative_error: Most relative error; null for the precision's own.
     """
@@ -35,6 +38,8 @@ class Order:
     precision: Precision = "float32"
     images: int = 64
     calibration: int = 128
+    kept: str = NOTHING
+    split: str = SPLIT
     agreement: float | None = None
     relative_error: float | None = None
 
@@ -59,21 +64,26 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
         OSError: the folder cannot be written.
     """
     FORMATS[order.format].check(order.file, order.precision)
+    if order.kept != NOTHING and order.precision != "int8":
+        raise ValueError(f"kept {order.kept}: is for int8; {order.precision} keeps everything")
     for count in ("images", "calibration"):
         if getattr(order, count) < 1:
             raise ValueError(f"{count} {getattr(order, count)}: must be at least 1")
     found = subject(name, changes)
     data = found.images or _stand_in(found, changes)
-    images, labels = taken(data.evaluation_loader(SPLIT, shuffled=True), order.images)
+    if order.split not in data.splits:
+        raise ValueError(f"split {order.split}: {data.name} has only {', '.join(data.splits)}")
+    images, labels = taken(data.evaluation_loader(order.split, shuffled=True), order.images)
     export = Export(
         order.file,
         order.format,
         order.precision,
         _calibration(found, order) if order.precision == "int8" else None,
+        order.kept,
         order.tolerance,
     )
     known = labels if found.images is not None else None
-    told = export.write(found.network, images, known, _description(found, data))
+    told = export.write(found.network, images, known, _description(found, data, order))
     return found, told
 
 
@@ -98,7 +108,7 @@ def _stand_in(found: Subject, changes: Changes) -> ImageData:
     )
 
 
-def _description(found: Subject, data: ImageData) -> dict[str, Any]:
+def _description(found: Subject, data: ImageData, order: Order) -> dict[str, Any]:
     """What a file tells of its network: all that is needed to use it."""
     weights, record = found.weights, found.record
     return {
@@ -114,7 +124,7 @@ def _description(found: Subject, data: ImageData) -> dict[str, Any]:
         },
         "compared_on": {
             "data": data.name,
-            "split": SPLIT,
+            "split": order.split,
             "fingerprint": data.fingerprint,
             "labels_known": found.images is not None,
         },

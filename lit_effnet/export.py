@@ -45,9 +45,16 @@ def make_parser() -> OneLineErrors:
         "--precision",
         type=Literal["float32", "float16", "int8"],
         default="float32",
-        help="float16 for litert's weights; int8 for litert and executorch.",
+        help="float16 for litert's weights; int8 for all four.",
     )
-    add("--images", type=int, default=64, help="Validation images on which it is compared.")
+    add("--images", type=int, default=64, help="Images on which it is compared.")
+    add("--split", type=str, default="validation", help="Of which split.")
+    add(
+        "--kept",
+        type=Literal["nothing", "se", "silu", "se+silu"],
+        default="nothing",
+        help="What int8 leaves in float; se is squeeze-and-excite.",
+    )
     add("--calibration", type=int, default=128, help="Training images that int8 is calibrated on.")
     add("--agreement", type=float | None, help="Least top-1 agreement that passes, from 0 to 1.")
     add("--relative_error", type=float | None, help="Largest relative error that passes.")
@@ -89,6 +96,8 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
         config.precision,
         config.images,
         config.calibration,
+        config.kept,
+        config.split,
         config.agreement,
         config.relative_error,
     )

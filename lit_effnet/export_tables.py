@@ -57,7 +57,10 @@ def notes(file: Path, told: Mapping[str, Any], subject: Subject) -> Iterator[str
         f"{cost['peak_memory_is']}."
     )
     if told["calibration_images"]:
-        yield f"Calibrated on {told['calibration_images']:,} training images."
+        yield (
+            f"Calibrated on {told['calibration_images']:,} training images; in float: "
+            f"{told['kept']}."
+        )
     if subject.note:
         yield subject.note
     yield f"written: {file}, and what it needs to be used: {beside(file)}"

@@ -80,12 +80,24 @@ def test_torchvision_reads_an_exported_run(run: Path, tmp_path: Path) -> None:
             "--format: 'tflite' must be safetensors, onnx",
         ),
         (
-            ["{run}", "--format=onnx", "--precision=int8", "--output=a.onnx"],
-            "--precision int8: onnx is written in float32",
+            ["{run}", "--format=onnx", "--precision=float16", "--output=a.onnx"],
+            "--precision float16: onnx is written in float32 or int8",
         ),
         (
             ["{run}", "--precision=int8", "--output=a.safetensors"],
             "--precision int8: safetensors are what the run has",
+        ),
+        (
+            ["{run}", "--format=onnx", "--output=a.onnx", "--split=holdout"],
+            "--split holdout: photos has only train, validation, test",
+        ),
+        (
+            ["{run}", "--format=onnx", "--output=a.onnx", "--precision=int8", "--kept=gates"],
+            "--kept: 'gates' must be nothing, se, silu, se+silu",
+        ),
+        (
+            ["{run}", "--format=onnx", "--output=a.onnx", "--kept=se"],
+            "--kept se: is for int8; float32 keeps everything",
         ),
         (
             ["{run}", "--format=onnx", "--layout=torchvision", "--output=a.onnx"],
@@ -163,7 +175,7 @@ def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write = lambda *rest: shutil.copy(onnx_file, rest[-1])  # noqa: E731
+    write = lambda *rest, **_: shutil.copy(onnx_file, rest[-1])  # noqa: E731
     monkeypatch.setattr(FORMATS["onnx"].module, "write", write)
     file = tmp_path / "again.onnx"
     command = [str(photos_run), "--format=onnx", f"--output={file}", "--images=8"]

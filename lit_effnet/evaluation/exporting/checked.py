@@ -21,6 +21,7 @@ from lit_effnet.evaluation.exporting.parity import (
 )
 from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT
 from lit_effnet.evaluation.exporting.running import run_apart
+from lit_effnet.evaluation.quantization.layers import NOTHING, choices, kept_modules, words_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Export:
         format: A name of `FORMATS`.
         precision: Of weights, and in int8 of activations too.
         calibration: Images `float32 [N, 3, H, W]` for int8, none of them among those compared.
+        kept: What stays in float in int8: `nothing`, or words joined by `+`.
         tolerance: What still passes; null for the precision's own.
         threads: Threads that the file is run with.
     """
@@ -40,6 +42,7 @@ class Export:
     format: str
     precision: Precision = "float32"
     calibration: Tensor | None = None
+    kept: str = NOTHING
     tolerance: Tolerance | None = None
     threads: int = 1
 
@@ -84,7 +87,7 @@ class Export:
             if failures := parity.failures(tolerance):
                 raise ParityError(
                     f"output {self.file}: not written: on {len(images)} images its logits are not "
-                    f"the network's: {', '.join(failures)}"
+                    f"the network's: {', '.join(failures)}{self._advice(network)}"
                 )
             parts = sorted(Path(folder).iterdir())
             size = sum(piece.stat().st_size for piece in parts if piece != beside(part))
@@ -101,12 +104,18 @@ class Export:
                 piece.replace(self.file.with_name(piece.name))
         return told
 
+    def _advice(self, network: nn.Module) -> str:
+        left = [word for word in ("se", "silu") if word not in words_of(self.kept)]
+        more = choices(["+".join([*words_of(self.kept), *left])], network)[0]
+        return f"; keep more in float: --kept {more}" if self.precision == "int8" and left else ""
+
     def _told(self, images: Tensor, logits: Tensor) -> dict[str, Any]:
         format_ = FORMATS[self.format]
         batch = "any" if format_.any_batch else 1
         return {
             "format": self.format,
             "precision": self.precision,
+            "kept": self.kept if self.precision == "int8" else None,
             "calibration_images": 0 if self.calibration is None else len(self.calibration),
             "input": {
                 "name": INPUT,
@@ -131,10 +140,14 @@ class Export:
     def _convert(self, network: nn.Module, image_size: int, part: Path) -> None:
         write = FORMATS[self.format].module.write
         try:
-            if self.precision == "float32":
-                write(network, image_size, part)
-            else:
-                write(network, image_size, part, self.precision, self.calibration)
+            write(
+                network,
+                image_size,
+                part,
+                precision=self.precision,
+                calibration=self.calibration,
+                kept=kept_modules(self.kept, network),
+            )
         except (ConversionError, OSError):
             raise
         except Exception as error:  # each converter has errors of its own

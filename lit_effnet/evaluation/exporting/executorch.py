@@ -1,5 +1,6 @@
 """ExecuTorch's programs, lowered to XNNPACK."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_effnet.evaluation.exporting.packages import imported
-from lit_effnet.evaluation.exporting.program import INPUT, program, quietly
+from lit_effnet.evaluation.exporting.program import INPUT, NETWORK, program, quietly
 from lit_effnet.evaluation.runtime import Runtime
 
 
@@ -15,8 +16,10 @@ def write(
     network: nn.Module,
     example_size: int,
     file: Path,
+    *,
     precision: str = "float32",
     calibration: Tensor | None = None,
+    kept: Sequence[str] = (),
 ) -> None:
     """Write a network for one image at a time.
 
@@ -26,6 +29,7 @@ def write(
         file: Ends in `.pte`.
         precision: `float32`; or `int8`: weights per channel and symmetric, activations per tensor.
         calibration: Images `[N, 3, H, W]` that tell the range of activations of `int8`.
+        kept: Names of the modules that stay in float.
     """
     with quietly():
         exir = imported("executorch.exir")
@@ -33,18 +37,24 @@ def write(
         exported = program(network, example_size, any_batch=False)
         if precision == "int8":
             assert calibration is not None
-            exported = _quantised(exported.module(), calibration)
+            exported = _quantised(exported.module(), calibration, kept)
         lowered = exir.to_edge_transform_and_lower(
             exported, partitioner=[xnnpack.XnnpackPartitioner()]
         )
         file.write_bytes(lowered.to_executorch().buffer)
 
 
-def _quantised(module: Any, calibration: Tensor) -> Any:
+def _quantised(module: Any, calibration: Tensor, kept: Sequence[str]) -> Any:
+    inner = {f"{NETWORK}.{name}" for name in kept}
+
+    def is_quantised(node: Any) -> bool:
+        return inner.isdisjoint(name for name, _ in node.meta.get("nn_module_stack", {}).values())
+
     quantizer = imported("executorch.backends.xnnpack.quantizer.xnnpack_quantizer")
     pt2e = imported("torchao.quantization.pt2e.quantize_pt2e")
     scheme = quantizer.get_symmetric_quantization_config(is_per_channel=True)
-    prepared = pt2e.prepare_pt2e(module, quantizer.XNNPACKQuantizer().set_global(scheme))
+    chosen = quantizer.XNNPACKQuantizer().set_global(scheme).set_filter_function(is_quantised)
+    prepared = pt2e.prepare_pt2e(module, chosen)
     with torch.no_grad():
         for image in torch.split(calibration, 1):
             prepared(**{INPUT: image.contiguous()})

@@ -13,6 +13,7 @@ from lit_effnet.evaluation.runtime import Runtime
 Precision = Literal["float32", "float16", "int8"]
 
 EXTRA = 'pip install ".[export]" in the project\'s folder brings it'
+QUANTIZER_EXTRA = EXTRA.replace("export", "int8")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Format:
         any_batch: Whether a file takes any number of images at once, or one.
         precisions: What it can be written in.
         install: How its packages are brought.
+        quantizers: Packages that it needs besides for int8.
         mobile: Whether the Python of `make mobile` has them.
     """
 
@@ -39,6 +41,7 @@ class Format:
     any_batch: bool
     precisions: tuple[Precision, ...] = ("float32",)
     install: str = EXTRA
+    quantizers: tuple[str, ...] = ()
     mobile: bool = False
 
     def check(self, file: Path, precision: str) -> None:
@@ -54,6 +57,10 @@ class Format:
             raise ValueError(f"precision {precision}: {self.name} is written in {known}")
         for packages in (self.makers, (self.runner,)):
             self.python(packages)
+        if precision == "int8" and (absent := missing(self.quantizers)):
+            raise ValueError(
+                f"precision int8: {self.name} needs {', '.join(absent)}; {QUANTIZER_EXTRA}"
+            )
 
     def python(self, packages: Iterable[str]) -> str:
         """The Python that has some of the format's packages.
@@ -83,8 +90,18 @@ FORMATS: Mapping[str, Format] = {
             ("onnx", "onnxscript"),
             "onnxruntime",
             any_batch=True,
+            precisions=("float32", "int8"),
         ),
-        Format("openvino", ".xml", "OpenVINO", ("openvino",), "openvino", any_batch=True),
+        Format(
+            "openvino",
+            ".xml",
+            "OpenVINO",
+            ("openvino",),
+            "openvino",
+            any_batch=True,
+            precisions=("float32", "int8"),
+            quantizers=("nncf", "onnx", "onnxscript"),
+        ),
         Format(
             "executorch",
             ".pte",

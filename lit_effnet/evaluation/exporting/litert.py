@@ -1,6 +1,7 @@
 """LiteRT (once TensorFlow Lite) by litert-torch, run by ai-edge-litert."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ def write(
     network: nn.Module,
     example_size: int,
     file: Path,
+    *,
     precision: str = "float32",
     calibration: Tensor | None = None,
+    kept: Sequence[str] = (),
 ) -> None:
     """Write a network for one image at a time, by the Python that has litert-torch.
 
@@ -29,6 +32,7 @@ def write(
         precision: `float32`; `float16` for weights alone; or `int8`: weights per channel,
             activations per tensor, images and logits in float32.
         calibration: Images `[N, 3, H, W]` that tell the range of activations of `int8`.
+        kept: Names of the modules that stay in float.
 
     Raises:
         ValueError: no Python has litert-torch, or it fails.
@@ -39,7 +43,8 @@ def write(
         torch.export.save(program(network, example_size, any_batch=False), exported)
         if calibration is not None:
             np.save(images, calibration.contiguous().numpy())
-        run_module(python, "litert_conversion", str(exported), str(file), precision, str(images))
+        arguments = (str(exported), str(file), precision, str(images), *kept)
+        run_module(python, "litert_conversion", *arguments)
 
 
 class Loaded(Runtime):

@@ -1,10 +1,12 @@
 """Convert a program of torch.export to LiteRT; run by the Python that has litert-torch.
 
-python -m lit_effnet.evaluation.exporting.litert_conversion PROGRAM FILE PRECISION IMAGES
+python -m lit_effnet.evaluation.exporting.litert_conversion PROGRAM FILE PRECISION IMAGES [KEPT ...]
 """
 
+import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ import numpy as np
 import torch
 
 from lit_effnet.evaluation.exporting.packages import imported
-from lit_effnet.evaluation.exporting.program import INPUT
+from lit_effnet.evaluation.exporting.program import INPUT, NETWORK
 
 SIGNATURE = "serving_default"
 
 
-def convert(program: Path, file: Path, precision: str, images: Path) -> None:
+def convert(
+    program: Path, file: Path, precision: str, images: Path, kept: Sequence[str] = ()
+) -> None:
     """Convert a program, and quantise it where that is asked for.
 
     Args:
@@ -25,6 +29,7 @@ def convert(program: Path, file: Path, precision: str, images: Path) -> None:
         file: Ends in `.tflite`.
         precision: `float32`, `float16` or `int8`.
         images: NumPy file `float32 [N, 3, H, W]` to calibrate `int8` with.
+        kept: Names of the network's modules that stay in float.
     """
     loaded = torch.export.load(program)
     example = loaded.example_inputs
@@ -36,7 +41,7 @@ def convert(program: Path, file: Path, precision: str, images: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "float32.tflite"
         converted.export(str(whole))
-        halve(whole, file) if precision == "float16" else quantise(whole, file, images)
+        halve(whole, file) if precision == "float16" else quantise(whole, file, images, kept)
 
 
 def halve(whole: Path, file: Path) -> None:
@@ -55,7 +60,7 @@ def halve(whole: Path, file: Path) -> None:
     quantizer.quantize().export_model(str(file), overwrite=True)
 
 
-def quantise(whole: Path, file: Path, images: Path) -> None:
+def quantise(whole: Path, file: Path, images: Path, kept: Sequence[str]) -> None:
     """Weights per channel and activations per tensor in int8; images and logits stay float32."""
     types = imported("ai_edge_quantizer.qtyping")
     algorithms = imported("ai_edge_quantizer.algorithm_manager").AlgorithmName
@@ -63,10 +68,26 @@ def quantise(whole: Path, file: Path, images: Path) -> None:
     quantizer: Any = imported("ai_edge_quantizer.quantizer").Quantizer(str(whole), recipe)
     for end in (types.TFLOperationName.INPUT, types.TFLOperationName.OUTPUT):
         quantizer.update_quantization_recipe(".*", end, algorithm_key=algorithms.NO_QUANTIZE)
+    every = types.TFLOperationName.ALL_SUPPORTED
+    for name in kept:
+        quantizer.update_quantization_recipe(
+            scope(name), every, algorithm_key=algorithms.NO_QUANTIZE
+        )
     shown = [{INPUT: image[None]} for image in np.load(images)]
     ranges = quantizer.calibrate({SIGNATURE: shown}, num_threads=1)
     quantizer.quantize(ranges).export_model(str(file), overwrite=True)
 
 
+def scope(name: str) -> str:
+    """A pattern for the tensors that a module of the network gives.
+
+    The converter names them by the classes and names of all modules around them,
+    `program.Named/efficientnet.EfficientNet_network/container.Sequential_stages/...`. What the last
+    layer gives is named as the file's output, and is quantised all the same.
+    """
+    parts = [NETWORK, *name.split(".")]
+    return "/".join(rf"[\w.]+_{re.escape(part)}" for part in parts) + "[/;]"
+
+
 if __name__ == "__main__":
-    convert(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
+    convert(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), sys.argv[5:])

@@ -1,7 +1,7 @@
 """ONNX by torch's exporter, run by ONNX Runtime."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,36 @@ from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT, program, quie
 from lit_effnet.evaluation.runtime import Runtime
 
 
-def write(network: nn.Module, example_size: int, file: Path) -> None:
-    """Write a network in float32, for any number of images.
+def write(
+    network: nn.Module,
+    example_size: int,
+    file: Path,
+    *,
+    precision: str = "float32",
+    calibration: Tensor | None = None,
+    kept: Sequence[str] = (),
+) -> None:
+    """Write a network for any number of images.
 
     Args:
         network: Images `float32 [N, 3, H, W]` to logits `[N, K]`, on the CPU.
         example_size: H and W in pixels.
         file: Ends in `.onnx`.
+        precision: `float32`; or `int8`, by ONNX Runtime's quantiser.
+        calibration: Images `[N, 3, H, W]` that tell the range of activations of `int8`.
+        kept: Names of the modules that stay in float.
     """
     onnx = imported("onnx")
-    exported = program(network, example_size, any_batch=True)
-    with quietly():
-        made = torch.onnx.export(
-            exported, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, verbose=False
-        )
-    model: Any = made.model_proto  # type: ignore[union-attr] # as it is with dynamo
+    if precision == "int8":
+        assert calibration is not None
+        model: Any = _quantised(network, example_size, calibration, kept)
+    else:
+        exported = program(network, example_size, any_batch=True)
+        with quietly():
+            made = torch.onnx.export(
+                exported, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, verbose=False
+            )
+        model = made.model_proto  # type: ignore[union-attr] # as it is with dynamo
     # torch leaves the stack of every operation there, with the paths of the machine.
     for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
         del part.metadata_props[:]
@@ -36,6 +51,16 @@ def write(network: nn.Module, example_size: int, file: Path) -> None:
         del part.metadata_props[:]
     onnx.checker.check_model(model)
     onnx.save(model, file)
+
+
+def _quantised(
+    network: nn.Module, example_size: int, calibration: Tensor, kept: Sequence[str]
+) -> Any:
+    from lit_effnet.evaluation.quantization.onnxruntime_qdq import OnnxRuntime
+
+    backend = OnnxRuntime(network, example_size)
+    content = backend.quantized_file([calibration], backend.methods[0], kept)
+    return imported("onnx").load_from_string(content)
 
 
 def describe(file: Path, description: Mapping[str, Any]) -> None:

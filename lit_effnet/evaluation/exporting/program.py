@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 INPUT, OUTPUT = "images", "logits"
+NETWORK = "network"  # its name in the program
 
 
 class Named(nn.Module):

@@ -116,6 +116,11 @@ class OpenVino(Backend):
 
     def quantized(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Built:
         """The network in INT8 by NNCF's preset, its biases corrected."""
+        model = self.quantized_model(images, method, kept)
+        return Built(OpenVinoRuntime(model, f"{self.program} INT8 {self.preset}"), _bytes(model))
+
+    def quantized_model(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Any:
+        """The network in INT8 as an `openvino.Model`."""
         pixels = [{INPUT: image.numpy()} for image in single(list(images))]
         os.environ.setdefault("NNCF_CI", "1")  # else it tells its makers of each use
         with _quiet():
@@ -128,7 +133,7 @@ class OpenVino(Backend):
                 patterns=[rf"{re.escape(name)}[./]" for name in kept],
                 validate=False,  # one pattern more than the graph has nodes for is no mistake
             )
-            model = nncf.quantize(
+            return nncf.quantize(
                 self.model.clone(),
                 nncf.Dataset(pixels),
                 preset=nncf.QuantizationPreset(self.preset),
@@ -141,7 +146,6 @@ class OpenVino(Backend):
                     )
                 ),
             )
-        return Built(OpenVinoRuntime(model, f"{self.program} INT8 {self.preset}"), _bytes(model))
 
 
 class Mixed(OpenVino):

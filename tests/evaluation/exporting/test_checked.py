@@ -68,7 +68,7 @@ def test_what_fails_parity_leaves_no_file_and_the_old_one_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ready = small_file("onnx")
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", lambda *rest: copy(ready, rest[-1]))
+    monkeypatch.setattr(FORMATS["onnx"].module, "write", lambda *rest, **_: copy(ready, rest[-1]))
     file = tmp_path / "small.onnx"
     if before:
         file.write_bytes(before)
@@ -84,7 +84,7 @@ def test_another_network_in_the_file_fails_parity(
     tmp_path: Path, small_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready = small_file("onnx")
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", lambda *rest: copy(ready, rest[-1]))
+    monkeypatch.setattr(FORMATS["onnx"].module, "write", lambda *rest, **_: copy(ready, rest[-1]))
     with pytest.raises(ParityError, match="top-1 agreement"):
         Export(tmp_path / "a.onnx", "onnx").write(small("efficientnet_lite"), images(), None, {})
     assert list(tmp_path.iterdir()) == []
@@ -95,7 +95,7 @@ def test_a_converter_that_gives_up_leaves_no_file(
 ) -> None:
     needs("onnx")
 
-    def give_up(*_: object) -> None:
+    def give_up(*_: object, **__: object) -> None:
         raise RuntimeError("an operator is not known\nand a page of hints")
 
     monkeypatch.setattr(FORMATS["onnx"].module, "write", give_up)
@@ -109,7 +109,7 @@ def test_a_file_that_its_runtime_does_not_take_is_told_in_a_line(
 ) -> None:
     needs("onnx")
     module = FORMATS["onnx"].module
-    monkeypatch.setattr(module, "write", lambda *rest: rest[-1].write_bytes(b"no ONNX"))
+    monkeypatch.setattr(module, "write", lambda *rest, **_: rest[-1].write_bytes(b"no ONNX"))
     monkeypatch.setattr(module, "describe", lambda *_: None)
     with pytest.raises(ConversionError, match="running failed: ") as told:
         Export(tmp_path / "a.onnx", "onnx").write(small("efficientnet"), images(), None, {})

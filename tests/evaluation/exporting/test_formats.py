@@ -11,6 +11,7 @@ import torch
 from lit_effnet.evaluation.exporting import packages
 from lit_effnet.evaluation.exporting.formats import FORMATS, load
 from lit_effnet.evaluation.exporting.parity import eager_logits
+from lit_effnet.evaluation.quantization.layers import gates
 from lit_effnet.evaluation.scoring import score
 
 from ...conftest import ROOT
@@ -52,7 +53,13 @@ def test_a_file_gives_the_logits_of_its_network(
 
 @pytest.mark.parametrize(
     ("name", "precision", "least_db"),
-    [("litert", "float16", 30), ("litert", "int8", 3), ("executorch", "int8", 3)],
+    [
+        ("litert", "float16", 30),
+        ("litert", "int8", 3),
+        ("executorch", "int8", 3),
+        ("onnx", "int8", 3),
+        ("openvino", "int8", 3),
+    ],
 )
 @pytest.mark.slow
 def test_fewer_bits_are_nearly_the_network(
@@ -60,12 +67,33 @@ def test_fewer_bits_are_nearly_the_network(
 ) -> None:
     needs(name)
     module, file = small("efficientnet_lite"), tmp_path / f"small{FORMATS[name].suffix}"
-    FORMATS[name].module.write(module, SIZE, file, precision, images())
+    write = FORMATS[name].module.write
+    write(module, SIZE, file, precision=precision, calibration=images())
     whole = sum(parameter.nbytes for parameter in module.parameters())
     assert file.stat().st_size < 0.8 * whole
     eager, given = eager_logits(module, images()), load(file)(images())
     noise = (given - eager).square().sum()
     assert 10 * (eager.square().sum() / noise).log10() > least_db
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.slow
+def test_what_int8_keeps_is_in_float(name: str, tmp_path: Path) -> None:
+    needs(name)
+    module = small("efficientnet")
+    eager, sizes, noises = eager_logits(module, images()), [], []
+    for kept in ([], gates(module), [""]):
+        file = tmp_path / f"kept_{len(kept)}_{'' in kept}{FORMATS[name].suffix}"
+        names = [part for part, _ in module.named_children()] if kept == [""] else kept
+        write = FORMATS[name].module.write
+        write(module, SIZE, file, precision="int8", calibration=images(), kept=names)
+        parts = [file, file.with_suffix(".bin")]
+        sizes.append(sum(part.stat().st_size for part in parts if part.exists()))
+        noises.append(float((load(file)(images()) - eager).square().sum()))
+    assert max(sizes[:2]) < sizes[2]  # a gate's few weights are less than what describes INT8
+    left = 0.2 if name == "litert" else 1e-6  # LiteRT's last layer is in INT8 all the same
+    assert noises[2] < left * float(eager.square().sum()) < min(noises[:2])
+    assert noises[0] != noises[1]
 
 
 def test_a_file_is_scored_as_a_network_is(small_file: Callable[[str], Path]) -> None:
