@@ -92,6 +92,6 @@ results: $(READY) ## Write the README's tables from the project's results files.
 
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock; needs uv.
-	uv pip compile pyproject.toml --extra dev --extra export --extra int8 --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra export --extra int8 --extra notebooks --universal --python-version 3.11 \
 	  --fork-strategy fewest --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" --output-file requirements.lock

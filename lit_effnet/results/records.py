@@ -1,0 +1,222 @@
+"""What the files of a run folder say, in rows of the table.
+
+It reads what a training and an evaluation wrote, and knows neither.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lit_effnet.results.folders import Folder, Skipped, get, kind_of, printable
+
+Json = Mapping[str, Any]
+Row = dict[str, Any]  # a cell for each column of the table that it has something for
+
+FINISHED = "finished"
+SCORES = ("top1", "top5", "top1_macro", "calibration_error")
+
+# Without these a record tells no run from another.
+WORDS = ("status", "group", "id", "arm")
+# Parts of a record that not every run has.
+OPTIONAL = ("cost", "throughput", "recipe", "model", "weights", "latency", "best")
+
+
+def rows_of(folder: Folder) -> tuple[list[Row], list[Skipped]]:
+    """Rows of a run, one for each condition, and lines that are none.
+
+    The scores that the training itself wrote are rows too, unless an evaluation on the same images
+    has replaced them.
+
+    Raises:
+        ValueError: the folder is none of a run, and why.
+    """
+    record = folder.json("run.json")
+    run = _run(record, folder)
+    evaluated, skipped = _evaluations(folder)
+    replaced = {row["split"] for row in evaluated if _replaces(row, run)}
+    rows = [row for row in _trained(record, folder) if row["split"] not in replaced]
+    rows += evaluated
+    return [run | row for row in rows or [{}]], skipped
+
+
+def _run(record: Json, folder: Folder) -> Row:
+    """The cells that are the same in each row of a run.
+
+    Raises:
+        ValueError: the record is none of a run.
+    """
+    for name in WORDS:
+        get(record, name, str, needed=True)
+    status, reason = _status(record, folder)
+    optional = {name: get(record, name, dict) or {} for name in OPTIONAL}
+    scaling, complexity = (get(record, n, dict, needed=True) for n in ("scaling", "complexity"))
+    data = get(record, "data", dict, needed=True)
+    cost, throughput = optional["cost"], optional["throughput"]
+    return {
+        "run": printable(folder.path),
+        "group": record["group"],
+        "id": record["id"],
+        "arm": record["arm"],
+        "seed": get(record, "seed", int),
+        "status": status,
+        "reason": reason,
+        "started": get(record, "started", str),
+        "duration_s": get(cost, "seconds", float),
+        "epochs": get(cost, "epochs", int),
+        "training_images": get(cost, "images", int),
+        "training_images_per_s": get(throughput, "images_per_s", float),
+        "config_hash": get(record, "config_hash", str),
+        "commit": get(record, "git_commit", str),
+        "device": get(record, "device", str),
+        "processes": get(record, "processes", int),
+        "precision": get(record, "precision", str),
+        "recipe": get(optional["recipe"], "name", str),
+        "planned_epochs": get(record, "max_epochs", int),
+        "network": get(optional["model"], "name", str),
+        "se_ratio": get(optional["model"], "se_ratio", float),
+        "began_with": get(optional["weights"], "name", str),
+        "depth": get(scaling, "depth", float),
+        "width": get(scaling, "width", float),
+        "resolution": get(scaling, "resolution", float),
+        "rounding": get(scaling, "rounding", str),
+        "parameters": get(complexity, "params", int),
+        "macs": get(complexity, "macs", int),
+        "activations": get(complexity, "activations", int),
+        "latency_ms": get(optional["latency"], "median_ms", float),
+        "latency_device": get(optional["latency"], "device", str),
+        "data": get(data, "name", str),
+        "data_fingerprint": get(data, "fingerprint", str),
+        "classes": get(data, "classes", int),
+        "image_size": get(data, "image_size", int),
+        "best_validation_top1": get(optional["best"], "val/top1", float),
+    }
+
+
+def _status(record: Json, folder: Folder) -> tuple[str, str | None]:
+    """The run's status, and why it is not finished; a launcher knows of a trial that was killed."""
+    status, reason = record["status"], get(record, "error", str)
+    if status == FINISHED or "trial.json" not in folder.files:
+        return status, reason
+    notes = folder.json("trial.json")
+    if early := get(notes, "stopped_early", dict):
+        return "stopped early", f"by early termination after epoch {early.get('epoch')}"
+    if failed := get(notes, "failed", dict):
+        return "failed", reason or f"exit status {failed.get('exit_status')}"
+    return status, reason
+
+
+def _trained(record: Json, folder: Folder) -> list[Row]:
+    """Rows of the scores that the training wrote: of validation, and of a test."""
+    rows = []
+    images = get(record["data"], "images", dict) or {}
+    for split, key, prefix, limit in (
+        ("validation", "metrics", "val/", "limit_val_batches"),
+        ("test", "test", "test/", "limit_test_batches"),
+    ):
+        scores = get(record, key, dict) or {}
+        if f"{prefix}top1" not in scores:
+            continue
+        row: Row = {"source": "training", "condition": "clean", "split": split}
+        row |= {"own": True, "newest": True}
+        row |= scores_of(scores, prefix)
+        row["condition_parameters"], row["batch_norm"] = "{}", "trained"
+        if _all_images(folder, limit):
+            row["images"] = get(images, split, int)
+        rows.append(row | _correct(row))
+    return rows
+
+
+def scores_of(scores: Json, prefix: str) -> Row:
+    """A training's scores, from metrics whose names begin with `prefix`.
+
+    Raises:
+        ValueError: one is no number.
+    """
+    return {name: get(scores, prefix + name, float) for name in (*SCORES, "loss")}
+
+
+def _replaces(row: Row, run: Row) -> bool:
+    """Whether an evaluation is of what the training scored at its end."""
+    same_images = row["data_fingerprint"] == run["data_fingerprint"] and not row["made_at"]
+    return bool(row["condition"] == "clean" and same_images and row["own"] and row["newest"])
+
+
+def _all_images(folder: Folder, limit: str) -> bool:
+    """Whether the run's configuration says that it scored all images of a split."""
+    try:
+        text = folder.text("config.yaml")
+    except ValueError:
+        return False
+    return re.search(rf"^  {limit}: (null|1\.0)$", text, re.MULTILINE) is not None
+
+
+def _evaluations(folder: Folder) -> tuple[list[Row], list[Skipped]]:
+    """Rows of `evaluations.jsonl`, and its lines that are none."""
+    if "evaluations.jsonl" not in folder.files:
+        return [], []
+    path = printable(f"{folder.path}/evaluations.jsonl")
+    rows, skipped = [], []
+    try:
+        lines = folder.text("evaluations.jsonl").splitlines()
+    except ValueError as error:
+        return [], [Skipped(path, str(error))]
+    for number, line in enumerate(lines, start=1):
+        try:
+            content = json.loads(line)
+            if not isinstance(content, dict):
+                raise ValueError(f"must be an object, and is {kind_of(content)}")
+            rows.append(_evaluation(content))
+        except (ValueError, RecursionError) as error:
+            reason = f"is cut ({error})" if isinstance(error, json.JSONDecodeError) else str(error)
+            skipped.append(Skipped(path, f"line {number}: {reason}"))
+    for row in rows:
+        row["newest"] = row["weights"] == rows[-1]["weights"]
+    return rows, skipped
+
+
+def _evaluation(content: Json) -> Row:
+    """One row of `evaluations.jsonl`.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    parameters = get(content, "parameters", dict, needed=True)
+    row = {
+        "source": "evaluation",
+        "condition": get(content, "condition", str, needed=True),
+        "condition_parameters": json.dumps(parameters, sort_keys=True),
+        "severity": get(content, "severity", int),
+        "severities": get(content, "severities", str),
+        "made_at": get(content, "made_at", str),
+        "made_at_px": get(content, "made_at_px", int),
+        "batch_norm": get(content, "batch_norm", str),
+        "own": not get(content, "not_own", list),
+        "split": get(content, "split", str, needed=True),
+        "data": get(content, "data", str),
+        "data_fingerprint": get(content, "data_fingerprint", str),
+        "image_size": get(content, "image_size", int),
+        "weights": get(content, "weights", str),
+        "top1": get(content, "top1", float, needed=True),
+        "top5": get(content, "top5", float),
+        "calibration_error": get(content, "calibration_error", float),
+        "images": get(content, "images", int),
+        "evaluation_s": get(content, "seconds", float),
+        "evaluation_device": get(content, "device", str),
+        "evaluated": get(content, "evaluated", str),
+    }
+    return row | _correct(row)
+
+
+def _correct(row: Row) -> Row:
+    """How many images were told right: a fraction of a known count is a count.
+
+    Raises:
+        ValueError: the accuracy is no fraction.
+    """
+    top1 = row["top1"]
+    if top1 is not None and not 0 <= top1 <= 1:
+        raise ValueError(f"top1 {top1}: must be from 0 to 1")
+    if row.get("images") is None or top1 is None:
+        return {}
+    return {"correct": round(row["images"] * top1)}

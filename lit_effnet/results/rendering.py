@@ -1,0 +1,126 @@
+"""Tables of text as Markdown, LaTeX and CSV."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+# What LaTeX reads as a command, and characters that its usual fonts lack.
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    **{character: f"\\{character}" for character in "&%$#_"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "\u00b1": r"$\pm$",
+    "\u00d7": r"$\times$",
+    "\u2260": r"$\neq$",
+}
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """A table of text.
+
+    Args:
+        title: Stands above it.
+        columns: Headings.
+        rows: Each with a text for every column.
+        notes: Stand below it, a paragraph each.
+        alignment: A letter for every column, `l` or `r`; empty for all on the left.
+
+    Raises:
+        ValueError: a row with more or fewer texts than columns, or another alignment.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    alignment: str = ""
+
+    def __post_init__(self) -> None:
+        count = len(self.columns)
+        for row in self.rows:
+            if len(row) != count:
+                raise ValueError(f"rows {row!r}: must have {count} texts, one for every column")
+        if self.alignment and (len(self.alignment) != count or set(self.alignment) - {"l", "r"}):
+            raise ValueError(f"alignment {self.alignment!r}: must be {count} letters, each l or r")
+
+    @property
+    def sides(self) -> str:
+        """The alignment, with a letter for every column."""
+        return self.alignment or "l" * len(self.columns)
+
+
+def as_markdown(table: PlainTable) -> str:
+    """The table as GitHub's Markdown, its title in bold and its notes as paragraphs."""
+    rules = ["--:" if side == "r" else "---" for side in table.sides]
+    lines = [
+        f"**{_markdown(table.title)}**",
+        "",
+        _markdown_row([_markdown(heading) for heading in table.columns]),
+        _markdown_row(rules),
+        *(_markdown_row([_markdown(text) for text in row]) for row in table.rows),
+    ]
+    for note in table.notes:
+        lines += ["", _markdown(note)]
+    return "\n".join(lines) + "\n"
+
+
+def as_latex(table: PlainTable) -> str:
+    """The table as a LaTeX float; it needs the package booktabs."""
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        f"  \\caption{{{_latex(table.title)}}}",
+        f"  \\begin{{tabular}}{{{table.sides}}}",
+        r"    \toprule",
+        _latex_row(table.columns),
+        r"    \midrule",
+        *(_latex_row(row) for row in table.rows),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+    ]
+    lines += [f"  \\par\\footnotesize {_latex(note)}" for note in table.notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def as_csv(table: PlainTable) -> str:
+    """Headings and rows as CSV (RFC 4180, with line feeds); title and notes are left out."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.rows)
+    return text.getvalue()
+
+
+def _markdown_row(texts: list[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _markdown(text: str) -> str:
+    """The text in one line, of which Markdown reads nothing as a mark but code in backquotes."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:  # a backquote that closes nothing
+        parts = ["\\`".join(parts)]
+    for index, part in enumerate(parts):
+        escaped = part.replace("|", r"\|")
+        if index % 2 == 0:
+            for mark in "*_<[":
+                escaped = escaped.replace(mark, f"\\{mark}")
+        parts[index] = escaped
+    return "`".join(parts)
+
+
+def _latex_row(texts: tuple[str, ...]) -> str:
+    # A row that began with a bracket would be read as the length of the line break before it.
+    joined = " & ".join(_latex(text) for text in texts)
+    return f"    {'{}' if joined.startswith('[') else ''}{joined} \\\\"
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in " ".join(text.split()))

@@ -1,0 +1,263 @@
+"""What repeats of one arm say: mean, spread and intervals; scipy's formulas, with their conditions.
+
+An interval is over repeats, which are random seeds: how far another seed would have led. It says
+nothing of other images; over images there is `wilson`.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from lit_effnet.results.records import FINISHED
+
+Values = Sequence[float] | NDArray[np.float64]
+
+CONFIDENCE = 0.95
+RESAMPLES = 9_999
+
+# With two repeats a t interval is nine standard deviations to each side, of which it knows one
+# difference, and a bootstrap has three samples to draw. Neither is of use; both would be believed.
+FEWEST = 3
+
+# One table compares one thing: rows that differ in these are no repeats of each other.
+ALIKE = (
+    *("data", "data_fingerprint", "split", "condition", "condition_parameters", "severity"),
+    *("severities", "made_at", "batch_norm", "own"),
+)
+# And these make an arm.
+OF_ARM = (
+    *("network", "se_ratio", "depth", "width", "resolution", "image_size", "recipe"),
+    *("planned_epochs", "began_with"),
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From low to high, both included."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What repeats come to.
+
+    Args:
+        n: How many.
+        mean: Null without any.
+        sd: Sample standard deviation (n - 1); null with fewer than two.
+        t: Student's interval of the mean, exact for normal repeats.
+        bootstrap: BCa interval of the mean.
+        reason: Why numbers are missing; empty where none are.
+    """
+
+    n: int
+    mean: float | None
+    sd: float | None
+    t: Interval | None
+    bootstrap: Interval | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Values of each arm by random seed, of finished runs alone.
+
+    Args:
+        values: Of each arm, by its seeds.
+        left_out: Number of rows that are not in it, by why.
+    """
+
+    values: Mapping[str, Mapping[int, float]]
+    left_out: Mapping[str, int]
+
+
+def repeats(frame: pd.DataFrame, value: str = "top1", by: str = "arm") -> Repeats:
+    """The repeats in a table of runs.
+
+    Args:
+        frame: Rows of one data set, split and condition, of any status.
+        value: The column to compare.
+        by: The column that tells what is compared.
+
+    Raises:
+        ValueError: rows that cannot be repeats of each other: of two data sets, say, or twice the
+            same seed of an arm.
+    """
+    finished, newest = frame["status"] == FINISHED, frame["newest"].fillna(value=True)
+    reasons = frame["status"].mask(finished & ~newest, "older weights")
+    reasons = reasons.mask(finished & newest & frame[value].isna(), f"no {value}")
+    reasons = reasons.mask(reasons.eq(FINISHED) & frame["seed"].isna(), "no seed")
+    used = frame[reasons == FINISHED]
+    for name in ALIKE:
+        _check_one(used, name, "frame")
+    values: dict[str, dict[int, float]] = {}
+    for arm, rows in used.groupby(by, sort=False):
+        for name in OF_ARM:
+            if name != by:
+                _check_one(rows, name, f"{by} {arm!r}")
+        twice = rows[rows["seed"].duplicated(keep=False)]
+        if len(twice):
+            seed, runs = twice["seed"].iloc[0], ", ".join(twice["run"].iloc[:2])
+            raise ValueError(f"{by} {arm!r}: must have each seed once, and has {seed} in {runs}")
+        values[str(arm)] = {
+            int(seed): float(v) for seed, v in zip(rows["seed"], rows[value], strict=True)
+        }
+    left_out = reasons[reasons != FINISHED].value_counts().to_dict()
+    return Repeats(values, {str(why): int(count) for why, count in left_out.items()})
+
+
+def estimate(values: Values, confidence: float = CONFIDENCE) -> Estimate:
+    """Mean, standard deviation and both intervals of repeats.
+
+    Repeats are few, and the intervals are not alike then: that of Student covers what it says, the
+    bootstrap's too rarely (of normal repeats 95 % becomes 73 at three, 84 at five and 90 at ten;
+    `benchmarks/interval_coverage.py`). Report the first, and look at the second where repeats
+    are many and crooked.
+
+    Args:
+        values: One for each repeat.
+        confidence: Of the intervals.
+    """
+    numbers = np.asarray(values, float)
+    n = len(numbers)
+    if n == 0:
+        return Estimate(0, None, None, None, None, "no finished repeat")
+    mean = float(numbers.mean())
+    if n == 1:
+        return Estimate(1, mean, None, None, None, "one repeat: its spread is not known")
+    equal = np.ptp(numbers) == 0
+    sd = 0.0 if equal else float(numbers.std(ddof=1))  # which is not 0 by rounding
+    if n < FEWEST:
+        reason = f"{n} repeats: an interval needs {FEWEST}"
+    elif equal:
+        reason = "all repeats are equal: there is no spread to make an interval of"
+    else:
+        low, high = stats.t.interval(confidence, n - 1, mean, stats.sem(numbers))
+        student = Interval(float(low), float(high))
+        return Estimate(n, mean, sd, student, bootstrap(numbers, confidence))
+    return Estimate(n, mean, sd, None, None, reason)
+
+
+def bootstrap(values: Values, confidence: float = CONFIDENCE) -> Interval | None:
+    """The BCa bootstrap interval of a mean, the same at each call; null where it is undefined."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # told by the null
+        found = stats.bootstrap(
+            (np.asarray(values, float),),
+            np.mean,
+            n_resamples=RESAMPLES,
+            confidence_level=confidence,
+            method="BCa",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    if not np.isfinite([found.low, found.high]).all():
+        return None
+    return Interval(float(found.low), float(found.high))
+
+
+def wilson(correct: int, images: int, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson's score interval of an accuracy: over images, for one network.
+
+    Args:
+        correct: Images told right.
+        images: Images in all.
+        confidence: Of the interval.
+
+    Raises:
+        ValueError: no images, or more right than there are.
+    """
+    if images < 1 or not 0 <= correct <= images:
+        raise ValueError(
+            f"correct {correct}: must be from 0 to images, and images {images} above 0"
+        )
+    found = stats.binomtest(correct, images).proportion_ci(confidence, "wilson")
+    return Interval(float(found.low), float(found.high))
+
+
+def estimates(found: Repeats, confidence: float = CONFIDENCE) -> pd.DataFrame:
+    """A row for each arm: n, mean, sd, both intervals, and the reason for what is missing.
+
+    Args:
+        found: The repeats.
+        confidence: Of the intervals.
+    """
+    rows = []
+    for arm, values in found.values.items():
+        of_arm = estimate([*values.values()], confidence)
+        row = {"arm": arm, "n": of_arm.n, "mean": of_arm.mean, "sd": of_arm.sd}
+        for name, interval in (("t", of_arm.t), ("bootstrap", of_arm.bootstrap)):
+            row[f"{name}_low"] = interval.low if interval else None
+            row[f"{name}_high"] = interval.high if interval else None
+        rows.append(row | {"reason": of_arm.reason})
+    sides = [f"{name}_{side}" for name in ("t", "bootstrap") for side in ("low", "high")]
+    kinds = {"n": "Int64", **dict.fromkeys(("mean", "sd", *sides), "float64")}
+    names = ["arm", "n", "mean", "sd", *sides, "reason"]
+    return pd.DataFrame(rows, columns=names).astype({"arm": "str", "reason": "str", **kinds})
+
+
+def holm(p_values: Iterable[float]) -> list[float]:
+    """P-values adjusted for their number by Holm's step-down method (Holm 1979).
+
+    Args:
+        p_values: Of all comparisons that are made, in any order, which is kept.
+    """
+    p = np.asarray([*p_values], float)
+    order = np.argsort(p)
+    factors = np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
+    return [float(value) for value in adjusted]
+
+
+def repeats_needed(gap: float, sd: float, power: float = 0.8, alpha: float = 0.05) -> int:
+    """Number of paired repeats by which a two-sided paired t test would show a gap.
+
+    Args:
+        gap: The mean difference that is to be shown.
+        sd: Standard deviation of the differences.
+        power: How likely the test is to show it.
+        alpha: How likely it is to show a gap where there is none.
+
+    Raises:
+        ValueError: a gap of 0, an sd not above 0, or a power not between alpha and 1.
+    """
+    if gap == 0 or not np.isfinite(gap):
+        raise ValueError(f"gap {gap}: must be a number other than 0")
+    if not sd > 0 or not np.isfinite(sd):
+        raise ValueError(f"sd {sd}: must be a number above 0")
+    if not 0 < alpha < power < 1:
+        raise ValueError(f"power {power}: must be between alpha {alpha} and 1")
+
+    def enough(n: int) -> bool:
+        shift = abs(gap) / sd * np.sqrt(n)
+        limit = stats.t.isf(alpha / 2, n - 1)
+        reached = stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
+        return bool(reached >= power)
+
+    most = 2
+    while not enough(most):
+        most *= 2
+    least = most // 2  # not enough, or 1
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if enough(middle) else (middle, most)
+    return most
+
+
+def _check_one(rows: pd.DataFrame, name: str, whose: str) -> None:
+    """Refuse rows that differ in a column.
+
+    Raises:
+        ValueError: they do.
+    """
+    found = rows[name].unique()
+    if len(found) > 1:
+        some = ", ".join(sorted(str(value) for value in found)[:3])
+        raise ValueError(f"{whose}: must have one {name}, and has {len(found)}: {some}")

@@ -1,0 +1,151 @@
+"""Runs as W&B keeps them, in rows of the table.
+
+W&B knows a run's configuration and its last metrics, and not what was counted or measured: the
+costs of the network, fingerprints and evaluations stand in run folders only.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from lit_effnet.arms import choose
+from lit_effnet.results.folders import Skipped, get
+from lit_effnet.results.records import FINISHED, Row, scores_of
+
+STATES = {"finished": FINISHED, "crashed": "failed", "killed": "interrupted"}
+PER_PAGE = 500  # W&B's servers give up to 1,000
+
+
+def rows_of_project(path: str) -> tuple[list[Row], list[Skipped]]:
+    """Rows of the runs of a W&B project or sweep, and what else is in there.
+
+    Args:
+        path: entity/project, or entity/project/sweeps/id.
+
+    Raises:
+        ValueError: it is no such path, there is no key, or W&B does not answer or does not know it.
+    """
+    entity, project, sweep = _parts(path)
+    import wandb
+
+    rows, skipped = [], []
+    try:
+        if not wandb.login(prompt=False, verify=False):
+            raise ValueError("there is no W&B key; `wandb login` stores one")
+        runs = wandb.Api().runs(
+            f"{entity}/{project}",
+            filters={"sweep": sweep} if sweep else {},
+            per_page=PER_PAGE,
+            lazy=False,  # or each run's configuration would be a request of its own
+        )
+        for run in runs:
+            name = f"{entity}/{project}/{run.id}"
+            try:
+                rows.append(
+                    row_of_run(
+                        run.config,
+                        dict(run.summary_metrics),
+                        run=name,
+                        name=run.id,
+                        group=run.group,
+                        status=STATES.get(run.state, "running"),
+                        started=run.created_at,
+                    )
+                )
+            except ValueError as error:
+                skipped.append(Skipped(name, str(error)))
+    except Exception as error:  # W&B's own, of which each version has others
+        raise ValueError(f"{path}: W&B does not give it ({error})") from error
+    return rows, skipped
+
+
+def row_of_run(
+    config: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    *,
+    run: str,
+    name: str,
+    group: str | None,
+    status: str,
+    started: int | str | None,
+) -> Row:
+    """The row of a run, from its configuration and its last metrics.
+
+    Args:
+        config: A training's whole configuration, as `config.yaml` holds it.
+        summary: The last value of each metric.
+        run: Where the run is.
+        name: Its name.
+        group: Its group.
+        status: As in the table.
+        started: Seconds since 1970, or a time in ISO's form.
+
+    Raises:
+        ValueError: the configuration is none of this project's.
+    """
+    scaling = get(config, "scaling", dict, needed=True)
+    model, data = (get(config, key, dict, needed=True) for key in ("model", "data"))
+    trainer, recipe = (get(config, key, dict) or {} for key in ("trainer", "recipe"))
+    network = get(model, "name", str, needed=True)
+    try:
+        arm = choose(**scaling, network=network)
+    except TypeError as error:
+        raise ValueError(f"scaling: is none of this project ({error})") from None
+    matched = arm.budget is not None  # its multipliers follow from what W&B does not know
+    row: Row = {
+        "run": run,
+        "source": "wandb",
+        "group": group,
+        "id": name,
+        "arm": _arm_name(arm.name, network, model),
+        "seed": get(config, "seed_everything", int),
+        "status": status,
+        "started": _moment(started),
+        "duration_s": get(summary, "_runtime", float),
+        "planned_epochs": get(trainer, "max_epochs", int),
+        "precision": _text(trainer.get("precision")),
+        "recipe": get(recipe, "name", str),
+        "network": network,
+        "se_ratio": get(model, "se_ratio", float),
+        "began_with": get(get(config, "weights", dict) or {}, "name", str),
+        "depth": None if matched else arm.base.depth * arm.fixed.depth,
+        "width": None if matched else arm.base.width * arm.fixed.width,
+        "resolution": None if matched else arm.fixed.resolution,
+        "rounding": get(scaling, "rounding", str),
+        "data": get(data, "name", str),
+    }
+    if "val/top1" in summary:
+        row |= {"condition": "clean", "condition_parameters": "{}", "split": "validation"}
+        row |= {"batch_norm": "trained", "own": True, "newest": True, **scores_of(summary, "val/")}
+    return row
+
+
+def _arm_name(scaling: str, network: str, model: Mapping[str, Any]) -> str:
+    """An arm's name as a run folder has it: the scaling, and what else the network was given."""
+    given = {key: value for key, value in model.items() if value is not None and key != "name"}
+    options = [f"{key}={value}" for key, value in sorted(given.items())]
+    return ", ".join([*([] if network == "efficientnet" else [network]), scaling, *options])
+
+
+def _moment(started: int | str | None) -> str | None:
+    if isinstance(started, int):
+        return f"{datetime.fromtimestamp(started, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return started
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _parts(path: str) -> tuple[str, str, str | None]:
+    """Entity, project and sweep.
+
+    Raises:
+        ValueError: it is no such path.
+    """
+    match path.split("/"):
+        case [entity, project] if entity and project:
+            return entity, project, None
+        case [entity, project, "sweeps", sweep] if entity and project and sweep:
+            return entity, project, sweep
+    raise ValueError(f"path {path!r}: must be entity/project or entity/project/sweeps/id")

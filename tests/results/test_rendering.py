@@ -1,0 +1,91 @@
+"""Tables of text come out as Markdown, LaTeX and CSV that their readers read back."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from lit_effnet.results.rendering import PlainTable, as_csv, as_latex, as_markdown
+
+ODD = r"a|b, 5 % & #1_x {y} ~^\ $2 <b> *c* [d] " + "\u00d7"
+TABLE = PlainTable(
+    "Cost & gain, 100 %",
+    ("network", "top-1, %"),
+    (("b0", "77.1"), (ODD, '"quoted"\nin two lines'), ("[1]", "")),
+    ("See `b0_x | y`.", "It's 5 %."),
+    "lr",
+)
+
+
+def markdown_cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def unescaped(text: str) -> str:
+    """LaTeX without its commands and escaped characters."""
+    return re.sub(r"\\(?:[a-z]+|[&%$#_{}\\])", "", text)
+
+
+def test_markdown_is_one_table_with_as_many_cells_in_every_line() -> None:
+    lines = as_markdown(TABLE).splitlines()
+    table = [line for line in lines if line.startswith("| ")]
+    assert {len(markdown_cells(line)) for line in table} == {2}
+    assert markdown_cells(table[1]) == ["---", "--:"]
+    assert len(table) == 2 + len(TABLE.rows)
+    assert lines[0] == "**Cost & gain, 100 %**"
+
+
+def test_markdown_reads_no_text_as_a_mark_but_code() -> None:
+    text = as_markdown(TABLE)
+    assert r"a\|b, 5 % & #1\_x" in text
+    assert r"\<b> \*c\* \[d]" in text
+    assert r"See `b0_x \| y`." in text
+    alone = PlainTable("t", ("a",), (("one ` alone_",),))
+    assert r"one \` alone\_" in as_markdown(alone)
+
+
+def test_latex_has_balanced_braces_and_environments() -> None:
+    text = as_latex(TABLE)
+    plain = unescaped(text)
+    assert plain.count("{") == plain.count("}")
+    begun = re.findall(r"\\begin\{(\w+)\}", text)
+    assert begun == re.findall(r"\\end\{(\w+)\}", text)[::-1] == ["table", "tabular"]
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert text.count(rf"\{rule}") == 1
+
+
+def test_latex_escapes_what_it_would_read_as_a_command() -> None:
+    text = as_latex(TABLE)
+    assert r"a\textbar{}b, 5 \% \& \#1\_x \{y\} \textasciitilde{}\textasciicircum{}" in text
+    assert r"\textbackslash{} \$2 \textless{}b\textgreater{}" in text
+    assert text.isascii()
+    assert not re.search(r"(?<!\\)[%#_]", text)
+
+
+def test_latex_has_a_cell_for_every_column_and_no_row_that_is_read_as_a_length() -> None:
+    body = as_latex(TABLE).split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    rows = [line.strip() for line in body]
+    assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [1, 1, 1]
+    assert all(row.endswith(r"\\") for row in rows)
+    assert rows[-1].startswith("{}[1]")
+
+
+def test_csv_is_read_back_as_it_was() -> None:
+    read = list(csv.reader(io.StringIO(as_csv(TABLE), newline="")))
+    assert read == [list(TABLE.columns), *map(list, TABLE.rows)]
+
+
+def test_a_row_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="must have 2 texts, one for every column"):
+        PlainTable("t", ("a", "b"), (("1",),))
+
+
+@pytest.mark.parametrize("alignment", ["l", "lc", "lrl"])
+def test_an_alignment_must_fit(alignment: str) -> None:
+    with pytest.raises(ValueError, match=f"alignment '{alignment}': must be 2 letters"):
+        PlainTable("t", ("a", "b"), (), alignment=alignment)
+
+
+def test_without_an_alignment_all_is_on_the_left() -> None:
+    assert "{tabular}{ll}" in as_latex(PlainTable("t", ("a", "b"), ()))
