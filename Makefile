@@ -36,6 +36,11 @@ test: $(READY) ## Run the quick tests.
 test-all: $(READY) ## Run all tests.
 	$(BIN)/python -m pytest
 
+.PHONY: notebooks
+notebooks: $(READY) ## Run analysis/*.ipynb and render them to HTML, in build/notebooks.
+	@# The template that keeps the figures' alternative texts.
+	$(BIN)/python -m nbconvert --to html --template classic --execute --output-dir build/notebooks analysis/*.ipynb
+
 # The packages of .venv, and effdet with what it needs besides; nothing is installed into .venv.
 $(DETECTION)/.ready: $(READY)
 	test -x $(DETECTION)/bin/python || $(BIN)/python -m venv $(DETECTION)

@@ -80,7 +80,8 @@ def test_commands_do_not_know_each_other() -> None:
         if 'if __name__ == "__main__":' in file.read_text()
     }
     assert commands == {
-        *("fit", "sweep", "evaluate", "explain", "measure", "quantize", "scale", "export")
+        *("fit", "sweep", "evaluate", "explain", "measure", "quantize", "scale", "export"),
+        "report",
     }
     for command in commands:
         text = (package / f"{command}.py").read_text()
@@ -90,7 +91,7 @@ def test_commands_do_not_know_each_other() -> None:
 
 def test_make_lists_its_targets() -> None:
     text = subprocess.run(["make"], check=True, cwd=ROOT, capture_output=True, text=True).stdout
-    for target in ("fit", "test", "lint", "format", "typecheck", "bench", "results"):
+    for target in ("fit", "test", "lint", "format", "typecheck", "bench", "results", "notebooks"):
         assert re.search(rf"^  {target} +\S", text, re.MULTILINE), target
 
 

@@ -1,0 +1,135 @@
+"""Small files of results that ship with the project, numbers only: `results/NAME.json`.
+
+A file has the command that made its runs, what all of its rows have in common, and a row for each
+run and condition, or for each measurement. Rows have commit, device, seed, duration and the hash
+of the configuration; paths of the machine that made them are cut to their last part.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import pandas as pd
+
+from lit_effnet.results.records import FINISHED
+from lit_effnet.results.table import COLUMNS, frame_of
+from lit_effnet.results.writing import write_whole
+
+Row = dict[str, Any]
+
+FORMAT = 1
+RUNS, ROWS = "runs", "rows"
+DIGITS = 6  # after the point: of an accuracy, a hundredth of an image in 10,000
+# Where a file lies, and what only its own machine knows.
+LEFT_OUT = ("reason", "training_images_per_s")
+
+
+def ship(frame: pd.DataFrame, path: Path, command: str, note: str = "") -> None:
+    """Write the finished runs of a table for others to read.
+
+    Args:
+        frame: Rows of runs, as `table.load` gives them.
+        path: The file, `results/NAME.json`.
+        command: That makes the runs again.
+        note: What a reader has to know, why a column is empty for example.
+
+    Raises:
+        ValueError: no run is finished, or one is not.
+        OSError: it cannot be written; an old file is as it was.
+    """
+    if frame.empty:
+        raise ValueError("frame: must have a finished run, and has no row")
+    if not (frame["status"] == FINISHED).all():
+        statuses = ", ".join(sorted(frame["status"].unique()))
+        raise ValueError(f"frame: must have finished runs only, and has {statuses}")
+    kept = frame.drop(columns=[*LEFT_OUT]).assign(run=frame["group"] + "/" + frame["id"])
+    rows = [
+        {str(name): _plain(value) for name, value in row.items() if not pd.isna(value)}
+        for row in kept.to_dict("records")
+    ]
+    _write(path, RUNS, (command, note), rows)
+
+
+def read_shipped(path: Path) -> pd.DataFrame:
+    """The runs of a file that `ship` wrote, in the columns of `table.load`.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    rows = _read(path, RUNS)
+    unknown = {name for row in rows for name in row} - {*COLUMNS}
+    if unknown:
+        raise ValueError(f"{path.name}: must have columns of the table, and has {min(unknown)!r}")
+    return frame_of(rows)
+
+
+def ship_rows(rows: Iterable[Mapping[str, Any]], path: Path, command: str, note: str = "") -> None:
+    """Write rows of `measure` or `quantize` for others to read.
+
+    Args:
+        rows: The rows, as those commands write them.
+        path: The file, `results/NAME.json`.
+        command: That makes the rows again.
+        note: What a reader has to know.
+
+    Raises:
+        ValueError: there is none.
+        OSError: it cannot be written; an old file is as it was.
+    """
+    kept = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    if not kept:
+        raise ValueError("rows: must have one at least, and has none")
+    _write(path, ROWS, (command, note), kept)
+
+
+def read_shipped_rows(path: Path) -> list[Row]:
+    """The rows of a file that `ship_rows` wrote.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    return _read(path, ROWS)
+
+
+def _write(path: Path, kind: str, told: tuple[str, str], rows: list[Row]) -> None:
+    """Write a file, one row a line, so that a change of it can be read."""
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    same = {name: rows[0][name] for name in names if len(rows) > 1 and _one(rows, name)}
+    own = [{name: value for name, value in row.items() if name not in same} for row in rows]
+    head = {"format": FORMAT, "kind": kind, "command": told[0], "note": told[1], "same": same}
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+    body = ",\n".join(f"  {json.dumps(row)}" for row in own)
+    text = "{\n" + ",\n".join(lines) + ',\n"rows": [\n' + body + "\n]\n}\n"
+    write_whole(path, text.encode())
+
+
+def _one(rows: list[Row], name: str) -> bool:
+    return all(row[name] == rows[0][name] for row in rows)
+
+
+def _read(path: Path, kind: str) -> list[Row]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = (content["format"], content["kind"])
+        same, rows = dict(content["same"]), [dict(row) for row in content["rows"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name}: cannot be read as results ({error!r})") from error
+    if found != (FORMAT, kind):
+        raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {found}")
+    return [same | row for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, without a place on this machine."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+    if isinstance(value, float):
+        return round(value, DIGITS)
+    if isinstance(value, str):
+        return PurePath(value).name if PurePath(value).is_absolute() else value
+    return value

@@ -1,0 +1,135 @@
+"""Files that ship are small, of no machine, and read back as the table they were; found by name."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lit_effnet.results.found import (
+    newest_run,
+    project_root,
+    read_int8_rows,
+    read_rows,
+    read_runs,
+)
+from lit_effnet.results.shipped import read_shipped, read_shipped_rows, ship, ship_rows
+from lit_effnet.results.table import load
+
+from .figures import examples
+from .runs import make_run
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted((ROOT / "results").glob("*.json"))
+
+
+def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
+    make_run(tmp_path / "group" / "a", {"condition": "gaussian_noise", "parameters": {"sigma": 1}})
+    make_run(tmp_path / "group" / "b", arm="width 2", seed=1)
+    frame = load([tmp_path]).frame
+    ship(frame, tmp_path / "made.json", "the command")
+    found = read_shipped(tmp_path / "made.json")
+    left_out = ["run", "reason", "training_images_per_s"]
+    pd.testing.assert_frame_equal(found.drop(columns=left_out), frame.drop(columns=left_out))
+    assert found["run"].to_list() == ["group/a", "group/a", "group/b"]
+    assert json.loads((tmp_path / "made.json").read_text())["command"] == "the command"
+
+
+def test_places_of_the_machine_are_cut(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "group" / "a", data={"name": "/home/me/images", "classes": 2})
+    ship(load([run]).frame, tmp_path / "runs.json", "command")
+    assert read_shipped(tmp_path / "runs.json")["data"].to_list() == ["images"]
+    ship_rows([{"inner": {"data": ["/home/me/images"]}}], tmp_path / "rows.json", "command")
+    assert read_shipped_rows(tmp_path / "rows.json") == [{"inner": {"data": ["images"]}}]
+
+
+def test_only_finished_runs_ship(tmp_path: Path) -> None:
+    frame = load([make_run(tmp_path / "group" / "a", status="interrupted")]).frame
+    with pytest.raises(ValueError, match="finished runs only, and has interrupted"):
+        ship(frame, tmp_path / "made.json", "command")
+    with pytest.raises(ValueError, match="has no row"):
+        ship(frame[:0], tmp_path / "made.json", "command")
+    with pytest.raises(ValueError, match="rows: must have one"):
+        ship_rows([], tmp_path / "made.json", "command")
+    assert not (tmp_path / "made.json").exists()
+
+
+def test_what_is_no_file_of_results_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "made.json"
+    file.write_text("{}")
+    with pytest.raises(ValueError, match=r"made.json: cannot be read as results"):
+        read_shipped(file)
+    ship_rows([{"name": "b0"}], file, "command")
+    with pytest.raises(ValueError, match=r"made.json: must be runs of format 1"):
+        read_shipped(file)
+    unknown = {"format": 1, "kind": "runs", "same": {}, "rows": [{"price": 1}]}
+    file.write_text(json.dumps(unknown))
+    with pytest.raises(ValueError, match="'price'"):
+        read_shipped(file)
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
+def test_what_ships_is_whole_and_small(file: Path) -> None:
+    content = json.loads(file.read_text())
+    assert content["command"].startswith("python -m lit_effnet.")
+    assert file.stat().st_size < 100_000
+    assert '"/' not in file.read_text()
+    if content["kind"] == "runs":
+        frame = read_shipped(file)
+        told = ["seed", "commit", "device", "duration_s", "config_hash", "macs", "top1"]
+        assert frame[told].notna().all(axis=None)
+        assert not frame["commit"].str.endswith("+changes").any()
+        assert frame.groupby("arm")["seed"].nunique().nunique() == 1
+
+
+def test_own_runs_come_before_those_that_ship(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    ship(examples.se_runs(), tmp_path / "results" / "se_ratio_photos.json", "command")
+    assert len(read_runs("se_ratio", tmp_path)) == len(examples.se_runs())
+    make_run(tmp_path / "runs" / "se_ratio_photos" / "a", status="running", metrics={})
+    assert len(read_runs("se_ratio", tmp_path)) == len(examples.se_runs())
+    make_run(tmp_path / "runs" / "se_ratio_photos" / "b")
+    assert len(read_runs("se_ratio", tmp_path)) == 2
+
+
+def test_what_is_missing_names_its_command(tmp_path: Path) -> None:
+    for read, name, command in (
+        (read_runs, "se_ratio", "lit_effnet.sweep sweeps/se_ratio.yaml --on photos"),
+        (read_rows, "efficiency", "lit_effnet.measure"),
+        (read_int8_rows, "int8", "lit_effnet.quantize"),
+        (newest_run, "photos", "make fit"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: no .*{command}"):
+            read(name, tmp_path)
+
+
+def test_rows_of_measurements_are_found(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    ship_rows(examples.efficiency_rows(), tmp_path / "results" / "efficiency.json", "command")
+    assert read_rows("efficiency", tmp_path) == examples.efficiency_rows()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "efficiency.jsonl").write_text('{"name": "b0"}\n{"name": "b')
+    assert read_rows("efficiency", tmp_path) == [{"name": "b0"}]
+
+
+def test_int8_is_of_the_run_that_was_quantised_last(tmp_path: Path) -> None:
+    for name, top1, year in (("a", 0.7, 2026), ("b", 0.6, 2025)):
+        rows = [{**row, "evaluated": f"{year}-01-01"} for row in examples.int8_rows(top1)]
+        make_run(tmp_path / "runs" / "photos" / name, {}, *rows)
+    found = read_int8_rows(root=tmp_path)
+    assert [row["top1"] for row in found if row["top1"] < 0.8] == [0.7]
+    assert len(found) == len(examples.int8_rows())
+
+
+def test_the_newest_run_has_weights(tmp_path: Path) -> None:
+    for day in (1, 2, 3):
+        run = make_run(tmp_path / "runs" / "photos" / f"{day}", started=f"2026-01-0{day}T00:00:00Z")
+        if day < 3:
+            (run / "checkpoints").mkdir()
+            (run / "checkpoints" / "last.ckpt").touch()
+    assert newest_run(root=tmp_path).name == "2"
+
+
+def test_the_project_is_found_from_its_folders(tmp_path: Path) -> None:
+    assert project_root(ROOT) == project_root(ROOT / "analysis") == ROOT
+    assert project_root(tmp_path) == tmp_path.resolve()
