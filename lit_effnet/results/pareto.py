@@ -1,6 +1,6 @@
 """Accuracy against cost: which arms another one beats at no higher cost, and the figure of that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,11 @@ COSTS = {
     "latency_ms": "latency of one image (ms)",
     "duration_s": "training time (s)",
 }
-VALUES = {"top1": "top-1 accuracy (%)", "top5": "top-5 accuracy (%)"}
+VALUES = {
+    "top1": "top-1 accuracy (%)",
+    "top5": "top-5 accuracy (%)",
+    "top1_macro": "class-mean top-1 accuracy (%)",
+}
 
 STYLE: Any = {
     "font.size": SIZE,
@@ -51,6 +55,7 @@ class _Plan:
     costs: tuple[str, ...]
     value: str
     by: str
+    words: Mapping[str, str]
 
 
 def arm_points(
@@ -116,6 +121,7 @@ def pareto_figure(
     by: str = "arm",
     width_in: float = COLUMN_IN,
     note: str = "",
+    words: Mapping[str, str] | None = None,
 ) -> Figure:
     """Accuracy against each kind of cost, side by side; dominated arms are grey.
 
@@ -129,6 +135,7 @@ def pareto_figure(
         by: The column of the names.
         width_in: Width in inches.
         note: What stands below, the meaning of the bars for example.
+        words: Names of axes by column, in another language for example; null for English.
 
     Raises:
         ValueError: no arm has a value and one of the costs, or a cost is not above 0.
@@ -140,7 +147,7 @@ def pareto_figure(
         if not (known[cost] > 0).all():
             raise ValueError(f"{cost} {known[cost].min():g}: must be above 0 on a logarithmic axis")
     with matplotlib.rc_context(STYLE):
-        plan = _Plan(tuple(costs), value, by)
+        plan = _Plan(tuple(costs), value, by, {**COSTS, **VALUES, **(words or {})})
         figure, fits = _draw(points, plan, width_in, note, numbered=False)
         if not fits:
             figure, _ = _draw(points, plan, width_in, note, numbered=True)
@@ -180,10 +187,10 @@ def _draw(
         },
     )[0]
     labels = [
-        _panel(panel, points.assign(mark=marks), cost, plan.value)
+        _panel(panel, points.assign(mark=marks), cost, plan)
         for panel, cost in zip(panels, plan.costs, strict=True)
     ]
-    panels[0].set_ylabel(VALUES.get(plan.value, plan.value))
+    panels[0].set_ylabel(plan.words.get(plan.value, plan.value))
     for index, line in enumerate(lines):
         y = (footer_in - 0.5 - LINE_IN * index) / height
         for column, text in enumerate(line):
@@ -197,8 +204,9 @@ def _draw(
     return figure, all(fit)
 
 
-def _panel(panel: Axes, points: pd.DataFrame, cost: str, value: str) -> list[Label]:
+def _panel(panel: Axes, points: pd.DataFrame, cost: str, plan: _Plan) -> list[Label]:
     """Draw a panel without its labels; these come back."""
+    value = plan.value
     scale = 100 if value in VALUES else 1
     found = pareto_front(points, cost, value)
     found = found[found["dominated"].notna()]
@@ -215,7 +223,7 @@ def _panel(panel: Axes, points: pd.DataFrame, cost: str, value: str) -> list[Lab
         edge: Any = {"edgecolor": "white", "linewidth": 0.4}
         panel.scatter(x, y, s=16, color=colour, zorder=order + 2, **edge)
     panel.set_xscale("log")
-    panel.set_xlabel(COSTS.get(cost, cost))
+    panel.set_xlabel(plan.words.get(cost, cost))
     _ticks(panel, found[cost].to_numpy(float))
     panel.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     panel.margins(x=0.15, y=0.1)

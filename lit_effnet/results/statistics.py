@@ -217,7 +217,7 @@ def holm(p_values: Iterable[float]) -> list[float]:
 
 
 def repeats_needed(gap: float, sd: float, power: float = 0.8, alpha: float = 0.05) -> int:
-    """Number of paired repeats by which a two-sided paired t test would show a gap.
+    """Number of paired repeats by which a two-sided paired t test would show a gap, three at least.
 
     Args:
         gap: The mean difference that is to be shown.
@@ -238,13 +238,13 @@ def repeats_needed(gap: float, sd: float, power: float = 0.8, alpha: float = 0.0
     def enough(n: int) -> bool:
         shift = abs(gap) / sd * np.sqrt(n)
         limit = stats.t.isf(alpha / 2, n - 1)
-        reached = stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
-        return bool(reached >= power)
+        # scipy has no number for a tail that is next to nothing.
+        tail = np.nan_to_num(stats.nct.cdf(-limit, n - 1, shift))
+        return bool(stats.nct.sf(limit, n - 1, shift) + tail >= power)
 
-    most = 2
+    least, most = FEWEST - 1, FEWEST
     while not enough(most):
-        most *= 2
-    least = most // 2  # not enough, or 1
+        least, most = most, 2 * most
     while most - least > 1:
         middle = (least + most) // 2
         least, most = (least, middle) if enough(middle) else (middle, most)

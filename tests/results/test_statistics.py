@@ -113,6 +113,12 @@ def test_repeats_needed_are_those_of_r(gap: float, sd: float, power: float, need
     assert repeats_needed(gap, sd, power) == needed
 
 
+def test_repeats_needed_rise_with_the_spread() -> None:
+    """Also where scipy gives no number for the tail beyond zero."""
+    needed = [repeats_needed(4.3, sd) for sd in (0.1, 0.4, 0.825, 1.2, 2, 4, 10)]
+    assert needed == [3, 3, 3, 3, 4, 9, 45]
+
+
 def test_repeats_needed_show_the_gap_as_often_as_asked() -> None:
     n = repeats_needed(0.01, 0.01)
     differences = np.random.default_rng(0).normal(0.01, 0.01, (4_000, n))

@@ -1,0 +1,161 @@
+"""Make one page of run folders: question and answer of each sweep, figures, tables, and the runs.
+
+python -m lit_effnet.report runs/scaling_ablation_photos
+python -m lit_effnet.report runs --output report --language zh
+python -m lit_effnet.report runs/se_ratio_photos --baseline "baseline, se_ratio=0.0"
+
+The page works without a network. Its tables lie beside it as Markdown, LaTeX and CSV, its figures
+as PNG, SVG and PDF at the width of a paper's column. Of a sweep that is still running it says what
+is missing.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lit_effnet.results.report.view import View
+    from lit_effnet.results.table import Table
+
+STOPPED = 130
+NO_FONT = (
+    "warning: no font with Chinese characters was found; the figures in {folder} are in English "
+    "alone (fonts-noto-cjk has them)\n"
+)
+
+
+def make_parser() -> OneLineErrors:
+    """The command's flags."""
+    parser = OneLineErrors(
+        prog="python -m lit_effnet.report",
+        usage="%(prog)s RUNS [RUNS ...] [--NAME VALUE ...]",
+        description=__doc__,
+    )
+    add = parser.add_argument
+    add("runs", nargs="+", type=str, help="Run folders, or folders of them.")
+    add("--output", type=str, default="report", help="Folder of the page and its files.")
+    add(
+        "--baseline",
+        type=str | None,
+        help="Arm that all others are compared with; what each sweep asks for if null.",
+    )
+    add(
+        "--value",
+        type=Literal["top1", "top5", "top1_macro"],
+        default="top1",
+        help="The accuracy that is compared.",
+    )
+    add("--confidence", type=float, default=0.95, help="Of the intervals.")
+    add("--language", type=Literal["en", "zh"], default="en", help="That the page begins in.")
+    add("--sweeps", type=str, default="sweeps", help="Folder of sweep files: what is planned.")
+    add("--document", type=bool, default=False, help="The design document's tables too.")
+    return parser
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
+    plain_warnings()
+    quiet_libraries()
+    parser = make_parser()
+    config = parser.parse_args(args)
+    try:
+        with parser.bad_input():
+            report(config)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the page is as it was\n")
+        raise SystemExit(STOPPED) from None
+
+
+def report(config: Any) -> None:
+    """Read the runs, write the page, and print each answer.
+
+    Raises:
+        ValueError: bad input.
+    """
+    from tqdm import tqdm
+
+    from lit_effnet.results.report import page, paper
+    from lit_effnet.results.report.plan import plans
+    from lit_effnet.results.table import load
+
+    if not 0 < config.confidence < 1:
+        raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
+    table = load(config.runs)
+    check(table, config.runs)
+    options = page.Options(
+        config.value,
+        config.baseline,
+        config.confidence,
+        config.language,
+        plans(sorted(Path(config.sweeps).glob("*.yaml"))),
+        document_tables() if config.document else (),
+    )
+    made = page.views(table, options)
+    folder = Path(config.output)
+    files = page.steps(made, table, config.runs, options)
+    try:
+        # Where no bar can move, the files take seconds all the same.
+        shown = tqdm(total=len(files), unit=" files", leave=False, disable=None, delay=1)
+        with shown as bar:
+            for path in page.write(files, folder):
+                bar.set_description(path.name)
+                bar.update()
+    except OSError as error:
+        fail(f"--output {folder}: cannot be written ({error.strerror or error})")
+    if paper.chinese_font() is None:
+        sys.stderr.write(NO_FONT.format(folder=folder / "figures"))
+    say(made, table, config.language, folder / page.PAGE)
+
+
+def check(table: "Table", paths: "Sequence[str]") -> None:
+    """Refuse a table without a finished run.
+
+    Raises:
+        ValueError: there is none, and why.
+    """
+    from lit_effnet.results.records import FINISHED
+
+    named = " ".join(paths)
+    frame = table.frame
+    if frame.empty:
+        reason = table.skipped[0].reason if table.skipped else "there is none"
+        raise ValueError(f"{named}: must hold a run folder: {reason}")
+    if not (frame["status"] == FINISHED).any():
+        count = frame["run"].nunique()
+        raise ValueError(f"{named}: must hold a finished run, and none of {count} is finished")
+
+
+def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], page: Path) -> None:
+    """Print each section's question and answer, where the page is, and how much is not in it."""
+    from lit_effnet.results.report.words import WORDS
+
+    lines = []
+    for one in made:
+        lines.append(f"{one.group}: {one.setting.of(language)}")
+        lines.append(f"  {WORDS['question'].of(language)}: {one.question.of(language)}")
+        lines += [
+            f"  {WORDS['answer'].of(language)}: {text.of(language)}" for text in one.sentences
+        ]
+        lines += [f"  {one.missing_text.of(language)}"] if one.missing else []
+        lines.append("")
+    sys.stdout.write("\n".join([*lines, f"{page}\n"]))
+    if table.skipped:
+        told = WORDS["broken"].filled(count=len(table.skipped)).en
+        sys.stdout.flush()
+        sys.stderr.write(f"warning: {told[0].lower()}{told[1:]}; the page names them\n")
+
+
+def document_tables() -> tuple[Any, ...]:
+    """The design document's tables with what this suite counts."""
+    from lit_effnet.results.document import plain, tables
+    from lit_effnet.results.document_ours import counted
+
+    return tuple(plain(one) for one in tables(counted()))
+
+
+if __name__ == "__main__":
+    main()

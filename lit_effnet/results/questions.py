@@ -1,0 +1,142 @@
+# ruff: noqa: RUF001 # Chinese punctuation is meant
+"""What each sweep of `sweeps/` asks, and how its runs answer it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lit_effnet.results.report.language import Text
+
+# Arms that are compared: with a reference among those that cost the same, with one reference, or
+# those that are alike but for one column, and within a value of it with a reference.
+Way = Literal["equal cost", "reference", "within"]
+
+COMPOUND = (r"^compound at [^,]*$", r"^compound", r"^phi 1$", r"^phi")
+BASELINE = (r"^baseline$", r"^baseline", r"^B0$", r"^B0")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a sweep asks.
+
+    Args:
+        text: The question.
+        way: How arms are compared.
+        references: Patterns of the arm that others are compared with, the first that fits; with
+            none the cheapest arm.
+        factor: The column whose values are compared, and within which, on the way "within".
+        costs: Columns that the value is shown against.
+        noisy: What counts is the mean over levels of noise, not the clean images.
+    """
+
+    text: Text
+    way: Way = "reference"
+    references: tuple[str, ...] = BASELINE
+    factor: str | None = None
+    costs: tuple[str, ...] = ("macs", "parameters")
+    noisy: bool = False
+
+
+SEARCH = Question(
+    Text(
+        "Which alpha, beta and gamma with alpha × beta² × gamma² about 2 are best for their cost? "
+        "The published ones are 1.2, 1.1 and 1.15.",
+        "在 alpha × beta² × gamma² 约为 2 的条件下，哪组 alpha、beta、gamma 在同等代价下最好？"
+        "论文公布的是 1.2、1.1、1.15。",
+    ),
+    references=(r"^phi 1$", r"alpha 1\.2, beta 1\.1, gamma 1\.15$"),
+)
+
+QUESTIONS = {
+    "scaling_ablation": Question(
+        Text(
+            "Which axis is worth its cost: depth, width, resolution, or all three at once?",
+            "哪个轴物有所值：深度、宽度、分辨率，还是三者同时缩放？",
+        ),
+        "equal cost",
+        COMPOUND,
+    ),
+    "se_ratio": Question(
+        Text(
+            "What does each ratio of squeeze-and-excite give, and what does it take in parameters "
+            "and latency?",
+            "每种 SE 压缩比带来多少精度，又要付出多少参数和延迟？",
+        ),
+        references=(r"se_ratio=0\.25$", r"^baseline$"),
+        costs=("parameters", "latency_ms"),
+    ),
+    "coefficient_search": SEARCH,
+    "coefficient_search_fine": SEARCH,
+    "learning_rate": Question(
+        Text(
+            "Which learning rate is best for which arm, and does the order of the arms change when "
+            "each has its own?",
+            "每个实验臂的最佳学习率是多少？各用各的最佳学习率时，排序会变吗？",
+        ),
+    ),
+    "noise_robustness": Question(
+        Text(
+            "Robustness to noise grows with scale and with the recipe: which of the two is it?",
+            "对噪声的鲁棒性随规模和训练配方提高：究竟是哪一个在起作用？",
+        ),
+        "within",
+        factor="recipe",
+        costs=("macs",),
+        noisy=True,
+    ),
+    "recipe_by_scale": Question(
+        Text(
+            "Is a larger network only better where its training is regularised?",
+            "是否只有在训练带有正则化时，更大的网络才更好？",
+        ),
+        "within",
+        factor="recipe",
+    ),
+    "scaling_curves": Question(
+        Text(
+            "Where does each axis stop paying, and does the compound curve stop later?",
+            "每个轴在哪里不再划算？复合缩放的曲线是否更晚才停？",
+        ),
+        costs=("macs",),
+    ),
+    "transfer": Question(
+        Text(
+            "Does EfficientNet transfer better than ResNet-50, and how much do its features hold "
+            "already?",
+            "EfficientNet 的迁移是否优于 ResNet-50？它的特征本身已包含多少？",
+        ),
+        "within",
+        references=(r"^resnet50",),
+        factor="recipe",
+    ),
+    "baselines": Question(
+        Text(
+            "What does each network of the literature give for what it costs, with one recipe and "
+            "the same images?",
+            "在同一配方、同样图像下，文献中的各个网络以其代价能得到什么？",
+        ),
+        costs=("macs", "parameters", "duration_s"),
+    ),
+}
+ANY = Question(
+    Text("Which arm is better, and at what cost?", "哪个实验臂更好，代价又是多少？"),
+)
+
+
+def question_of(group: str) -> Question:
+    """The question of a group of runs, which begins with a sweep's name; else a general one.
+
+    Args:
+        group: As run folders name it, "se_ratio_photos".
+    """
+    return QUESTIONS.get(sweep_of(group, tuple(QUESTIONS)) or "", ANY)
+
+
+def sweep_of(group: str, names: tuple[str, ...]) -> str | None:
+    """The longest of the sweeps' names that a group begins with; null for none.
+
+    Args:
+        group: As run folders name it.
+        names: Of sweeps.
+    """
+    fitting = [name for name in names if group == name or group.startswith(f"{name}_")]
+    return max(fitting, key=len, default=None)

@@ -1,0 +1,163 @@
+"""The answer of a section: which comparisons its question asks for, and what they come to in words.
+
+All comparisons of a section are one family for Holm's correction.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lit_effnet.results.comparison import adjusted, compare
+from lit_effnet.results.equal_cost import groups_of
+from lit_effnet.results.questions import Question
+from lit_effnet.results.records import FINISHED
+from lit_effnet.results.report.language import Text, same
+from lit_effnet.results.report.sections import Section
+from lit_effnet.results.report.wording import Family, reference_of, sentences
+from lit_effnet.results.report.words import WORDS, arm_text, cost_text
+from lit_effnet.results.statistics import Repeats, repeats
+
+NOISE = "gaussian_noise"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a section's runs say.
+
+    Args:
+        sentences: The answer, a sentence each.
+        families: The comparisons that it rests on.
+        found: The repeats; without any where they cannot be compared.
+        frame: The rows that were compared, one for each run.
+        settled: Whether there is an answer at all.
+    """
+
+    sentences: tuple[Text, ...]
+    families: tuple[Family, ...]
+    found: Repeats
+    frame: pd.DataFrame
+    settled: bool
+
+
+def answer(
+    section: Section,
+    question: Question,
+    value: str = "top1",
+    baseline: str | None = None,
+    confidence: float = 0.95,
+) -> Answer:
+    """Compare the arms of a section as its question asks.
+
+    Args:
+        section: The runs.
+        question: What they are to answer.
+        value: The accuracy to compare.
+        baseline: The arm that all others are compared with, where the section has it.
+        confidence: Of the intervals.
+    """
+    frame = noisy_frame(section) if question.noisy else section.clean
+    fallback = question.noisy and frame.empty
+    frame = section.clean if fallback else frame
+    before = [WORDS["no_noise" if fallback else "noisy"]] if question.noisy else []
+    try:
+        found = repeats(frame, value)
+    except ValueError as error:
+        told = WORDS["unlike"].filled(reason=str(error))
+        return Answer((told,), (), Repeats({}, {}), frame, False)
+    pairs = _pairs(frame, question, found, baseline)
+    made = [
+        (title, [compare(a, b, found.values[a], found.values[b], confidence) for a, b in some])
+        for title, some, _ in pairs
+    ]
+    flat = iter(adjusted(one for _, some in made for one in some))
+    families = tuple(
+        Family(title, tuple(next(flat) for _ in some), axes)
+        for (title, some), (_, _, axes) in zip(made, pairs, strict=True)
+    )
+    said, settled = sentences(found, families, frame, question, value)
+    return Answer((*before, *said), families, found, frame, settled)
+
+
+def noisy_frame(section: Section) -> pd.DataFrame:
+    """A row for each finished run: its accuracies averaged over the levels of Gaussian noise.
+
+    Runs that lack a level that another one has are left out.
+    """
+    rows = section.rows
+    rows = rows[(rows["condition"] == NOISE) & (rows["status"] == FINISHED)]
+    levels = rows.groupby("run")["condition_parameters"].nunique()
+    if rows.empty:
+        return rows
+    full = levels.index[levels == rows["condition_parameters"].nunique()]
+    kept = rows[rows["run"].isin(full)]
+    means = kept.groupby("run")[["top1", "top5", "top1_macro"]].mean()
+    first = kept.drop_duplicates("run").drop(columns=list(means)).set_index("run")
+    alike = first.assign(condition="mean over noise", condition_parameters="{}", severity=pd.NA)
+    return alike.join(means).reset_index()[list(rows.columns)]
+
+
+Pairs = list[tuple[Text, list[tuple[str, str]], bool]]
+
+
+def _pairs(frame: pd.DataFrame, question: Question, found: Repeats, baseline: str | None) -> Pairs:
+    arms = list(found.values)
+    if baseline is not None and baseline in found.values:
+        return [(same(""), [(arm, baseline) for arm in arms if arm != baseline], False)]
+    match question.way:
+        case "equal cost":
+            pairs = _at_equal_cost(frame, question, found)
+        case "within":
+            pairs = _within(frame, question, arms)
+        case _:
+            pairs = []
+    if pairs:
+        return pairs
+    costs = frame.groupby("arm")["macs"].median().reindex(arms)
+    cheapest = costs.idxmin() if costs.notna().any() else next(iter(arms), "")
+    reference = reference_of(arms, question.references) or cheapest
+    return [(same(""), [(arm, str(reference)) for arm in arms if arm != reference], False)]
+
+
+def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> Pairs:
+    """Rivals of the reference among the arms that take as many multiply-adds."""
+    pairs: Pairs = []
+    for group in groups_of(frame, "macs"):
+        arms = [arm for arm in group.arms if arm in found.values]
+        reference = reference_of(arms, question.references)
+        rivals = [arm for arm in arms if arm != reference]
+        if reference is None or not rivals:
+            continue
+        title = WORDS["at_cost"].filled(cost=cost_text("macs", group.arms[reference]))
+        pairs.append((title, [(arm, reference) for arm in rivals], True))
+    return pairs
+
+
+def _within(frame: pd.DataFrame, question: Question, arms: Sequence[str]) -> Pairs:
+    """Arms that differ in the factor alone, and within each of its values all with a reference."""
+    factor = question.factor or "recipe"
+    first = frame.drop_duplicates("arm").set_index("arm").reindex(arms)
+    values = [str(value) for value in first[factor].dropna().unique()]
+    bare = {arm: re.sub(rf", {re.escape(str(first.loc[arm, factor]))}\b", "", arm) for arm in arms}
+    if len(values) < 2:
+        return []
+    of = {(bare[arm], str(first.loc[arm, factor])): arm for arm in arms}
+    low, *others = values
+    pairs: Pairs = []
+    for value in others:
+        some = [
+            (of[name, value], of[name, low])
+            for name in dict.fromkeys(bare.values())
+            if (name, value) in of and (name, low) in of
+        ]
+        pairs.append((WORDS["of_factor"].filled(value=value, other=low), some, False))
+    for value in values:
+        here = [arm for arm in arms if str(first.loc[arm, factor]) == value]
+        costs = first.loc[here, "macs"].astype(float)
+        reference = reference_of(here, question.references) or str(costs.idxmin())
+        some = [(arm, reference) for arm in here if arm != reference]
+        pairs.append(
+            (WORDS["within_value"].filled(value=value, arm=arm_text(bare[reference])), some, False)
+        )
+    return [one for one in pairs if one[1]]

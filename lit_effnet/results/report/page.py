@@ -1,0 +1,196 @@
+"""The page, with its tables and figures beside it in files.
+
+options = Options(value="top1")
+made = views(table, options)
+for path in write(steps(made, table, ["runs"], options), Path("report")):
+    print(path)
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from lit_effnet.results.rendering import PlainTable, as_csv, as_latex, as_markdown
+from lit_effnet.results.report import paper, shapes
+from lit_effnet.results.report.language import LANGUAGES, Language
+from lit_effnet.results.report.plan import Plan
+from lit_effnet.results.report.sections import sections_of
+from lit_effnet.results.report.view import View, view
+from lit_effnet.results.report.words import WORDS
+from lit_effnet.results.table import Table
+from lit_effnet.results.writing import FIGURES, write_figure, write_whole
+
+PAGE = "index.html"
+FORMS = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a report is made.
+
+    Args:
+        value: The accuracy: top1, top5 or top1_macro.
+        baseline: The arm that others are compared with; null for what each question asks.
+        confidence: Of the intervals.
+        language: That the page begins in.
+        plans: Of the known sweep files, by name.
+        document: The design document's tables, to be shown at the end.
+    """
+
+    value: str = "top1"
+    baseline: str | None = None
+    confidence: float = 0.95
+    language: Language = "en"
+    plans: dict[str, Plan] = field(default_factory=dict)
+    document: Sequence[PlainTable] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A file of the report, or a figure in all of its formats.
+
+    Args:
+        path: Below the report's folder; of a figure without its ending.
+        write: Writes it to a path.
+    """
+
+    path: str
+    write: Callable[[Path], None]
+
+
+def views(table: Table, options: Options) -> list[View]:
+    """Each section of the table as the page shows it.
+
+    Args:
+        table: The runs.
+        options: How the report is made.
+
+    Raises:
+        ValueError: no section has the baseline.
+    """
+    sections = sections_of(table.frame)
+    made = [
+        view(one, options.plans, options.value, options.baseline, options.confidence)
+        for one in sections
+    ]
+    if options.baseline is not None:
+        arms = list(dict.fromkeys(arm for one in made for arm in one.answer.found.values))
+        if options.baseline not in arms:
+            some = ", ".join(map(repr, arms)) or "none: no run has finished"
+            raise ValueError(f"baseline {options.baseline!r}: must be one of {some}")
+    return made
+
+
+def steps(made: Sequence[View], table: Table, paths: Sequence[str], options: Options) -> list[Step]:
+    """The files of a report in the order of writing, the page last.
+
+    Args:
+        made: The sections.
+        table: The runs.
+        paths: Where they were read, for the page to say.
+        options: How the report is made.
+    """
+    found: list[Step] = []
+    for one in made:
+        found += _tables(one)
+        found += _figures(one, options)
+    page = html(made, table, paths, options)
+    found.append(Step(PAGE, partial(write_whole, content=page.encode())))
+    return found
+
+
+def write(files_: Sequence[Step], folder: Path) -> Iterator[Path]:
+    """Write the files one by one, each whole.
+
+    Args:
+        files_: Of `steps`.
+        folder: The report's; it is made.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    for name in ("tables", "figures"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for step in files_:
+        path = folder / step.path
+        step.write(path)
+        yield path
+
+
+def html(made: Sequence[View], table: Table, paths: Sequence[str], options: Options) -> str:
+    """The page as text, with its style and its script in it.
+
+    Args:
+        made: The sections.
+        table: The runs.
+        paths: Where they were read.
+        options: How the report is made.
+    """
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(_asset),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    context: dict[str, Any] = {
+        "views": made,
+        "words": WORDS,
+        "language": options.language,
+        "skipped": table.skipped,
+        "made": WORDS["made"].filled(when=when, paths=", ".join(paths)),
+        "chinese_figures": paper.chinese_font() is not None,
+        "geometry": (shapes.WIDTH, shapes.LEFT, shapes.RIGHT, shapes.BOTTOM),
+        "document": options.document,
+        # Our own files, in elements whose content is no text.
+        "css": Markup(_asset("page.css")),
+        "js": Markup(_asset("page.js")),
+    }
+    return environment.get_template("page.html").render(context)
+
+
+def _asset(name: str) -> str:
+    return files("lit_effnet.results.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _tables(one: View) -> Iterator[Step]:
+    for table in (*one.tables, one.runs):
+        for language in LANGUAGES:
+            plain = table.plain(language, f"{one.group}: ")
+            for ending, form in FORMS.items():
+                text = form(plain).encode()
+                path = f"tables/{one.key}_{table.name}.{language}.{ending}"
+                yield Step(path, partial(write_whole, content=text))
+
+
+def _figures(one: View, options: Options) -> Iterator[Step]:
+    languages = [lang for lang in LANGUAGES if lang == "en" or paper.chinese_font()]
+    for chart in one.charts:
+        for language in languages:
+            yield Step(
+                f"figures/{one.key}_{chart.name}.{language}",
+                partial(_draw, one, chart, language, options),
+            )
+
+
+def _draw(one: View, chart: shapes.Chart, language: Language, options: Options, path: Path) -> None:
+    """Draw a figure once, and write it in each format."""
+    found, value = one.answer, options.value
+    if chart.curves:
+        figure = paper.curves_figure(chart.curves, chart.x_label, value, language)
+    elif chart.name == "arms":
+        figure = paper.arms_figure(found.found, value, options.confidence, language)
+    else:
+        figure = paper.cost_figure(found.frame, chart.name, value, language)
+    with matplotlib.rc_context({**paper.style(language), "svg.fonttype": "path"}):
+        for ending in FIGURES:
+            write_figure(figure, path.with_name(f"{path.name}.{ending}"))

@@ -1,0 +1,111 @@
+"""What a sweep file plans, and which of its trials have no run yet."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from lit_effnet.results.questions import sweep_of
+from lit_effnet.trials.search import grid
+from lit_effnet.trials.sweep_file import Sweep, load
+
+MOST = 10_000  # trials of a plan that are looked at
+SEED = "seed_everything"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials that a sweep file asks for.
+
+    Args:
+        file: The sweep file.
+        points: What each trial is called with, by name.
+    """
+
+    file: Path
+    points: tuple[Mapping[str, Any], ...]
+
+    def missing(self, runs: Iterable[str]) -> list[str]:
+        """Trials that none of the runs is of, each in words; none where no run is of this plan."""
+        had = {_key(parameters_of(run)) for run in runs}
+        keys = {_key(point): point for point in self.points}
+        if not had & keys.keys():
+            return []
+        return [_words(point, self._varied) for key, point in keys.items() if key not in had]
+
+    @property
+    def _varied(self) -> list[str]:
+        names = dict.fromkeys(name for point in self.points for name in point)
+        return [n for n in names if len({repr(point.get(n)) for point in self.points}) > 1]
+
+
+def plans(files: Sequence[Path]) -> dict[str, Plan]:
+    """The plans of sweep files that are grids, by the sweeps' names; a wrong file has none.
+
+    Args:
+        files: Sweep files.
+    """
+    found = {}
+    for file in files:
+        try:
+            sweep = load(file)
+            found[sweep.name] = Plan(file, _points(sweep))
+        except (ValueError, KeyError, TypeError, AttributeError, OSError):
+            continue  # `sweep --check` says what is wrong with it
+    return {name: plan for name, plan in found.items() if plan.points}
+
+
+def plan_of(group: str, known: Mapping[str, Plan]) -> Plan | None:
+    """The plan of a group of runs; null where no sweep file is known.
+
+    Args:
+        group: As run folders name it.
+        known: Of `plans`.
+    """
+    return known.get(sweep_of(group, tuple(known)) or "")
+
+
+def parameters_of(run: str) -> dict[str, Any]:
+    """What a launcher called a run with, by dotted names; nothing of one that a person began."""
+    return _content(Path(run) / "parameters.json")
+
+
+def recipe_of(run: str) -> dict[str, Any]:
+    """The recipe that a run records, by dotted names; nothing where it records none."""
+    told = _content(Path(run) / "run.json")
+    return {name: value for name, value in told.items() if name.startswith("recipe.")}
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return dict(_flat(content)) if isinstance(content, dict) else {}
+
+
+def _points(sweep: Sweep) -> tuple[Mapping[str, Any], ...]:
+    if sweep.method != "grid":
+        return ()
+    return tuple(dict(_flat(point)) for point in islice(grid(sweep.parameters), MOST))
+
+
+def _flat(content: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
+
+
+def _key(point: Mapping[str, Any]) -> str:
+    return json.dumps(point, sort_keys=True)
+
+
+def _words(point: Mapping[str, Any], varied: Sequence[str]) -> str:
+    parts = [str(point[name]) for name in varied if name != SEED and name in point]
+    if SEED in point:
+        parts.append(f"seed {point[SEED]}")
+    return ", ".join(parts)

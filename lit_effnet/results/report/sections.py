@@ -1,0 +1,204 @@
+"""A table's runs in sections that can be compared: one sweep, one data set, one split, one length.
+
+A group of run folders often holds more: a short trial of everything before the real runs, or the
+same arms on other images. Rows that are no repeats of each other would give one wrong mean.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from lit_effnet.results.records import FINISHED
+from lit_effnet.results.report.plan import parameters_of, recipe_of
+from lit_effnet.results.statistics import OF_ARM
+
+CLEAN = "clean"
+SETTING = ("planned_epochs", "training_images")
+SEED = "seed_everything"
+
+
+@dataclass(frozen=True)
+class Section:
+    """Runs that answer one question.
+
+    Args:
+        group: Of their folders.
+        split: Of the images.
+        data: Name of the data set.
+        rows: All rows of its runs on these images, `arm` telling apart what differs.
+        runs: A row for each run, finished or not.
+        left_out: Paths of finished runs that repeat another one's arm and seed.
+        others: Paths of runs of the group on other images.
+        epochs: Of the training; null where it is counted in steps.
+        images: Trained on; null before a run has finished.
+    """
+
+    group: str
+    split: str
+    data: str
+    rows: pd.DataFrame
+    runs: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    epochs: int | None = None
+    images: int | None = None
+    key: str = field(default="", compare=False)
+
+    @property
+    def clean(self) -> pd.DataFrame:
+        """Rows of finished runs on clean images as the networks take them, one for each run."""
+        return _clean(self.rows)
+
+
+def _clean(rows: pd.DataFrame) -> pd.DataFrame:
+    """Clean images may have been made at another size first, to be alike to corrupted ones."""
+    clean = (rows["condition"] == CLEAN) & rows["made_at"].isna()
+    return rows[clean & (rows["status"] == FINISHED)].drop_duplicates("run", keep="last")
+
+
+def sections_of(frame: pd.DataFrame) -> list[Section]:
+    """The sections of a table, in the order of their groups, the longest training first.
+
+    Args:
+        frame: Of `table.load`.
+    """
+    found = []
+    for group, rows in frame.groupby("group", sort=True):
+        of_group = list(_of_group(str(group), rows))
+        of_group.sort(key=lambda section: (section.data, section.split, -(section.images or 0)))
+        found += of_group
+    return [_with_key(section, index) for index, section in enumerate(found, start=1)]
+
+
+def _with_key(section: Section, index: int) -> Section:
+    """The section with the name of its files: letters, digits and underscores, and a number."""
+    name = re.sub(r"\W+", "_", f"{section.group}_{section.split}", flags=re.ASCII).strip("_")
+    return Section(**{**vars(section), "key": f"{name}_{index}" if name else f"section_{index}"})
+
+
+def _of_group(group: str, frame: pd.DataFrame) -> Iterator[Section]:
+    usual = frame["own"].fillna(value=True) & frame["newest"].fillna(value=True)
+    usual &= frame["batch_norm"].fillna("trained") == "trained"
+    usual &= frame["made_at"].fillna("reference") == "reference"
+    frame = frame[usual]
+    scored = frame[frame["split"].notna()]
+    keys = ["data", "data_fingerprint", "split"]
+    sets = [rows for _, rows in scored.groupby(keys, dropna=False, sort=True)]
+    waiting = frame[frame["split"].isna()]
+    placed: set[str] = set()
+    for index, rows in enumerate(sets):
+        more = waiting[waiting["data"].isin([rows["data"].iloc[0]]) & ~waiting["run"].isin(placed)]
+        placed |= set(more["run"])
+        last = waiting[~waiting["run"].isin(placed)] if index == len(sets) - 1 else more.iloc[:0]
+        here = pd.concat([rows, more, last])
+        yield from _of_images(group, here, set(frame["run"]) - set(here["run"]))
+    if not sets and len(waiting):
+        yield from _of_images(group, waiting, set())
+
+
+def _of_images(group: str, rows: pd.DataFrame, others: set[str]) -> Iterator[Section]:
+    """The sections of one data set and split."""
+    rows = _with_arms(rows)
+    finished = rows[rows["status"] == FINISHED]
+    names = [
+        name for name in SETTING if (finished.groupby("arm")[name].nunique(dropna=False) > 1).any()
+    ]
+    if not names:
+        yield _section(group, rows, others)
+        return
+    of_setting = [part for _, part in finished.groupby(names, dropna=False)]
+    of_setting.sort(key=lambda part: -part["training_images"].fillna(0).max())
+    unfinished = rows[rows["status"] != FINISHED]
+    for part in of_setting:
+        same = unfinished["planned_epochs"].isin(part["planned_epochs"])
+        if part is of_setting[-1]:
+            same |= True
+        yield _section(group, pd.concat([part, unfinished[same]]), others)
+        unfinished = unfinished[~same]
+
+
+def _section(group: str, rows: pd.DataFrame, others: set[str]) -> Section:
+    rows = rows.sort_values(["arm", "seed", "started", "run"], kind="stable")
+    clean = _clean(rows)
+    again = clean[clean.duplicated(["arm", "seed"], keep="last") & clean["seed"].notna()]
+    rows = rows[~rows["run"].isin(again["run"])]
+    runs = rows.drop_duplicates("run", keep="first")
+    done = runs[runs["status"] == FINISHED]
+    images = done["training_images"].dropna()
+    epochs = runs["planned_epochs"].dropna()
+    split, data = rows["split"].dropna(), rows["data"].dropna()
+    return Section(
+        group,
+        str(split.iloc[0]) if len(split) else "validation",
+        str(data.iloc[0]) if len(data) else "",
+        rows,
+        runs,
+        tuple(again["run"]),
+        tuple(sorted(others)),
+        int(epochs.iloc[0]) if epochs.nunique() == 1 else None,
+        int(images.max()) if len(images) else None,
+    )
+
+
+def _with_arms(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with arms that tell apart what a sweep varies beyond the record's own name."""
+    runs = rows.drop_duplicates("run")
+    columns = [name for name in OF_ARM if name not in SETTING]
+    named = _told(runs, {str(row["run"]): _cells(row, columns) for _, row in runs.iterrows()})
+    named = _told(named, {run: parameters_of(run) for run in runs["run"]}, columns)
+    done = named[named["status"] == FINISHED]
+    twice = done.loc[done.duplicated(["arm", "seed"], keep=False), "arm"]
+    if len(twice):  # a person may have varied the recipe by hand
+        some = named[named["arm"].isin(twice)]
+        recipes = _told(some, {run: recipe_of(run) for run in some["run"]})
+        named = pd.concat([named[~named["arm"].isin(twice)], recipes])
+    return rows.assign(arm=rows["run"].map(dict(zip(named["run"], named["arm"], strict=True))))
+
+
+def _cells(row: pd.Series, columns: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in columns}
+
+
+def _told(
+    runs: pd.DataFrame, parameters: Mapping[str, dict[str, Any]], known: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The runs, each arm's name followed by the parameters that vary within it.
+
+    Args:
+        runs: A row for each.
+        parameters: Of each run.
+        known: Columns that names tell already.
+    """
+    arms = {}
+    for arm, some in runs.groupby("arm", sort=False):
+        varied = [
+            name
+            for name in _varied([parameters[run] for run in some["run"]])
+            if not _is_known(name, known)
+        ]
+        for run in some["run"]:
+            arms[run] = ", ".join(
+                [str(arm), *(_part(name, parameters[run].get(name)) for name in varied)]
+            )
+    return runs.assign(arm=runs["run"].map(arms))
+
+
+def _varied(points: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of parameters that have several values among points, without the random seed."""
+    names = dict.fromkeys(name for point in points for name in point if name != SEED)
+    return [name for name in names if len({repr(point.get(name)) for point in points}) > 1]
+
+
+def _is_known(name: str, columns: Sequence[str]) -> bool:
+    """Whether a column tells a parameter: `recipe` its name, `se_ratio` that of the network."""
+    return name.removesuffix(".name").rsplit(".", 1)[-1] in columns
+
+
+def _part(name: str, value: object) -> str:
+    leaf = name.removesuffix(".name").rsplit(".", 1)[-1]
+    if leaf in ("recipe", "network", "arm", "config"):
+        return str(value)
+    return f"{leaf}={value:.4g}" if isinstance(value, float) else f"{leaf}={value}"

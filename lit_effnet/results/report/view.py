@@ -1,0 +1,166 @@
+"""What the page shows of one section, in its order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lit_effnet.results.questions import question_of
+from lit_effnet.results.records import FINISHED
+from lit_effnet.results.report.answers import Answer, answer
+from lit_effnet.results.report.charts import (
+    Chart,
+    arms_chart,
+    cost_chart,
+    epochs_chart,
+    noise_chart,
+)
+from lit_effnet.results.report.language import Text, same
+from lit_effnet.results.report.plan import Plan, plan_of
+from lit_effnet.results.report.sections import Section
+from lit_effnet.results.report.tables import (
+    ReportTable,
+    arms_table,
+    comparisons_table,
+    conditions_table,
+    runs_table,
+)
+from lit_effnet.results.report.words import WORDS
+
+
+@dataclass(frozen=True)
+class View:
+    """A section as the page shows it.
+
+    Args:
+        key: Of its files and links.
+        group: Of its runs.
+        setting: Images, split and length of the training.
+        question: What is asked.
+        answer: What the runs say.
+        charts: Its figures.
+        tables: Its tables but that of the runs.
+        runs: The runs behind all of it.
+        notes: What a reader must know of the runs.
+        unfinished: Runs that are not finished, and why.
+        missing: Trials of the sweep file without a run.
+        missing_text: How many.
+    """
+
+    key: str
+    group: str
+    setting: Text
+    question: Text
+    answer: Answer
+    charts: tuple[Chart, ...]
+    tables: tuple[ReportTable, ...]
+    runs: ReportTable
+    notes: tuple[Text, ...]
+    unfinished: tuple[str, ...]
+    missing: tuple[str, ...]
+    missing_text: Text
+
+    @property
+    def sentences(self) -> tuple[Text, ...]:
+        """The answer in words."""
+        return self.answer.sentences
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is an answer."""
+        return self.answer.settled
+
+
+def view(
+    section: Section,
+    plans: Mapping[str, Plan],
+    value: str = "top1",
+    baseline: str | None = None,
+    confidence: float = 0.95,
+) -> View:
+    """Answer a section's question, and make its figures and tables.
+
+    Args:
+        section: The runs.
+        plans: Of the known sweep files, by name.
+        value: The accuracy.
+        baseline: The arm that others are compared with, where the section has it.
+        confidence: Of the intervals.
+    """
+    question = question_of(section.group)
+    found = answer(section, question, value, baseline, confidence)
+    ids = {run: f"{section.key}-run-{n}" for n, run in enumerate(section.runs["run"], start=1)}
+    count = sum(len(of_arm) for of_arm in found.found.values.values())
+    charts: list[Chart | None] = []
+    tables: list[ReportTable | None] = []
+    if count:
+        charts.append(arms_chart(found.found, found.frame, ids, value, confidence))
+        charts += [
+            cost_chart(found.frame, cost, value, count)
+            for cost in question.costs
+            if found.frame[cost].notna().any()
+        ]
+        tables += [arms_table(found, value, confidence), comparisons_table(found, confidence)]
+    charts += [noise_chart(section, value), epochs_chart(section, value)]
+    tables.append(conditions_table(section, value))
+    plan = plan_of(section.group, plans)
+    missing = plan.missing([*section.runs["run"], *section.others]) if plan else []
+    return View(
+        section.key,
+        section.group,
+        setting(section),
+        question.text,
+        found,
+        tuple(chart for chart in charts if chart),
+        tuple(table for table in tables if table),
+        runs_table(section, value, ids),
+        tuple(_notes(section)),
+        tuple(_unfinished(section)),
+        tuple(missing),
+        WORDS["missing"].filled(
+            count=len(missing), total=len(plan.points), file=plan.file.name
+        ) if plan else same(""),
+    )  # fmt: skip
+
+
+def setting(section: Section) -> Text:
+    """Images, split and length of the training."""
+    parts = [same(section.data)] if section.data else []
+    parts.append(WORDS.get(section.split, same(section.split)))
+    if section.epochs is not None:
+        parts.append(
+            WORDS["epochs" if section.epochs != 1 else "epoch_one"].filled(count=section.epochs)
+        )
+    if section.images is not None:
+        parts.append(WORDS["images_seen"].filled(count=section.images))
+    total, done = len(section.runs), int((section.runs["status"] == FINISHED).sum())
+    parts.append(WORDS["finished"].filled(count=done, total=total))
+    return Text(" · ".join(part.en for part in parts), " · ".join(part.zh for part in parts))
+
+
+def _notes(section: Section) -> list[Text]:
+    if not section.left_out:
+        return []
+    return [WORDS["repeated"].filled(count=len(section.left_out))]
+
+
+def _unfinished(section: Section) -> list[str]:
+    rows = section.runs[section.runs["status"] != FINISHED]
+    return [", ".join(str(part) for part in _state(row) if part) for row in rows.to_dict("records")]
+
+
+def _state(row: Mapping[str, Any]) -> list[str]:
+    epochs, planned, reason, seed = (
+        row[name] if pd.notna(row[name]) else None
+        for name in ("epochs", "planned_epochs", "reason", "seed")
+    )
+    of = f"/{planned}" if planned is not None else ""
+    return [
+        str(row["arm"]),
+        f"seed {seed}" if seed is not None else "",
+        str(row["status"]),
+        f"epoch {epochs}{of}" if epochs is not None else "",
+        str(reason or ""),
+        str(row["run"]),
+    ]

@@ -1,0 +1,234 @@
+# ruff: noqa: RUF001 # Chinese punctuation is meant
+"""The report without a browser: what it says, and what it writes."""
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lit_effnet.results import questions
+from lit_effnet.results.report import page, paper
+from lit_effnet.results.report.plan import plans
+from lit_effnet.results.report.sections import sections_of
+from lit_effnet.results.report.words import WORDS, arm_text
+from lit_effnet.results.table import load
+from tests.conftest import ROOT
+from tests.results.runs import make_run
+
+from .sweep import ARMS, add_run, make_sweep
+
+SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
+
+
+def views_of(folder: Path, **options: object) -> list[page.View]:
+    return page.views(load([folder]), replace(page.Options(), **options))
+
+
+def html_of(folder: Path, **options: object) -> str:
+    made, table = views_of(folder, **options), load([folder])
+    return page.html(made, table, [str(folder)], replace(page.Options(), **options))
+
+
+def test_arms_are_compared_at_one_cost(tmp_path: Path) -> None:
+    (view,) = views_of(make_sweep(tmp_path))
+    (sentence,) = view.sentences
+    assert view.settled
+    assert sentence.en.startswith(
+        "At 4.1 M MACs: compound at 2.04 x MACs beats depth at 2.04 x MACs by 20.0 points ("
+    )
+    assert "3 paired repeats, p = " in sentence.en
+    assert sentence.zh.startswith("4.1 M 乘加运算量下：复合缩放")
+    (made,) = view.answer.families[0].made  # the baseline costs half, and is no rival
+    assert (made.a, made.b) == ("depth at 2.04 x MACs", "compound at 2.04 x MACs")
+
+
+def test_no_difference_is_an_answer_and_says_what_would_show_one(tmp_path: Path) -> None:
+    group = make_sweep(tmp_path, "se_ratio_photos")
+    for seed, value in enumerate([0.71, 0.70, 0.73]):
+        add_run(group, "other", seed, value, 2_000_000)
+    (view,) = views_of(group)
+    made = {one.a: one for one in view.answer.families[0].made}
+    assert not made["other"].shown
+    row = next(row for row in view.tables[1].rows if row[0].text.en == "other")
+    assert row[-1].text.en == WORDS["none"].en
+    (view,) = views_of(make_two(tmp_path / "two", [0.70, 0.72, 0.71], [0.71, 0.70, 0.73]))
+    assert re.match(
+        r"No difference shown between other and baseline: \+0\.3 points \(\u22124\.8 to 5\.5; "
+        r"3 paired repeats, p = 0\.81\); about \d+ paired repeats would show a gap of that size\.",
+        view.sentences[0].en,
+    )
+
+
+def make_two(root: Path, one: list[float], other: list[float]) -> Path:
+    for arm, values in (("baseline", one), ("other", other)):
+        for seed, value in enumerate(values):
+            add_run(root / "mine", arm, seed, value, 2_000_000)
+    return root / "mine"
+
+
+def test_one_repeat_gives_no_answer(tmp_path: Path) -> None:
+    (view,) = views_of(make_two(tmp_path, [0.7], [0.8]))
+    assert not view.settled
+    assert view.sentences[0].en.startswith("No answer can be given: 1 shared repeat(s)")
+    assert "no result: other, 80.0 %" in view.sentences[1].en
+
+
+def test_a_baseline_replaces_the_questions_own(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path)
+    (view,) = views_of(folder, baseline="baseline")
+    assert {one.b for family in view.answer.families for one in family.made} == {"baseline"}
+    with pytest.raises(ValueError, match="baseline 'none': must be one of 'baseline', 'compound"):
+        views_of(folder, baseline="none")
+
+
+def test_recipes_are_compared_at_each_scale(tmp_path: Path) -> None:
+    for recipe, gain in (("plain", 0.0), ("paper", 0.1)):
+        for arm, (macs, values) in ARMS.items():
+            for seed, value in enumerate(values):
+                value_there = value + gain + 0.001 * seed
+                group = tmp_path / "recipe_by_scale_photos"
+                add_run(group, arm, seed, value_there, macs, recipe={"name": recipe})
+    (view,) = views_of(tmp_path)
+    pairs = [(one.a, one.b) for one in view.answer.families[0].made]
+    assert ("baseline, plain", "baseline, paper") in pairs or (
+        "baseline, paper",
+        "baseline, plain",
+    ) in pairs
+    assert len(pairs) == 3
+    assert "against baseline" in view.answer.families[1].title.en
+
+
+def test_noise_counts_where_the_question_is_of_noise(tmp_path: Path) -> None:
+    for arm, values in (("baseline", [0.5, 0.52, 0.51]), ("B1", [0.3, 0.31, 0.33])):
+        for seed, value in enumerate(values):
+            noisy = [
+                {"id": f"{level}", "condition": "gaussian_noise", "parameters": {"sigma": level},
+                 "top1": value - level}
+                for level in (0.1, 0.2)
+            ]  # fmt: skip
+            make_run(
+                tmp_path / "noise_robustness_x" / f"{arm}{seed}", {}, *noisy, arm=arm, seed=seed
+            )
+    (view,) = views_of(tmp_path)
+    assert view.answer.found.values["baseline"][0] == pytest.approx(0.5 - 0.15)
+    assert [chart.name for chart in view.charts] == ["arms", "noise"]
+    conditions = next(table for table in view.tables if table.name == "conditions")
+    assert [row[3].text.en for row in conditions.rows] == ["21.3", "11.3", "41.0", "31.0"]
+
+
+def test_short_trials_of_a_sweep_are_a_section_of_their_own(tmp_path: Path) -> None:
+    group = make_sweep(tmp_path)
+    short = {"max_epochs": 1, "cost": {"seconds": 1, "images": 8, "epochs": 1}}
+    add_run(group, "baseline", 0, 0.1, 2_000_000, **short)
+    found = sections_of(load([group]).frame)
+    assert [(section.epochs, len(section.runs)) for section in found] == [(2, 9), (1, 1)]
+
+
+def test_the_later_of_two_equal_runs_counts(tmp_path: Path) -> None:
+    group = make_sweep(tmp_path)
+    later = add_run(group, "baseline", 0, 0.9, 2_000_000, started="2026-02-02T03:04:05Z")
+    (view,) = views_of(group)
+    assert view.answer.found.values["baseline"][0] == 0.9
+    assert view.notes[0].en.startswith("1 finished runs repeat")
+    assert later.name in view.runs.rows[view.runs.rows.index(
+        next(row for row in view.runs.rows if row[2].text.en == "90.0"))][7].text.en  # fmt: skip
+
+
+def test_learning_rates_tell_arms_apart(tmp_path: Path) -> None:
+    for index, rate in enumerate((0.1, 0.2)):
+        folder = add_run(tmp_path / "learning_rate_x", "baseline", 10, 0.5 + rate, 2_000)
+        (folder / "parameters.json").write_text(f'{{"recipe.learning_rate": {rate}}}')
+        assert folder.name == f"{index:03d}"
+    (view,) = views_of(tmp_path)
+    assert set(view.answer.found.values) == {
+        "baseline, learning_rate=0.1",
+        "baseline, learning_rate=0.2",
+    }
+
+
+def test_a_running_sweep_says_what_is_missing(tmp_path: Path) -> None:
+    group = make_sweep(tmp_path)
+    add_run(group, "width at 2.04 x MACs", 0, 0.1, 4_100_000, status="running")
+    (view,) = views_of(group, plans=plans(SWEEPS))
+    assert (view.missing_text.en, len(view.missing)) == (
+        "36 of the 45 trials of scaling_ablation.yaml have no run here yet.", 36)  # fmt: skip
+    assert "axis=depth,budget=3.99, seed 2" in view.missing
+    assert len(view.unfinished) == 1
+    assert view.unfinished[0].startswith("width at 2.04 x MACs, seed 0, running, epoch 2/2")
+    assert "9 of 10 runs finished" in view.setting.en
+
+
+def test_every_sweep_file_has_a_question(tmp_path: Path) -> None:
+    assert {file.stem for file in SWEEPS} == set(questions.QUESTIONS)
+    assert set(plans(SWEEPS)) == set(questions.QUESTIONS)
+    for file in SWEEPS:
+        asked = questions.question_of(f"{file.stem}_photos")
+        assert asked is questions.QUESTIONS[file.stem]
+        assert asked.text.en.endswith("?") or "?" in asked.text.en
+        assert re.search(r"[\u4e00-\u9fff]", asked.text.zh)
+    assert questions.question_of("mine") is questions.ANY
+    assert plans([tmp_path / "none.yaml"]) == {}
+
+
+def test_names_from_run_folders_are_escaped(tmp_path: Path) -> None:
+    evil = '<script>alert("&")</script>'
+    group = make_two(tmp_path, [0.7, 0.71, 0.72], [0.8, 0.82, 0.81])
+    for seed in range(3):
+        add_run(group, evil, seed, 0.5 + seed / 100, 2_000_000)
+    (group / "broken<b>").mkdir()
+    (group / "broken<b>" / "run.json").write_text("{")
+    text = html_of(group)
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(&#34;&amp;&#34;)&lt;/script&gt;" in text
+    assert "broken&lt;b&gt;" in text
+    assert text.count("<script>") == 1
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
+    text = html_of(make_sweep(tmp_path))
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", text)
+    assert not re.findall(r"<link(?! rel=\"icon\")|<img|@import|url\(", text)
+    assert "python -m lit_effnet.fit --config " in text
+
+
+def test_tables_and_figures_lie_beside_the_page(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs")
+    options, table = page.Options(), load([folder])
+    made = page.views(table, options)
+    out = tmp_path / "out"
+    written = list(page.write(page.steps(made, table, ["runs"], options), out))
+    assert written[-1] == out / "index.html"
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+    linked = set(re.findall(r'href="((?:tables|figures)/[^"]+)"', (out / "index.html").read_text()))
+    assert linked
+    assert all((out / name).stat().st_size > 100 for name in linked)
+    assert {Path(name).suffix for name in linked} == {".md", ".tex", ".csv", ".png", ".svg", ".pdf"}
+    (arms,) = out.glob("tables/*_arms.en.csv")
+    rows = {row["arm"]: row for row in csv.DictReader(arms.open())}
+    assert rows["baseline"]["mean, %"] == "71.0"
+    assert r"\toprule" in arms.with_suffix(".tex").read_text()
+    (figure,) = out.glob("figures/*_arms.en.svg")
+    assert "<text" not in figure.read_text()  # paths, which need no font
+
+
+def test_a_missing_font_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paper, "chinese_font", lambda: None)
+    folder = make_sweep(tmp_path)
+    options, table = page.Options(), load([folder])
+    found = page.steps(page.views(table, options), table, ["runs"], options)
+    assert not [step for step in found if step.path.startswith("figures/") and ".zh" in step.path]
+    assert 'id="no-font"' in html_of(folder)
+
+
+def test_a_font_that_draws_boxes_is_none() -> None:
+    assert not str(paper.chinese_font()).startswith("Last Resort")
+
+
+def test_words_take_the_same_values_in_both_languages() -> None:
+    for name, text in WORDS.items():
+        fields = [set(re.findall(r"{(\w+)", of)) for of in (text.en, text.zh)]
+        assert fields[0] == fields[1], name
+    assert arm_text("width at 2.04 x MACs, round").zh == "宽度（2.04 倍 MACs）, 四舍五入"
+    assert arm_text("mobilenetv3_large, depth=2").zh == "mobilenetv3_large, depth=2"
