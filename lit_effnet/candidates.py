@@ -11,12 +11,16 @@ from torch import nn
 from lit_effnet import arms
 from lit_effnet.building import settled
 from lit_effnet.counting import Complexity
+from lit_effnet.evaluation.configuration import Configuration
+from lit_effnet.evaluation.memory import reason
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only
 from lit_effnet.network.registry import BASELINES, OURS, build
+from lit_effnet.network.trained import network_of_run
 from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS
-from lit_effnet.subjects import Changes, subject
+from lit_effnet.subjects import RELEASED, Changes, subject
+from lit_effnet.training.record import RunFolder
 
 # EfficientNet-Lite's own sizes; tensorflow/tpu, efficientnet/lite.
 LITE_IMAGE_SIZES = {"lite0": 224, "lite1": 240, "lite2": 260, "lite3": 280, "lite4": 300}
@@ -32,6 +36,7 @@ class Candidate:
         image_size: H and W in pixels.
         complexity: What it costs, counted on it; null for a file that another program runs.
         trained: Whether its weights are those of a training.
+        file_precision: What a file has inside that another program runs; null for torch's.
     """
 
     name: str
@@ -39,6 +44,13 @@ class Candidate:
     image_size: int
     complexity: Complexity | None
     trained: bool
+    file_precision: str | None = None
+
+    def configuration(self, asked: Configuration) -> Configuration:
+        """How it is run: as asked; a file by its program on the CPU, whose own its precision is."""
+        if self.complexity is not None:
+            return asked
+        return Configuration(threads=asked.threads)
 
 
 def candidate(
@@ -65,11 +77,13 @@ def candidate(
             "shows what is known of it"
         )
     made = _untrained(name, num_classes)
+    trained = made is None
+    if made is None:
+        made = _of_run(Path(name))
     if made is None:
         found = subject(name, Changes({}, image_size))
-        network, own, trained = found.network, found.own.image_size, True
-    else:
-        (network, own), trained = made, False
+        made = found.network, found.own.image_size
+    network, own = made
     size = own if image_size is None else image_size
     if size < 1:
         raise ValueError(f"image_size {size}: must be at least 1 pixel")
@@ -79,14 +93,38 @@ def candidate(
 def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
     from lit_effnet.evaluation.exporting.formats import beside, load
 
-    network = load(file, threads)
+    if not file.is_file():
+        raise ValueError(f"names {file}: no such file")
     told = beside(file)
     if not told.exists():
         raise ValueError(f"{file}: {told.name} is missing, which tells its image size")
-    own = int(json.loads(told.read_text(encoding="utf-8"))["preprocessing"]["image_size"])
+    try:
+        description = json.loads(told.read_text(encoding="utf-8"))
+        precision = str(description["precision"])
+        own = int(description["preprocessing"]["image_size"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{told}: does not describe {file.name} ({reason(error)})") from error
     if image_size not in (None, own):
         raise ValueError(f"image_size {image_size}: {file} takes {own} pixels and no others")
-    return Candidate(str(file), network, own, None, True)
+    network = load(file, threads)
+    return Candidate(str(file), network, own, None, True, precision)
+
+
+def _of_run(path: Path) -> tuple[nn.Module, int] | None:
+    """A run's network and image size, without its images; null for another kind of name."""
+    folder = RunFolder(path.parents[1] if path.parent.name == "checkpoints" else path)
+    if not (folder.path / "run.json").exists():
+        return None
+    record = folder.read()
+    if record.get("status") == RELEASED:
+        return None
+    try:
+        network, _ = network_of_run(path)
+        return network, int(record["data"]["image_size"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder.path / 'run.json'}: lacks {error}, so it is no run's") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def _untrained(name: str, num_classes: int) -> tuple[nn.Module, int] | None:

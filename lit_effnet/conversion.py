@@ -1,19 +1,29 @@
 """A subject written for another program: its images, and what its file tells of it."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
 
+from lit_effnet.calibration import calibration_data
 from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.exporting.checked import Export
 from lit_effnet.evaluation.exporting.formats import FORMATS, Precision
 from lit_effnet.evaluation.exporting.parity import TOLERANCES, Tolerance, taken
+from lit_effnet.evaluation.quantization.calibration import (
+    IMAGES,
+    SEED,
+    calibration_images,
+    check_unseen,
+)
 from lit_effnet.evaluation.quantization.layers import NOTHING
+from lit_effnet.evaluation.quantization.outliers import PART
 from lit_effnet.subjects import Changes, Subject, subject
 
-SPLIT, CALIBRATION_SPLIT = "validation", "train"
+SPLIT = "validation"
 STAND_IN = "photos"  # shown to a released network where no images are named
 
 
@@ -27,6 +37,10 @@ class Order:
         precision: Of weights, and in int8 of activations too.
         images: Number of images on which it is compared.
         calibration: Number of training images that int8 is calibrated on.
+        calibration_seed: Decides which.
+        calibration_outliers: Part of them that is left out for its large activations.
+        calibration_data: Flags of other images to calibrate on; empty for the network's own.
+        method: How int8 finds ranges of activations; null for the format's usual way.
         kept: What int8 leaves in float: `nothing`, or `se` and `silu` joined by `+`.
         split: Whose images these are.
         agreement: Least top-1 agreement; null for the precision's own.
@@ -37,11 +51,32 @@ class Order:
     format: str
     precision: Precision = "float32"
     images: int = 64
-    calibration: int = 128
+    calibration: int = IMAGES
+    calibration_seed: int = SEED
+    calibration_outliers: float = PART
+    calibration_data: Mapping[str, Any] = field(default_factory=dict)
+    method: str | None = None
     kept: str = NOTHING
     split: str = SPLIT
     agreement: float | None = None
     relative_error: float | None = None
+
+    def check(self) -> None:
+        """Look at all that can be known before the network is built.
+
+        Raises:
+            ValueError: something is not possible.
+        """
+        FORMATS[self.format].check(self.file, self.precision)
+        FORMATS[self.format].check_int8(self.precision, self.kept, self.method)
+        for count in ("images", "calibration"):
+            if getattr(self, count) < 1:
+                raise ValueError(f"{count} {getattr(self, count)}: must be at least 1")
+        # Neither of them lets what is no number pass.
+        if self.agreement is not None and not 0 <= self.agreement <= 1:
+            raise ValueError(f"agreement {self.agreement:g}: must be from 0 to 1")
+        if self.relative_error is not None and not 0 < self.relative_error < inf:
+            raise ValueError(f"relative_error {self.relative_error:g}: must be above 0, and finite")
 
     @property
     def tolerance(self) -> Tolerance:
@@ -63,38 +98,32 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
         ValueError: bad input, a missing package, or an export that fails parity.
         OSError: the folder cannot be written.
     """
-    FORMATS[order.format].check(order.file, order.precision)
-    if order.kept != NOTHING and order.precision != "int8":
-        raise ValueError(f"kept {order.kept}: is for int8; {order.precision} keeps everything")
-    for count in ("images", "calibration"):
-        if getattr(order, count) < 1:
-            raise ValueError(f"{count} {getattr(order, count)}: must be at least 1")
+    order.check()
     found = subject(name, changes)
     data = found.images or _stand_in(found, changes)
     if order.split not in data.splits:
         raise ValueError(f"split {order.split}: {data.name} has only {', '.join(data.splits)}")
+    pixels, calibration = None, None
+    if order.precision == "int8":
+        ranged = calibration_data(found, changes, dict(order.calibration_data))
+        check_unseen(order.split, data, ranged)
+        drawn = (order.calibration, order.calibration_seed, order.calibration_outliers)
+        batches, calibration = calibration_images(found.network, ranged, *drawn)
+        pixels = torch.cat(batches)
     images, labels = taken(data.evaluation_loader(order.split, shuffled=True), order.images)
     export = Export(
         order.file,
         order.format,
         order.precision,
-        _calibration(found, order) if order.precision == "int8" else None,
+        pixels,
+        calibration,
+        order.method,
         order.kept,
         order.tolerance,
     )
     known = labels if found.images is not None else None
     told = export.write(found.network, images, known, _description(found, data, order))
     return found, told
-
-
-def _calibration(found: Subject, order: Order) -> Tensor:
-    if found.images is None:
-        raise ValueError(
-            f"calibration {order.calibration}: int8 is calibrated on training images, which "
-            f"{found.name} does not tell; name them with --data.name"
-        )
-    shown = found.images.evaluation_loader(CALIBRATION_SPLIT, shuffled=True)
-    return taken(shown, order.calibration)[0]
 
 
 def _stand_in(found: Subject, changes: Changes) -> ImageData:

@@ -12,6 +12,7 @@ not there if it is not the network. FILE.json beside it tells how to use it.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lit_effnet.calibration import add_calibration_flags, calibration_flags
 from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, plain_warnings
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 TENSORS = "safetensors"
+FOR_TENSORS = ("run", "output", "format", "layout", "precision")
 
 
 def make_parser() -> OneLineErrors:
@@ -55,7 +57,12 @@ def make_parser() -> OneLineErrors:
         default="nothing",
         help="What int8 leaves in float; se is squeeze-and-excite.",
     )
-    add("--calibration", type=int, default=128, help="Training images that int8 is calibrated on.")
+    add(
+        "--method",
+        type=str | None,
+        help="How int8 finds ranges, as quantize's --methods; for onnx and openvino.",
+    )
+    add_calibration_flags(parser)
     add("--agreement", type=float | None, help="Least top-1 agreement that passes, from 0 to 1.")
     add("--relative_error", type=float | None, help="Largest relative error that passes.")
     add("--image_size", type=int | None, help="Another input size than the network's, in pixels.")
@@ -83,6 +90,7 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
         from lit_effnet.evaluation.exporting.formats import FORMATS
 
         FORMATS[config.format].check(output, config.precision)
+        named = calibration_flags(config)
     from rich.console import Console
 
     from lit_effnet.conversion import Order, convert
@@ -96,6 +104,10 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
         config.precision,
         config.images,
         config.calibration,
+        config.calibration_seed,
+        config.calibration_outliers,
+        named,
+        config.method,
         config.kept,
         config.split,
         config.agreement,
@@ -116,6 +128,10 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     """Write a run's tensors as safetensors, and what timm needs to build the network."""
     if config.precision != "float32":
         fail(f"--precision {config.precision}: {TENSORS} are what the run has, float32")
+    usual = make_parser().get_defaults()
+    for name, value in config.items():
+        if name not in FOR_TENSORS and value != usual[name]:
+            fail(f"--{name} {value}: is for a --format that a program runs; {TENSORS} have none")
     output = Path(config.output)
     if output.suffix != ".safetensors":
         fail(f"--output {output}: must end in .safetensors")

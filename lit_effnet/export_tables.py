@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from lit_effnet.evaluation.exporting.formats import FORMATS, beside
+from lit_effnet.quantization_tables import left_out
 from lit_effnet.subjects import Subject
 
 
@@ -56,10 +57,12 @@ def notes(file: Path, told: Mapping[str, Any], subject: Subject) -> Iterator[str
         f"{latency['runs']} runs on the CPU, threads: {latency['threads']}; peak memory: "
         f"{cost['peak_memory_is']}."
     )
-    if told["calibration_images"]:
+    if calibration := told["calibration"]:
         yield (
-            f"Calibrated on {told['calibration_images']:,} training images; in float: "
-            f"{told['kept']}."
+            f"Calibrated by {calibration['quantizer']}, {calibration['method']}, on "
+            f"{calibration['images']:,} images of {calibration['data']} train, seed "
+            f"{calibration['seed']}{left_out(calibration['outliers'])}; in float: "
+            f"{calibration['kept']}."
         )
     if subject.note:
         yield subject.note

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+from lit_effnet.command_line import OneLineErrors, plain_warnings, quiet_libraries
+from lit_effnet.rows_file import check_output, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from lit_effnet.candidates import Candidate
     from lit_effnet.evaluation.configuration import Configuration
 
 STOPPED = 130
@@ -39,7 +41,7 @@ def make_parser() -> OneLineErrors:
         "--from_log",
         nargs="+",
         type=str,
-        help="Logs of benchmark_model or trtexec on other devices; see docs/phones.md.",
+        help="Logs of other devices' benchmark programs; see docs/phones.md.",
     )
     add("--device_name", type=str | None, help="The device that the logs are of.")
     add("--image_size", type=int | None, help="Input side in pixels, for all; null for each's own.")
@@ -52,7 +54,7 @@ def make_parser() -> OneLineErrors:
     )
     add("--channels_last", type=bool, default=True, help="Memory layout; false is NCHW.")
     add("--compile", type=bool, default=False, help="By torch.compile.")
-    add("--tune", type=bool, default=False, help="Find and use the fastest correct of these.")
+    add("--tune", type=bool, default=False, help="Use the fastest correct of these at batch 1.")
     add("--threads", type=int, default=1, help="Of a CPU.")
     add("--batch", type=int, default=256, help="Images, where memory and --seconds allow.")
     add("--runs", type=int, default=50, help="Calls at batch 1.")
@@ -71,6 +73,7 @@ def main(args: list[str] | None = None) -> None:
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
+    done: list[str] = []
     try:
         with parser.bad_input():
             if config.output is not None:
@@ -78,14 +81,19 @@ def main(args: list[str] | None = None) -> None:
             if config.from_log:
                 read_logs(config)
             if config.names or not config.from_log:
-                run(config)
+                run(config, done)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; nothing is kept of it\n")
+        kept = f"rows of {', '.join(done)} are in {config.output}" if done else "nothing is kept"
+        sys.stderr.write(f"stopped; {kept}\n")
         raise SystemExit(STOPPED) from None
 
 
-def run(config: Any) -> None:
-    """Measure, print the tables, and keep the rows.
+def run(config: Any, done: list[str]) -> None:
+    """Measure, print the tables, and keep each network's row as soon as it is done.
+
+    Args:
+        config: The command's flags.
+        done: Is given the names of the networks whose rows are kept.
 
     Raises:
         ValueError: bad input.
@@ -93,51 +101,78 @@ def run(config: Any) -> None:
     from rich.console import Console
 
     from lit_effnet.candidates import candidate
-    from lit_effnet.evaluation.configuration import Configuration, alternatives
+    from lit_effnet.evaluation.configuration import Configuration
     from lit_effnet.measurement_tables import costs_table, notes, throughput_table
-    from lit_effnet.measuring import Plan, measure, tuned
+    from lit_effnet.measuring import Plan, measure
     from lit_effnet.subjects import device_of
+    from lit_effnet.tuning import TUNE_BATCH
 
-    if not config.names:
-        raise ValueError("names: must be one network at least; --help lists what there is")
-    for name, least in (("batch", 1), ("runs", 1), ("rounds", 1), ("num_classes", 1)):
-        if getattr(config, name) < least:
-            raise ValueError(f"{name} {getattr(config, name)}: must be at least {least}")
-    if config.seconds <= 0:
-        raise ValueError(f"seconds {config.seconds}: must be above 0")
-    device = device_of(config.device)
-    how = Configuration(
-        config.precision, config.channels_last, config.compile, config.threads, device
+    check_numbers(config)
+    asked = Configuration(
+        config.precision,
+        config.channels_last,
+        config.compile,
+        config.threads,
+        device_of(config.device),
     )
-    names = list(dict.fromkeys(config.names))
     found = [
-        candidate(name, config.image_size, config.num_classes, config.threads) for name in names
+        candidate(name, config.image_size, config.num_classes, config.threads)
+        for name in dict.fromkeys(config.names)
     ]
-    kinds = [how] * len(found)
-    if config.tune:
-        tries = len(list(alternatives(how.threads, device, compiled=config.compile)))
-        with bar(len(found) * tries) as step:
-            kinds = [
-                tuned(one, how, compiled=config.compile, step=lambda n: step("configurations", n))
-                if one.complexity is not None
-                else how
-                for one in found
-            ]
+    kinds = fastest(found, asked) if config.tune else [one.configuration(asked) for one in found]
     plan = Plan(
-        config.batch, config.runs, config.rounds, config.seconds, config.training, config.memory
+        config.batch,
+        config.runs,
+        config.rounds,
+        config.seconds,
+        config.training,
+        config.memory,
+        tuned_at_batch=TUNE_BATCH if config.tune else None,
     )
-    works = 2 if config.training else 1
-    calls = plan.runs + 10 + works * (plan.rounds + 1) + works * plan.memory
-    with bar(len(found) * calls) as step:
-        rows = measure(found, kinds, plan, known_peak, step)
+    rows = []
+    with bar(len(found) * plan.calls) as step:
+        for row in measure(found, kinds, plan, step):
+            rows.append(row)
+            if config.output is not None:
+                keep(Path(config.output), [row])
+                done.append(row["name"])
     console = Console()
     for table in (costs_table(rows), throughput_table(rows)):
         console.print(table, highlight=False)
     for note in notes(rows):
-        console.print(note, style="dim", highlight=False, soft_wrap=True)
+        console.print(note, style="dim", highlight=False, soft_wrap=True, markup=False)
     if config.output is not None:
-        keep(Path(config.output), rows)
         console.print(f"rows in {config.output}", highlight=False)
+
+
+def check_numbers(config: Any) -> None:
+    """Look at the flags that the networks' names do not matter to.
+
+    Raises:
+        ValueError: no network, or a number is too small.
+    """
+    if not config.names:
+        raise ValueError("names: must be one network at least; --help lists what there is")
+    for name in ("batch", "runs", "rounds", "num_classes"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} {getattr(config, name)}: must be at least 1")
+    if config.seconds <= 0:
+        raise ValueError(f"seconds {config.seconds}: must be above 0")
+
+
+def fastest(found: "Sequence[Candidate]", asked: "Configuration") -> "list[Configuration]":
+    """The fastest correct configuration of each network; a file has its own."""
+    from lit_effnet.evaluation.configuration import alternatives
+    from lit_effnet.tuning import tuned
+
+    tries = len(list(alternatives(asked.threads, asked.device, compiled=asked.compiled)))
+    with bar(len(found) * tries) as step:
+        return [
+            tuned(one, asked, compiled=asked.compiled, step=lambda n: step("configurations", n))
+            if one.complexity is not None
+            else one.configuration(asked)
+            for one in found
+        ]
 
 
 def read_logs(config: Any) -> None:
@@ -167,42 +202,6 @@ def read_logs(config: Any) -> None:
     Console().print(devices_table(rows), highlight=False)
     if config.output is not None:
         keep(Path(config.output), rows)
-
-
-def known_peak(how: "Configuration") -> float | None:
-    """Operations in a second at most, from Lightning's table of devices."""
-    import torch
-    from lightning.fabric.utilities.throughput import get_available_flops
-
-    from lit_effnet.evaluation.configuration import DTYPES
-
-    device = torch.device(how.device)
-    if device.type != "cuda":
-        return None
-    return get_available_flops(device, DTYPES[how.precision])
-
-
-def check_output(file: Path) -> None:
-    """End with a line where rows could not be written, before the minutes they take."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8"):
-            pass
-    except OSError as error:
-        fail(f"--output {file}: cannot be written ({error.strerror or error})")
-
-
-def keep(file: Path, rows: list[dict[str, Any]]) -> None:
-    """Add rows to the file."""
-    import json
-
-    from lit_effnet.training.record import write_whole
-
-    try:
-        old = file.read_text(encoding="utf-8")
-        write_whole(file, old + "".join(json.dumps(row) + "\n" for row in rows))
-    except OSError as error:
-        fail(f"--output {file}: cannot be written ({error.strerror or error})")
 
 
 @contextmanager

@@ -5,10 +5,21 @@ from typing import Any
 
 from rich.table import Table
 
-from lit_effnet.measuring import ratios
-
 Row = Mapping[str, Any]
+WORKS = ("inference", "training")
 COUNTS = {"params": ".2f", "macs": ",.0f", "activations": ".1f"}
+
+
+def ratios(rows: Sequence[Row]) -> list[float | None]:
+    """Latency of each network over the first's that has one; null where it has none.
+
+    Of a CPU's processor time where all have it, else of the wall time: others that use the machine
+    lengthen the wall time of one call and not of the next.
+    """
+    key = "cpu_ms" if _by_processor_time(rows) else "median_ms"
+    times = [row["latency"][key] if _measured(row, "latency") else None for row in rows]
+    first = next((time for time in times if time is not None), None)
+    return [None if time is None else time / first for time in times]
 
 
 def costs_table(rows: Sequence[Row]) -> Table:
@@ -18,13 +29,15 @@ def costs_table(rows: Sequence[Row]) -> Table:
     for heading in ("px", "params\nM", "MACs\nM", "acts\nM", "latency, ms\n(5..95 %)", "x first"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row, ratio in zip(rows, ratios(rows), strict=True):
-        told = row["latency"]
+        told, shown = row["latency"], ""
+        if _measured(row, "latency"):
+            shown = f"{told['median_ms']:.1f}\n({told['p5_ms']:.1f}..{told['p95_ms']:.1f})"
         table.add_row(
             row["name"],
             f"{row['image_size']}",
             *(_shown(row[key], form, 1e6) for key, form in COUNTS.items()),
-            f"{told['median_ms']:.1f}\n({told['p5_ms']:.1f}..{told['p95_ms']:.1f})",
-            f"{ratio:.2f}",
+            shown,
+            _shown(ratio, ".2f"),
         )
     return table
 
@@ -36,13 +49,17 @@ def throughput_table(rows: Sequence[Row]) -> Table:
     for heading in ("", "batch", "images/s", "utilisation\n%", "peak\nMB", "images\n/ Wh"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        for number, work in enumerate(work for work in ("inference", "training") if work in row):
+        for number, work in enumerate(work for work in WORKS if work in row):
+            name = row["name"] if number == 0 else ""
             told = row[work]
+            if not _measured(row, work):
+                table.add_row(name, work)
+                continue
             memory, energy = told.get("memory"), told["energy"]
             peak = f"{memory['above_bytes'] / 1e6:,.0f}" if isinstance(memory, Mapping) else ""
             per_wh = energy["images_per_wh"] if isinstance(energy, Mapping) else None
             table.add_row(
-                row["name"] if number == 0 else "",
+                name,
                 work,
                 f"{told['batch']}{'*' if told['limited_by'] else ''}",
                 f"{told['images_per_s']:,.1f}",
@@ -56,41 +73,67 @@ def throughput_table(rows: Sequence[Row]) -> Table:
 def notes(rows: Sequence[Row]) -> Iterator[str]:
     """What the numbers are of, and why some are missing."""
     first = rows[0]
-    kinds = dict.fromkeys(map(_kind, rows))
-    yield (
-        f"{first['device']}, {first['threads']} thread{'s' * (first['threads'] > 1)}; "
-        f"{'; '.join(kinds) if len(kinds) == 1 else 'each as below'}; all timed in turn, "
-        f"{first['latency']['runs']} calls at batch 1, {first['inference']['rounds']} batches."
+    kinds, devices = dict.fromkeys(map(_kind, rows)), dict.fromkeys(row["device"] for row in rows)
+    alike = len(kinds) == len(devices) == 1
+    counts = dict.fromkeys(
+        f"{row[part][number]} {what}"
+        for part, number, what in (
+            ("latency", "runs", "calls at batch 1"),
+            ("inference", "rounds", "batches"),
+        )
+        for row in rows
+        if _measured(row, part)
     )
-    if len(kinds) > 1:
-        yield from (f"{row['name']}: {_kind(row)}" for row in rows)
-    if first["latency"]["cpu_ms"] is not None:
-        yield "Ratios are of the processor's own time, which others on the machine disturb less."
+    yield (
+        f"{'; '.join(devices)}, {first['threads']} thread{'s' * (first['threads'] > 1)}; "
+        f"{_kind(first) if alike else 'each as below'}; all timed in turn"
+        f"{''.join(f', {count}' for count in counts)}."
+    )
+    if not alike:
+        where = len(devices) > 1
+        yield from (
+            f"{row['name']}: {_kind(row)}{', on ' + row['device'] if where else ''}" for row in rows
+        )
+    if any(row.get("tuned_at_batch") for row in rows):
+        yield "Each is the fastest correct configuration at batch 1, in which batches are run too."
+    if any(_measured(row, "latency") for row in rows):
+        yield (
+            "Ratios are of the processor's own time, which others on the machine disturb less."
+            if _by_processor_time(rows)
+            else "Ratios are of the wall time."
+        )
     tops = dict.fromkeys(
         f"{row['precision']} {row[work]['peak_flops'] / 1e9:,.0f} G operations/s, "
         f"{row[work]['peak_source']}"
         for row in rows
-        for work in ("inference", "training")
-        if work in row
+        for work in WORKS
+        if _measured(row, work)
     )
-    yield f"Utilisation: operations of the model alone over the peak ({'; '.join(tops)})."
-    whys: dict[str, None] = {}
-    for row in rows:
-        for work in ("inference", "training"):
-            told = row.get(work)
-            if told is None:
-                continue
+    if tops:
+        yield f"Utilisation: operations of the model alone over the peak ({'; '.join(tops)})."
+    yield from dict.fromkeys(why for row in rows for why in _whys(row))
+
+
+def _whys(row: Row) -> Iterator[str]:
+    """Why a network's figures are missing, or of a smaller batch."""
+    if not _measured(row, "latency"):
+        yield f"{row['name']} cannot be run: {row['latency']}."
+        return
+    for work in WORKS:
+        told = row.get(work)
+        if isinstance(told, str):
+            yield f"{row['name']}, {work}: {told}."
+        elif told is not None:
             if told["limited_by"]:
-                limit = f"* {row['name']}, {work}: a batch of {told['batch']}, for "
-                whys[limit + told["limited_by"]] = None
+                limit = told["limited_by"]
+                yield f"* {row['name']}, {work}: a batch of {told['batch']}, for {limit}"
             if isinstance(told["energy"], str):
-                whys[f"Energy is not measured: {told['energy']}."] = None
+                yield f"Energy is not measured: {told['energy']}."
             if isinstance(told.get("memory"), str):
-                whys[f"Peak memory of {row['name']}, {work}: {told['memory']}."] = None
+                yield f"Peak memory of {row['name']}, {work}: {told['memory']}."
             elif told.get("memory"):
                 counter = told["memory"]["counter"]
-                whys[f"Peak memory: {counter}, weights included, torch itself not."] = None
-    yield from whys
+                yield f"Peak memory: {counter}, weights included, torch itself not."
 
 
 def devices_table(rows: Sequence[Row]) -> Table:
@@ -123,6 +166,15 @@ def _kind(row: Row) -> str:
     if row["params"] is None:  # by another program, which its name tells
         return str(row["precision"])
     return f"{row['precision']}, {row['layout']}, {'compiled' if row['compiled'] else 'eager'}"
+
+
+def _measured(row: Row, part: str) -> bool:
+    """Whether a part of a row has figures; else it has the reason, or is not asked for."""
+    return isinstance(row.get(part), Mapping)
+
+
+def _by_processor_time(rows: Sequence[Row]) -> bool:
+    return all(row["latency"]["cpu_ms"] is not None for row in rows if _measured(row, "latency"))
 
 
 def _shown(value: float | None, form: str, unit: float | None = None) -> str:

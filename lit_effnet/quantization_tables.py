@@ -1,6 +1,6 @@
 """What a person sees of a network in INT8: its variants side by side, and its layers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -31,7 +31,7 @@ def variants_table(title: str, rows: Sequence[Row]) -> Table:
         table.add_row(
             name,
             told.get("method", ""),
-            told.get("kept", f"all, {row['condition'].split(' by ')[0]}").replace("+", " + "),
+            told.get("kept", f"all, {told['precision']}").replace("+", " + "),
             percent(row["top1"]),
             percent(row["top5"]),
             percent(row["agreement"]),
@@ -61,32 +61,49 @@ def notes(rows: Sequence[Row], folder: str) -> Iterator[str]:
         f"{first['images']:,} images of {first['data']} {first['split']}; same: first class as "
         f"in float32; SNR: of the median image's logits; rows in {folder}/evaluations.jsonl"
     )
-    calibrated = [row["parameters"] for row in rows if row["condition"] == "int8"]
+    told_of_all = [row["parameters"] for row in rows]
+    calibrated = [told for told in told_of_all if told["precision"] == "int8"]
     if calibrated:
         told = calibrated[0]
         yield (
             f"Calibrated on {told['images']:,} images of {told['calibrated_on']} train, seed "
-            f"{told['seed']}. Weights per channel."
+            f"{told['seed']}{left_out(told['outliers'])}. Weights per channel."
         )
     kept = {tuple(row["kept_layers"]) for row in rows if row["parameters"].get("worst")}
     for names in kept:
         yield f"worst, in float: {', '.join(names)}."
-    timed = [row["latency"] for row in rows if row["latency"]]
+    timed = [next(iter(row["latency"].values())) for row in rows if row["latency"]]
     if timed:
-        timing = next(iter(timed[0].values()))
-        kept_memory = "kept" if timing["freed_memory_kept"] else "given back"
+        memory = {"kept" if timing["freed_memory_kept"] else "given back" for timing in timed}
         yield (
-            f"ms: median processor time of a batch on one thread over {timing['runs']} rounds in "
-            "which each ran once; wall times, and their 5th and 95th percentile, are in the rows. "
-            f"eager / this: PyTorch eager float32, channels-last, at the larger batch, freed "
-            f"memory {kept_memory}, over this."
+            "ms: median processor time of a batch on one thread over "
+            f"{_either(timing['runs'] for timing in timed)} rounds in which each ran once; wall "
+            "times, and their 5th and 95th percentile, are in the rows. eager / this: PyTorch "
+            "eager float32, channels-last, at the larger batch, freed memory "
+            f"{_either(memory)}, over this, in the same rounds."
         )
+        if (several := len({timing["timed"] for timing in timed})) > 1:
+            yield (
+                f"The variants were timed in {several} calls of this command, on "
+                f"{_either(timing['processor'] for timing in timed)}: compare ms between them by "
+                "eager / this, or time all at once with --again true."
+            )
+
+
+def left_out(part: float | None) -> str:
+    """What is said of the images that were not calibrated on."""
+    return f", without the {100 * part:g} % with the largest activations" if part else ""
+
+
+def _either(values: Iterable[object]) -> str:
+    return " or ".join(sorted({str(value) for value in values}))
 
 
 def sensitivity_table(title: str, parts: Sequence[Sensitivity]) -> Table:
     """The most sensitive layers or blocks, each alone in INT8."""
     more = f", the {SHOWN} worst of {len(parts)}" if len(parts) > SHOWN else ""
-    table = Table(title=f"{title}{more}", title_justify="left")
+    heading = f"{title}{more}"
+    table = Table(title=heading, title_justify="left", min_width=len(heading))
     table.add_column("alone in INT8", overflow="fold")
     table.add_column("SNR, dB", justify="right")
     table.add_column("same class, %", justify="right")

@@ -8,13 +8,18 @@ python -m lit_effnet.quantize efficientnet_lite0.pth --network efficientnet_lite
 
 Ranges of activations are found on training images only. Backends: openvino_mixed and
 openvino_performance (by NNCF), onnxruntime (QDQ), torchao (PT2E, which compiles half a minute for
-each variant and size of a batch). What has a row already is not repeated. All is run on one thread
+each variant and size of a batch). What has a row already is not repeated; where only its time is
+of fewer rounds, another processor or another allocator, it is timed anew. All is run on one thread
 of the CPU; the variants are timed in turns.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from lit_effnet.calibration import add_calibration_flags
 from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from lit_effnet.evaluation.quantization.backends import Built
     from lit_effnet.evaluation.quantization.study import Variant
     from lit_effnet.quantizing import Work
+
+    BuiltVariants = dict[Variant, Built]
 
 FAILURE, STOPPED = 1, 130
 
@@ -64,10 +71,7 @@ def make_parser() -> OneLineErrors:
         "(the most sensitive layers) joined by +; several with commas.",
     )
     add("--worst", type=int, default=4, help="How many layers worst keeps, gates not among them.")
-    add("--calibration", type=int, default=300, help="Training images that ranges are found on.")
-    add("--calibration_seed", type=int, default=0, help="Decides which.")
-    add("--calibration_data.name", type=str | None, help="Other images to calibrate on.")
-    add("--calibration_data.path", type=str | None, help="Folder of a local copy of those.")
+    add_calibration_flags(parser)
     add(
         "--sensitivity",
         type=Literal["layer", "block"] | None,
@@ -123,7 +127,6 @@ def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Cons
     Raises:
         ValueError: the network or its images cannot be had.
     """
-    from lit_effnet.evaluation.quantization.study import is_whole
     from lit_effnet.quantization_tables import notes, variants_table
     from lit_effnet.quantizing import prepare
     from lit_effnet.training.progress import say
@@ -131,12 +134,15 @@ def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Cons
     work = prepare(name, config, freed_memory_kept=freed_memory_kept)
     folder, study = work.subject.folder, work.study
     rows = {row["id"]: row for row in folder.read_evaluations()}
-    due = [v for v in work.variants if config.again or not is_whole(rows.get(study.id(v)))]
-    say(f"{name}: {len(due)} of {len(work.variants)} variants to be done")
-    if due or config.sensitivity:
+    due = [v for v in work.variants if config.again or study.id(v) not in rows]
+    done = [variant for variant in work.variants if variant not in due]
+    stale = [v for v in done if not study.is_timed(rows[study.id(v)], config.runs_timed)]
+    only_timed = f", {len(stale)} to be timed" if stale else ""
+    say(f"{name}: {len(due)} of {len(work.variants)} variants to be done{only_timed}")
+    if due or stale or config.sensitivity:
         written(f"{work.subject.folder.path}:", work.subject.make_folder)
-        find_sensitivity(work, config, due, console)
-    built = build_all(work, due)
+        find_sensitivity(work, config, [*due, *stale], console)
+    built = build_all(work, due, stale)
     time_all(work, built, config.runs_timed)
     rows = {row["id"]: row for row in folder.read_evaluations()}
     shown = [rows[study.id(v)] for v in work.variants if study.id(v) in rows]
@@ -145,7 +151,7 @@ def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Cons
         console.print(variants_table(title, shown), highlight=False)
         for note in notes(shown, str(folder.path)):
             console.print(note, style="dim", highlight=False, soft_wrap=True)
-    return len(built) < len(due)
+    return len(built) < len(due) + len(stale)
 
 
 def find_sensitivity(work: "Work", config: Any, due: list["Variant"], console: "Console") -> None:
@@ -171,14 +177,17 @@ def find_sensitivity(work: "Work", config: Any, due: list["Variant"], console: "
             say(f"figure and numbers: {place}")
 
 
-def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
-    """Build what is due and score it, each with a row; what fails is told and left out."""
+def build_all(work: "Work", due: list["Variant"], stale: list["Variant"]) -> "BuiltVariants":
+    """Build all, and score what is due, each with a row; what fails is told and left out."""
     from tqdm import tqdm
 
     from lit_effnet.quantization_tables import line
     from lit_effnet.training.progress import say
 
-    built: dict[Variant, Built] = {}
+    built: BuiltVariants = {}
+    for variant in stale:
+        with failure_told(variant):
+            built[variant] = work.build(variant)
     if not due:
         return built
     images = work.study.evaluator.images
@@ -188,22 +197,28 @@ def build_all(work: "Work", due: list["Variant"]) -> dict["Variant", "Built"]:
         written(f"{work.subject.folder.path}:", work.subject.folder.add_evaluation, clean)
         for variant in due:
             bar.set_description(variant.label)
-            try:
-                built[variant] = work.build(variant)
+            with failure_told(variant):
+                made = work.build(variant)
                 kept = work.kept_layers(variant)
-                row = work.study.row(variant, built[variant], reference, kept, bar.update)
-            except Exception as error:  # three programs raise errors of their own kinds
-                built.pop(variant, None)
-                reason = " ".join(str(error).split()) or type(error).__name__
-                sys.stderr.write(f"failed: {variant.label}: {reason}; the others go on\n")
-                continue
-            written(f"{work.subject.folder.path}:", work.subject.folder.add_evaluation, row)
-            if bar.disable:
-                say(line(variant.label, row))
+                row = work.study.row(variant, made, reference, kept, bar.update)
+                written(f"{work.subject.folder.path}:", work.subject.folder.add_evaluation, row)
+                built[variant] = made
+                if bar.disable:
+                    say(line(variant.label, row))
     return built
 
 
-def time_all(work: "Work", built: dict["Variant", "Built"], runs: int) -> None:
+@contextmanager
+def failure_told(variant: "Variant") -> Iterator[None]:
+    """Tell in one line that a variant failed, and go on."""
+    try:
+        yield
+    except Exception as error:  # three programs raise errors of their own kinds
+        reason = " ".join(str(error).split()) or type(error).__name__
+        sys.stderr.write(f"failed: {variant.label}: {reason}; the others go on\n")
+
+
+def time_all(work: "Work", built: "BuiltVariants", runs: int) -> None:
     """Time what was built in turns, PyTorch's eager mode always among it, and complete the rows."""
     from tqdm import tqdm
 
@@ -222,10 +237,11 @@ def time_all(work: "Work", built: dict["Variant", "Built"], runs: int) -> None:
             timed_in_turn(networks, work.image_size, batch, runs, bar.update) for batch in BATCHES
         ]
     rows = {row["id"]: row for row in work.subject.folder.read_evaluations()}
+    when = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     for variant in built:
         row = rows[work.study.id(variant)]
         mine = [timing[variant] for timing in timings]
-        timed = work.study.timed(row, mine, [timing[eager] for timing in timings])
+        timed = work.study.timed(row, mine, [timing[eager] for timing in timings], when)
         written(f"{work.subject.folder.path}:", work.subject.folder.add_evaluation, timed)
 
 

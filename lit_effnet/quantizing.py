@@ -7,23 +7,26 @@ from typing import Any
 
 from torch import Tensor
 
-from lit_effnet.data.images import ImageData
+from lit_effnet.calibration import calibration_data, calibration_flags
 from lit_effnet.evaluation.evaluator import Evaluator
 from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
-from lit_effnet.evaluation.quantization.calibration import calibration_batches
+from lit_effnet.evaluation.quantization.calibration import (
+    calibration_images,
+    check_unseen,
+)
 from lit_effnet.evaluation.quantization.figure import sensitivity_figure
 from lit_effnet.evaluation.quantization.layers import blocks, choices, gates, kept_modules, layers
 from lit_effnet.evaluation.quantization.sensitivity import Sensitivity, worst
 from lit_effnet.evaluation.quantization.study import (
     EAGER,
-    Calibration,
     Study,
     Variant,
     variants,
 )
 from lit_effnet.evaluation.quantization.timing import Eager
-from lit_effnet.subjects import Changes, Subject, changes_of, subject
+from lit_effnet.subjects import Subject, changes_of, subject
+from lit_effnet.training.provenance import cpu_name
 from lit_effnet.training.record import write_whole
 
 SENSITIVITY_IMAGES = 64
@@ -123,8 +126,10 @@ def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
     if config.split not in found.data.splits:
         there = ", ".join(found.data.splits)
         raise ValueError(f"split {config.split}: {found.data.name} has only {there}")
-    images = _calibration_data(found, changes, config)
-    batches = calibration_batches(images, config.calibration, config.calibration_seed)
+    images = calibration_data(found, changes, calibration_flags(config))
+    check_unseen(config.split, found.data, images)
+    drawn = (config.calibration, config.calibration_seed, config.calibration_outliers)
+    batches, calibration = calibration_images(found.network, images, *drawn)
     evaluator = Evaluator(
         found.network,
         found.data,
@@ -133,27 +138,8 @@ def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
         found.own,
         found.reference,
     )
-    calibration = Calibration(
-        str(images.name), images.fingerprint, sum(map(len, batches)), config.calibration_seed
-    )
-    study = Study(evaluator, calibration, config.worst, freed_memory_kept)
+    study = Study(evaluator, calibration, config.worst, freed_memory_kept, cpu_name())
     return Work(found, study, wanted, batches, found.data.image_size)
-
-
-def _calibration_data(found: Subject, changes: Changes, config: Any) -> ImageData:
-    """The evaluated images' own data set, or another one in the same view."""
-    named = {key: value for key, value in vars(config.calibration_data).items() if value}
-    if not named:
-        return found.data
-    if "name" not in named:
-        raise ValueError("calibration_data.name null: must name the data set that the path is of")
-    return ImageData(
-        **named,
-        image_size=changes.image_size,
-        preprocessing=found.preprocessing,
-        batch_size=changes.batch_size,
-        num_workers=changes.num_workers,
-    )
 
 
 def _words(name: str, text: str) -> list[str]:

@@ -1,16 +1,21 @@
 """`python -m lit_effnet.measure` as a person types it."""
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from lit_effnet import measure
 from lit_effnet.candidates import candidate
-from lit_effnet.measuring import Batch, Plan, limited
+from lit_effnet.evaluation.configuration import Configuration
+from lit_effnet.evaluation.utilisation import Peak
+from lit_effnet.measuring_ways import Batch, fitting, limited
 from lit_effnet.network.golden import golden_complexity
+from lit_effnet.rows_file import keep
 
-from .conftest import ROOT
 from .evaluation.test_device_logs import ANDROID
 
 QUICK = ["--runs=2", "--rounds=1", "--batch=2", "--memory=false"]
@@ -22,6 +27,12 @@ def run(*arguments: object) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     return 0
+
+
+@pytest.fixture
+def known_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peak that is known, or the product that measures it would take its time."""
+    monkeypatch.setattr("lit_effnet.measuring_rows.peak", lambda how: Peak(1e12, "made up"))
 
 
 def rows(file: Path) -> list[dict]:
@@ -72,25 +83,95 @@ def test_flags_of_scaling_in_one_word_are_a_name(trained: Path) -> None:
 
 
 def test_a_batch_that_takes_too_long_is_made_smaller_and_says_so() -> None:
-    found = candidate("b0", 32)
-    plan = Plan(batch=64, seconds=1)
-    assert limited(found, plan, "inference", "cpu", latency_ms=1) == Batch(64, None)
-    assert limited(found, plan, "inference", "cpu", 100) == Batch(8, "1 s for a batch")
-    assert limited(found, plan, "training", "cpu", 100) == Batch(2, "1 s for a batch")
-    huge = Plan(batch=2**40, seconds=1e12)
-    assert limited(found, huge, "training", "cpu", 1).limited_by == "memory"
+    assert limited(Batch(64), 1, "inference", latency_ms=1) == Batch(64, None)
+    assert limited(Batch(64), 1, "inference", 100) == Batch(8, "1 s for a batch")
+    assert limited(Batch(64), 1, "training", 100) == Batch(2, "1 s for a batch")
+    assert fitting(candidate("b0", 32), 2**40, "training", "cpu").limited_by == "memory"
 
 
-def test_the_fastest_correct_configuration_is_found_and_named(
+@pytest.mark.usefixtures("known_peak")
+def test_the_fastest_configuration_is_used_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Configuration("bf16", channels_last=False)
+    monkeypatch.setattr("lit_effnet.tuning.tuned", lambda candidate, asked, **_: chosen)
+    file = tmp_path / "rows.jsonl"
+    words = ["baseline", "--image_size=32", "--tune=true", "--training=false"]
+    assert run(*words, *QUICK, "--output", file) == 0
+    (row,) = rows(file)
+    assert (row["precision"], row["layout"], row["tuned_at_batch"]) == ("bf16", "NCHW", 1)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "bf16, NCHW, eager" in out
+    assert "fastest correct configuration at batch 1" in out
+
+
+@pytest.mark.usefixtures("known_peak")
+def test_what_a_network_cannot_do_is_a_reason_in_its_row_and_the_rest_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     file = tmp_path / "rows.jsonl"
-    words = ["b0", "lite0", "--image_size=64", "--tune=true", "--training=false"]
+    words = ["baseline", "mobilenetv2", "--image_size=32", "--runs=1", "--rounds=1"]
+    # Batch norm needs two values of a channel, and there is one image of one pixel left.
+    assert run(*words, "--batch=1", "--memory=false", "--output", file) == 0
+    first, second = rows(file)
+    for row in (first, second):
+        assert row["inference"]["images_per_s"] > 0
+        assert row["training"].startswith("ValueError: Expected more than 1 value per channel")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "baseline, training: ValueError: Expected more than 1 value per channel" in out
+
+
+def test_a_run_is_measured_without_its_images(trained: Path, tmp_path: Path) -> None:
+    (trained / "config.yaml").unlink()
+    found = candidate(str(trained))
+    assert (found.trained, found.image_size) == (True, 48)
+    last = candidate(str(trained / "checkpoints" / "last.ckpt"))
+    assert last.complexity == found.complexity
+
+
+def test_a_stop_keeps_the_rows_that_are_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> Iterator[dict]:
+        yield {"name": "baseline"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lit_effnet.measuring.measure", stopped)
+    file = tmp_path / "rows.jsonl"
+    assert run("baseline", "--image_size=32", "--output", file) == measure.STOPPED
+    assert rows(file) == [{"name": "baseline"}]
+    assert f"stopped; rows of baseline are in {file}" in capsys.readouterr().err
+
+
+def test_two_measurements_at_once_lose_no_row(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda number: keep(file, [{"number": number}]), range(40)):
+            pass
+    assert sorted(row["number"] for row in rows(file)) == list(range(40))
+
+
+def test_bad_input_leaves_no_file_and_no_folder(tmp_path: Path) -> None:
+    assert run("b00", "--output", tmp_path / "new" / "deeper" / "rows.jsonl") == 2
+    assert list(tmp_path.iterdir()) == []
+    assert run("b00", "--output", tmp_path) == 2
+
+
+@pytest.mark.usefixtures("known_peak")
+def test_the_threads_are_as_before(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    other = before + 1
+    words = ["baseline", "--image_size=32", "--training=false", f"--threads={other}"]
+    file = tmp_path / "rows.jsonl"
     assert run(*words, *QUICK, "--output", file) == 0
-    assert all(row["precision"] in ("float32", "bf16") for row in rows(file))
-    assert rows(file)[0]["layout"] in capsys.readouterr().out
+    assert torch.get_num_threads() == before
+    (row,) = rows(file)
+    # The processor's time of several threads is a sum.
+    assert (row["threads"], row["latency"]["cpu_ms"]) == (other, None)
+    assert row["inference"]["cpu_ms"] is None
 
 
+@pytest.mark.usefixtures("known_peak")
 def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     quick = ["--runs=1", "--rounds=1", "--batch=2", "--training=false"]
@@ -100,6 +181,7 @@ def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     assert told["counter"] == "peak resident memory of a process of its own"
 
 
+@pytest.mark.usefixtures("known_peak")
 def test_an_exported_file_stands_beside_its_network(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -108,13 +190,17 @@ def test_an_exported_file_stands_beside_its_network(
 
     file, kept = tmp_path / "it.onnx", tmp_path / "rows.jsonl"
     export.main([str(trained), "--format=onnx", f"--output={file}", "--images=8"])
-    assert run(trained, file, *QUICK, "--output", kept) == 0
+    assert run(trained, file, "--precision=bf16", *QUICK, "--output", kept) == 0
     network, exported = rows(kept)
     assert (exported["precision"], exported["macs"]) == ("ONNX Runtime float32", None)
+    assert (exported["latency"]["precision"], exported["layout"]) == ("float32", "NCHW")
+    assert (network["latency"]["precision"], network["layout"]) == ("bf16", "channels-last")
     assert exported["inference"]["utilisation"] is None
     assert "training" in network
     assert "training" not in exported
     assert "ONNX Runtime float32" in capsys.readouterr().out
+    on_gpu = Configuration("fp16", channels_last=True, compiled=True, threads=2, device="cuda")
+    assert candidate(str(file)).configuration(on_gpu) == Configuration(threads=2)
     assert run(file, "--image_size=64") == 2
     assert "takes 48 pixels and no others" in capsys.readouterr().err
 
@@ -130,40 +216,3 @@ def test_logs_of_other_devices_stand_in_a_table_with_the_device_named(
     assert "Pixel 4" in out
     assert "12.31" in out
     assert (rows(file)[0]["device"], rows(file)[0]["median_ms"]) == ("Pixel 4", 12.31)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "error: names: must be one network at least"),
-        (["--from_log", "README.md"], "error: --device_name null: must name the device"),
-        (
-            ["--from_log", "README.md", "--device_name=it"],
-            "error: --from_log README.md: neither benchmark_model's output",
-        ),
-        (["--from_log", "no.log", "--device_name=it"], "error: --from_log no.log: cannot be read"),
-        (["efficientdet_d0"], "is not measured here; `python -m lit_effnet.scale --network"),
-        (["amoebanet_b"], "is not measured here; `python -m lit_effnet.scale --network"),
-        (["b00"], "b00: no such file, folder or name"),
-        (["b0", "--batch=0"], "error: --batch 0: must be at least 1"),
-        (["b0", "--runs=0"], "error: --runs 0: must be at least 1"),
-        (["b0", "--seconds=0"], "error: --seconds 0.0: must be above 0"),
-        (["b0", "--threads=0"], "error: --threads 0: must be at least 1"),
-        (["b0", "--image_size=0"], "error: --image_size 0: must be at least 1 pixel"),
-        (["b0", "--precision=int4"], "'int4' must be float32, bf16, fp16"),
-        (["depht=2"], "depht"),
-        (["b0", "--output=/proc/none/rows"], "error: --output /proc/none/rows: cannot be written"),
-        (["b0", "--device=cuda:7"], "error: --device cuda:7: is not on this machine"),
-    ],
-)
-def test_bad_input_is_one_line_and_status_2(
-    capsys: pytest.CaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    message: str,
-) -> None:
-    monkeypatch.chdir(ROOT)
-    assert run(*arguments) == 2
-    error = capsys.readouterr().err.strip()
-    assert message in error
-    assert len(error.splitlines()) == 1

@@ -13,6 +13,7 @@ from lit_effnet import quantize, quantizing
 from lit_effnet.evaluation.quantization import backends, study
 from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
 from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.training.provenance import cpu_name
 
 from .conftest import start
 
@@ -93,14 +94,18 @@ def test_every_variant_has_a_row_of_one_schema(
     assert nothing["snr_db"] > 10
     assert nothing["parameters"] | {"calibrated_on_fingerprint": ""} == {
         "backend": "rounding",
+        "precision": "int8",
         "method": "min-max",
         "kept": "nothing",
         "worst": None,
         "images": 16,
         "seed": 0,
+        "outliers": 0.05,
         "calibrated_on": "photos",
         "calibrated_on_fingerprint": "",
     }
+    assert eager["parameters"] == {"backend": "eager", "precision": "float32"}
+    assert in_float["parameters"] == {"backend": "rounding", "precision": "float32"}
     assert nothing["versions"] == {"torch": version("torch")}
     assert nothing["kept_layers"] == []
     assert len(gates["kept_layers"]) == 8
@@ -110,11 +115,16 @@ def test_every_variant_has_a_row_of_one_schema(
         for batch, timing in row["latency"].items():
             assert timing["batch"] == int(batch)
             assert (timing["runs"], timing["threads"]) == (2, 1)
+            assert timing["processor"] == cpu_name()
     assert eager["latency"]["32"]["eager_over_this"] == 1
     table = capsys.readouterr().out
     body = table[table.index("48 px") : table.index("540 images of")]
     assert 70 < max(len(line.rstrip()) for line in body.splitlines()) <= 80
-    for told in ("se + worst", "eager", "Calibrated on 16 images of photos train, seed 0"):
+    for told in (
+        "se + worst",
+        "eager",
+        "Calibrated on 16 images of photos train, seed 0, without the 5 %",
+    ):
         assert told in table
 
 
@@ -132,6 +142,77 @@ def test_what_has_a_row_is_not_repeated_unless_asked(
     assert run(trained, *QUICK, "--kept=nothing", "--again=true") == 0
     assert len(rounding.calls) == 3
     assert len(rows(trained)) == len(first) + 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "other"),
+    [
+        (("--runs_timed=3",), {}),
+        (("--keep_freed_memory=false",), {}),
+        ((), {"cpu_name": lambda: "another processor"}),
+    ],
+)
+def test_what_is_timed_otherwise_is_timed_anew_and_not_scored(
+    flags: tuple[str, ...],
+    other: dict,
+    trained: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lit_effnet.training.allocator.keep_freed_memory", lambda: True)
+    assert run(trained, *QUICK, "--kept=nothing") == 0
+    first = rows(trained)
+    for name, value in other.items():
+        monkeypatch.setattr(quantizing, name, value)
+    quick = [flag for flag in QUICK if flag.split("=")[0] not in "".join(flags)]
+    assert run(trained, *quick, *flags, "--kept=nothing") == 0
+    assert "0 of 3 variants to be done, 3 to be timed" in capsys.readouterr().out
+    again = rows(trained)
+    without = [{k: v for k, v in row.items() if k != "latency"} for row in again]
+    assert without == [{k: v for k, v in row.items() if k != "latency"} for row in first]
+    assert [row["evaluated"] for row in again] == [row["evaluated"] for row in first]
+    assert run(trained, *quick, *flags, "--kept=nothing") == 0
+    assert "0 of 3 variants to be done\n" in capsys.readouterr().out
+    assert rows(trained) == again
+
+
+def test_more_rounds_than_are_asked_for_are_enough(trained: Path) -> None:
+    assert run(trained, *QUICK, "--kept=nothing") == 0
+    first = rows(trained)
+    assert run(trained, *QUICK[1:], "--runs_timed=1", "--kept=nothing") == 0
+    assert rows(trained) == first
+
+
+@pytest.mark.parametrize("changed", ["versions", "method_number"])
+def test_another_version_or_meaning_is_another_row(
+    changed: str, trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(trained, *QUICK, "--kept=nothing") == 0
+    if changed == "versions":
+        monkeypatch.setattr(study, "version", lambda package: "0.1")
+    else:
+        monkeypatch.setattr(study, "METHOD", study.METHOD + 1)
+    assert run(trained, *QUICK, "--kept=nothing") == 0
+    assert "3 of 3 variants to be done" in capsys.readouterr().out
+    _, *found = rows(trained)
+    assert len(found) == 6
+    assert found[0][changed] != found[3][changed]
+
+
+def test_rows_of_two_timings_are_told_apart(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(trained, *QUICK, "--kept=nothing") == 0
+    assert "were timed in" not in capsys.readouterr().out
+    assert run(trained, *QUICK, "--kept=nothing,se") == 0
+    assert "The variants were timed in 2 calls of this command, on" in capsys.readouterr().out
+
+
+def test_what_a_backend_does_not_honour_is_no_variant_of_it(
+    trained: Path, rounding: type[Rounding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounding, "keeps", ("se",))
+    assert run(trained, *QUICK, "--kept=nothing,silu,se,se+silu") == 0
+    kept = [row["parameters"].get("kept") for row in rows(trained)[1:]]
+    assert kept == [None, None, "nothing", "se"]
 
 
 def test_a_variant_that_fails_leaves_the_others_and_the_status(
@@ -194,6 +275,10 @@ def test_other_images_to_calibrate_on_are_named(trained: Path, own_images: Path)
         (["--worst=0"], "error: --worst 0: must be at least 1 layer"),
         (["--runs_timed=0"], "error: --runs_timed 0: must be at least 1"),
         (["--device=cuda"], "error: --device cuda: INT8 is run and timed on cpu only"),
+        (
+            ["--split=train"],
+            "error: --split train: is what int8 is calibrated on; name another split",
+        ),
         (["--split=holdout"], "error: --split holdout: photos has only train, validation, test"),
         (
             ["--calibration_data.path=x"],

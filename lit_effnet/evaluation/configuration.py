@@ -16,6 +16,7 @@ DTYPES: dict[str, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+DEVICES = ("cpu", "cuda")
 
 # Largest difference of the logits from float32's, over the largest magnitude of those, at which a
 # configuration counts as correct.
@@ -34,7 +35,7 @@ class Configuration:
         device: Where it computes.
 
     Raises:
-        ValueError: an unknown precision, or no thread.
+        ValueError: an unknown precision, no thread, or a device of another kind.
     """
 
     precision: Precision = "float32"
@@ -49,6 +50,9 @@ class Configuration:
             raise ValueError(f"precision {self.precision!r}: must be one of {known}")
         if self.threads < 1:
             raise ValueError(f"threads {self.threads}: must be at least 1")
+        # Others have no counter of memory here, and nothing waits until they have computed.
+        if self.device.split(":")[0] not in DEVICES:
+            raise ValueError(f"device {self.device}: must be {' or '.join(DEVICES)}")
 
     def __str__(self) -> str:
         layout = "channels-last" if self.channels_last else "NCHW"

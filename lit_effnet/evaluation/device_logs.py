@@ -1,11 +1,15 @@
 """What the usual benchmark programs of phones and boards print, as rows of one form.
 
-TensorFlow Lite's `benchmark_model` (Android, iOS) and TensorRT's `trtexec` (Jetson).
+TensorFlow Lite's `benchmark_model` (Android, iOS), ONNX Runtime's `onnxruntime_perf_test`,
+ExecuTorch's `executor_runner`, OpenVINO's `benchmark_app` and TensorRT's `trtexec` (Jetson).
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+import numpy as np
 
 NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
 
@@ -45,14 +49,11 @@ def read(text: str) -> DeviceTiming:
     Raises:
         ValueError: it is none of the programs' whose output is known.
     """
-    if "Inference timings in us" in text:
-        return _benchmark_model(text)
-    if re.search(r"\] Latency: min = ", text):
-        return _trtexec(text)
-    raise ValueError(
-        "neither benchmark_model's output (a line 'Inference timings in us') nor trtexec's (a line "
-        "'Latency: min = ')"
-    )
+    for program in PROGRAMS:
+        if re.search(program.sign, text):
+            return program.reader(text)
+    known = ", ".join(f"{program.name}'s (a line {program.line!r})" for program in PROGRAMS)
+    raise ValueError(f"must be the output of a program that is known: {known}")
 
 
 def _benchmark_model(text: str) -> DeviceTiming:
@@ -94,6 +95,87 @@ def _trtexec(text: str) -> DeviceTiming:
     )
 
 
+def _perf_test(text: str) -> DeviceTiming:
+    p50, p95 = (_seconds(_text(rf"P{part} Latency: {NUMBER} s", text)) for part in (50, 95))
+    peak_bytes = _number(_text(r"Peak working set size: ?(\d+)", text))
+    return DeviceTiming(
+        model=_name(_text(r"(\S+\.(?:onnx|ort))\b", text)),
+        program="ONNX Runtime onnxruntime_perf_test",
+        runs=_whole(_text(r"Total inference requests: (\d+)", text)),
+        threads=_whole(_text(r"Setting intra_op_num_threads to (\d+)", text)),
+        mean_ms=_number(_text(rf"Average inference time cost(?: total)?: {NUMBER} ms", text)),
+        median_ms=p50,
+        p5_ms=None,
+        p95_ms=p95,
+        load_ms=_seconds(_text(rf"Session creation time cost: {NUMBER} s", text)),
+        peak_mb=None if peak_bytes is None else peak_bytes / 1e6,
+    )
+
+
+def _executor_runner(text: str) -> DeviceTiming:
+    runs, total = _EXECUTED.findall(text)[-1]
+    # Newer ones tell each call too.
+    calls = [float(ms) for ms in re.findall(rf"Iteration \d+ of \d+: {NUMBER} ms", text)]
+    p5, median, p95 = np.percentile(calls, (5, 50, 95)).tolist() if calls else (None,) * 3
+    return DeviceTiming(
+        model=_name(_text(r"Model file (\S+) is loaded", text)),
+        program="ExecuTorch executor_runner",
+        runs=int(runs),
+        threads=_whole(_text(r"Resetting threadpool with num threads = (\d+)", text)),
+        mean_ms=float(total) / int(runs),
+        median_ms=median,
+        p5_ms=p5,
+        p95_ms=p95,
+        load_ms=_number(_text(rf"Model loaded in {NUMBER} ms", text)),
+        peak_mb=None,
+    )
+
+
+def _benchmark_app(text: str) -> DeviceTiming:
+    return DeviceTiming(
+        model=_name(_text(r"(\S+\.(?:xml|onnx))\b", text)),
+        program="OpenVINO benchmark_app",
+        runs=_whole(_text(r"Count: +(\d+) iterations", text)),
+        threads=_whole(_text(r"INFERENCE_NUM_THREADS: (\d+)", text)),
+        mean_ms=_in_unit(r"Average", text),
+        median_ms=_in_unit(r"Median", text),
+        p5_ms=None,
+        p95_ms=_in_unit(r"95 percentile", text),
+        load_ms=_number(_text(rf"Compile model took {NUMBER} ms", text)),
+        peak_mb=None,
+    )
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A program, the line by which its output is known, as a pattern too, and what reads it."""
+
+    name: str
+    line: str
+    sign: str
+    reader: Callable[[str], DeviceTiming]
+
+
+_EXECUTED = re.compile(rf"Model executed successfully (\d+) time\(s\) in {NUMBER} ms")
+
+PROGRAMS = (
+    _Program(
+        "benchmark_model", "Inference timings in us", "Inference timings in us", _benchmark_model
+    ),
+    _Program("trtexec", "Latency: min = ", r"\] Latency: min = ", _trtexec),
+    _Program(
+        "onnxruntime_perf_test",
+        "Average inference time cost",
+        "Average inference time cost",
+        _perf_test,
+    ),
+    _Program("executor_runner", "Model executed successfully", _EXECUTED.pattern, _executor_runner),
+    _Program(
+        "benchmark_app", "Median: ", r"\] +(?:Median|95 percentile): +[\d.]+ [mu]s", _benchmark_app
+    ),
+)
+
+
 def _text(pattern: str, text: str) -> str | None:
     found = re.search(pattern, text)
     return found[1] if found else None
@@ -113,3 +195,13 @@ def _whole(text: str | None) -> int | None:
 
 def _thousandth(text: str | None) -> float | None:
     return None if text is None else float(text) / 1e3
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else 1e3 * float(text)
+
+
+def _in_unit(label: str, text: str) -> float | None:
+    """Milliseconds; what takes less than one is told in microseconds."""
+    found = re.search(rf"{label}: +{NUMBER} ([mu]s)", text)
+    return float(found[1]) / (1e3 if found[2] == "us" else 1) if found else None

@@ -29,15 +29,19 @@ class NvmlCounter(EnergyCounter):
 
     name = "NVML's total energy consumption"
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, device: torch.device) -> None:
         import pynvml
 
         pynvml.nvmlInit()
-        self.nvml, self.handle = pynvml, pynvml.nvmlDeviceGetHandleByIndex(index)
+        # NVML counts all devices of the machine, torch those of CUDA_VISIBLE_DEVICES.
+        index = torch.cuda._get_nvml_device_index(device)
+        self.device, self.nvml = device, pynvml
+        self.handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         self.joules()  # raises where the device has none
 
     def joules(self) -> float:
-        """The counter's reading."""
+        """The counter's reading, once all that was asked of the device is computed."""
+        torch.cuda.synchronize(self.device)
         return float(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) / 1e3
 
 
@@ -77,7 +81,7 @@ def energy_counter(device: torch.device | str, powercap: Path = POWERCAP) -> Ene
     """
     device = torch.device(device)
     if device.type == "cuda":
-        return _of_gpu(device.index or 0)
+        return _of_gpu(device)
     zones = sorted(powercap.glob("intel-rapl:[0-9]*"))
     packages = [zone for zone in zones if zone.name.count(":") == 1]
     if not packages:
@@ -90,9 +94,9 @@ def energy_counter(device: torch.device | str, powercap: Path = POWERCAP) -> Ene
         return f"RAPL cannot be read ({error})"
 
 
-def _of_gpu(index: int) -> EnergyCounter | str:
+def _of_gpu(device: torch.device) -> EnergyCounter | str:
     try:
-        return NvmlCounter(index)
+        return NvmlCounter(device)
     except ImportError:
         return "the package nvidia-ml-py is not installed, by which NVML is asked"
     except Exception as error:  # NVML's own

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.timing import Times, alternating
+from lit_effnet.evaluation.timing import Times, alternating, torch_threads
 
 WARM_UP, RUNS = 10, 50
 
@@ -14,8 +14,8 @@ WARM_UP, RUNS = 10, 50
 class Latency:
     """Time for one image, in milliseconds.
 
-    `cpu_ms` is the processor's own time of the process, which other processes on the machine
-    disturb less; null on a GPU.
+    `cpu_ms` is the processor's own time of the process, summed over its threads, which other
+    processes on the machine disturb less; null on a GPU.
     """
 
     median_ms: float
@@ -47,15 +47,12 @@ def latency(network: nn.Module, image_size: int, device: torch.device | str = "c
     device = torch.device(device)
     home = next(network.parameters()).device
     modes = {module: module.training for module in network.modules()}
-    threads = torch.get_num_threads()
     image = torch.randn(1, 3, image_size, image_size, device=device)
     network.to(device).eval()
-    torch.set_num_threads(1)
     try:
-        with torch.inference_mode():
+        with torch_threads(1), torch.inference_mode():
             times = alternating({"": lambda: network(image)}, RUNS, WARM_UP, device)[""]
     finally:
-        torch.set_num_threads(threads)
         network.to(home)
         for module, training in modes.items():
             module.training = training

@@ -26,7 +26,7 @@ class PeakMemory:
     """Bytes at most while one batch is computed.
 
     Args:
-        above_bytes: Of weights, activations and buffers, without torch's own libraries.
+        above_bytes: Of weights, gradients, activations and buffers, without torch's own libraries.
         process_bytes: Of the whole process; null on a GPU.
         counter: What counted.
     """
@@ -48,21 +48,35 @@ def peak_memory(
         image_size: Their side in pixels.
         work: What is computed.
     """
-    if torch.device(configuration.device).type == "cuda":
-        torch.cuda.reset_peak_memory_stats(configuration.device)
-        before = torch.cuda.memory_allocated(configuration.device)
-        prepared = configuration.prepare(network)
-        _compute(prepared, configuration, batch, image_size, work)
-        peak = torch.cuda.max_memory_allocated(configuration.device)
-        return PeakMemory(peak - before, None, "torch.cuda.max_memory_allocated")
-    if not RESET.exists():
-        return "the system does not tell a process's peak (it needs Linux's /proc)"
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "network.pt"
-        torch.save(network, file)
-        arguments = (file, configuration, batch, image_size, work)
-        found: PeakMemory | str = _in_a_process(_measure, arguments)
-        return found
+    try:
+        if torch.device(configuration.device).type == "cuda":
+            return _on_gpu(network, configuration, batch, image_size, work)
+        if not RESET.exists():
+            return "the system does not tell a process's peak (it needs Linux's /proc)"
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.pt"
+            torch.save(network, file)
+            arguments = (file, configuration, batch, image_size, work)
+            found: PeakMemory | str = _in_a_process(_measure, arguments)
+            return found
+    except Exception as error:  # a network may raise anything, and the others' rows are to stay
+        return reason(error)
+
+
+def reason(error: Exception) -> str:
+    """What stopped a measurement, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _on_gpu(
+    network: nn.Module, configuration: Configuration, batch: int, image_size: int, work: Work
+) -> PeakMemory:
+    torch.cuda.reset_peak_memory_stats(configuration.device)
+    before = torch.cuda.memory_allocated(configuration.device)
+    prepared = configuration.prepare(network)
+    _compute(prepared, configuration, batch, image_size, work)
+    peak = torch.cuda.max_memory_allocated(configuration.device)
+    return PeakMemory(peak - before, None, "torch.cuda.max_memory_allocated")
 
 
 def _measure(
@@ -76,7 +90,10 @@ def _measure(
         tensor.numel() * tensor.element_size()
         for tensor in (*prepared.parameters(), *prepared.buffers())
     )
-    _compute(prepared, configuration, 2, SMALL, work)  # what is loaded when first needed
+    # What is loaded when first needed; the gradients of it are no part of what there is before.
+    _compute(prepared, configuration, 2, min(SMALL, image_size), work)
+    prepared.zero_grad(set_to_none=True)
+    return_memory()
     before = resident_bytes("VmRSS")
     RESET.write_text("5")  # the peak begins anew; proc(5)
     _compute(prepared, configuration, batch, image_size, work)
@@ -121,8 +138,8 @@ def _in_a_process(function: Callable[..., Any], arguments: tuple[Any, ...]) -> A
 def _send(sender: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     try:
         sender.send(function(*arguments))
-    except (RuntimeError, MemoryError, ValueError) as error:
-        sender.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    except Exception as error:
+        sender.send(reason(error))
 
 
 def return_memory() -> None:

@@ -1,7 +1,8 @@
 """How long ways to compute something take, alternating: a drift of the machine meets all."""
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -31,6 +32,26 @@ class Times:
     def cpu(self) -> float:
         """Median of the processor times."""
         return float(np.median(self.cpus))
+
+
+def processor_time_counts(threads: int, device: torch.device | str) -> bool:
+    """Whether the process's processor time is the time of a call.
+
+    Of several threads it is the sum, which grows where the wall time shrinks; what a GPU computes
+    is not in it.
+    """
+    return threads == 1 and torch.device(device).type == "cpu"
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let torch compute with so many threads inside, and with as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def alternating(

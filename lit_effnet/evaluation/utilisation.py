@@ -5,12 +5,15 @@ for operations, three times as many in training, over the peak in the precision 
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 
 from lit_effnet.evaluation.configuration import DTYPES
+from lit_effnet.evaluation.timing import torch_threads
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product measures a peak
 REPEATS = 8
@@ -26,12 +29,17 @@ class Peak:
 
 
 @cache
-def measured_peak(precision: str, threads: int, device: str) -> Peak:
-    """The best of some products of two large square matrices."""
+def measured_peak(precision: str, threads: int, device: str, *, tf32: bool = False) -> Peak:
+    """The best of some products of two large square matrices.
+
+    Args:
+        precision: Of the matrices.
+        threads: Of a CPU.
+        device: Where they are multiplied.
+        tf32: Whether a GPU may multiply float32 in TF32.
+    """
     side = SIDE[torch.device(device).type]
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads), _products_in_tf32(tf32):
         left, right = (torch.randn(side, side, device=device) for _ in range(2))
         left, right = left.to(DTYPES[precision]), right.to(DTYPES[precision])
         best = float("inf")
@@ -41,9 +49,23 @@ def measured_peak(precision: str, threads: int, device: str) -> Peak:
             if torch.device(device).type == "cuda":
                 torch.cuda.synchronize(device)
             best = min(best, time.perf_counter() - began)
+    source = f"measured: a product of {side} x {side} matrices{in_tf32(tf32)}"
+    return Peak(2 * side**3 / best, source)
+
+
+@contextmanager
+def _products_in_tf32(allowed: bool) -> Iterator[None]:
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = allowed or before
+    try:
+        yield
     finally:
-        torch.set_num_threads(before)
-    return Peak(2 * side**3 / best, f"measured: a product of {side} x {side} matrices")
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def in_tf32(tf32: bool) -> str:
+    """What the source of a peak says of it."""
+    return ", in TF32 as convolutions are" if tf32 else ""
 
 
 def utilisation(macs: int, images_per_s: float, top: Peak, *, training: bool) -> float:

@@ -92,6 +92,8 @@ def measured(rows: Iterable[JsonRow]) -> Found:
         if size not in (None, row["image_size"]):
             found[name, "latency_ms"] = f"measured at {row['image_size']} px, not at {size}"
             continue
+        if isinstance(row["latency"], str) or isinstance(row["inference"], str):
+            continue  # why it could not be measured
         found |= _on_this_machine(row)
         latencies[name] = row
     for upper, lower in permutations(latencies.values(), 2):
@@ -106,7 +108,7 @@ def quantised(name: str, rows: Sequence[JsonRow], device: str, backend: str | No
     Args:
         name: The row, as the tables name it.
         rows: Of the network's `evaluations.jsonl`.
-        device: What it was quantised and timed on, which the rows do not tell.
+        device: What it was quantised and timed on, as it is to be told.
         backend: Of INT8; null for the quickest.
     """
     int8 = [

@@ -21,7 +21,8 @@ from lit_effnet.evaluation.exporting.parity import (
 )
 from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT
 from lit_effnet.evaluation.exporting.running import run_apart
-from lit_effnet.evaluation.quantization.layers import NOTHING, choices, kept_modules, words_of
+from lit_effnet.evaluation.quantization.calibration import Calibration
+from lit_effnet.evaluation.quantization.layers import NOTHING, choices, kept_modules
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Export:
         format: A name of `FORMATS`.
         precision: Of weights, and in int8 of activations too.
         calibration: Images `float32 [N, 3, H, W]` for int8, none of them among those compared.
+        calibrated_on: What those images are; null where nobody needs to know.
+        method: How int8 finds ranges of activations; null for the format's usual way.
         kept: What stays in float in int8: `nothing`, or words joined by `+`.
         tolerance: What still passes; null for the precision's own.
         threads: Threads that the file is run with.
@@ -42,12 +45,15 @@ class Export:
     format: str
     precision: Precision = "float32"
     calibration: Tensor | None = None
+    calibrated_on: Calibration | None = None
+    method: str | None = None
     kept: str = NOTHING
     tolerance: Tolerance | None = None
     threads: int = 1
 
     def __post_init__(self) -> None:
         FORMATS[self.format].check(self.file, self.precision)
+        FORMATS[self.format].check_int8(self.precision, self.kept, self.method)
         if self.precision == "int8" and self.calibration is None:
             raise ValueError("calibration null: int8 needs images to be calibrated with")
 
@@ -105,9 +111,11 @@ class Export:
         return told
 
     def _advice(self, network: nn.Module) -> str:
-        left = [word for word in ("se", "silu") if word not in words_of(self.kept)]
-        more = choices(["+".join([*words_of(self.kept), *left])], network)[0]
-        return f"; keep more in float: --kept {more}" if self.precision == "int8" and left else ""
+        if self.precision != "int8":
+            return ""
+        all_words = "+".join(FORMATS[self.format].keeps)
+        now, more = (choices([kept], network)[0] for kept in (self.kept, all_words))
+        return f"; keep more in float: --kept {more}" if more != now else ""
 
     def _told(self, images: Tensor, logits: Tensor) -> dict[str, Any]:
         format_ = FORMATS[self.format]
@@ -115,8 +123,7 @@ class Export:
         return {
             "format": self.format,
             "precision": self.precision,
-            "kept": self.kept if self.precision == "int8" else None,
-            "calibration_images": 0 if self.calibration is None else len(self.calibration),
+            "calibration": self._calibration() if self.precision == "int8" else None,
             "input": {
                 "name": INPUT,
                 "layout": "NCHW",
@@ -134,11 +141,34 @@ class Export:
                 "torch": version("torch"),
                 **versions(format_.makers, format_.python(format_.makers)),
                 **versions((format_.runner,), format_.python((format_.runner,))),
+                **self._quantizer_versions(),
             },
         }
 
+    def _calibration(self) -> dict[str, Any]:
+        format_ = FORMATS[self.format]
+        assert self.calibration is not None
+        unknown = dict.fromkeys(("data", "fingerprint", "seed", "outliers"))
+        unknown["images"] = len(self.calibration)
+        return {
+            "quantizer": format_.quantizer,
+            **(asdict(self.calibrated_on) if self.calibrated_on else unknown),
+            "method": self.method or next(iter(format_.methods), f"{format_.quantizer}'s own"),
+            "kept": self.kept,
+        }
+
+    def _quantizer_versions(self) -> dict[str, str]:
+        format_ = FORMATS[self.format]
+        if self.precision != "int8":
+            return {}
+        # In the Python of its makers, or in this one with what it needs besides.
+        python = format_.python(format_.makers)
+        return versions((format_.quantizer, *format_.quantizers), python)
+
     def _convert(self, network: nn.Module, image_size: int, part: Path) -> None:
         write = FORMATS[self.format].module.write
+        # A program's own quantiser has no choice of methods.
+        method = {} if self.method is None else {"method": self.method}
         try:
             write(
                 network,
@@ -146,6 +176,7 @@ class Export:
                 part,
                 precision=self.precision,
                 calibration=self.calibration,
+                **method,
                 kept=kept_modules(self.kept, network),
             )
         except (ConversionError, OSError):

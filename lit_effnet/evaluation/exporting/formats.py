@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lit_effnet.evaluation.exporting.packages import interpreter, missing
+from lit_effnet.evaluation.quantization.backends import find_backend
+from lit_effnet.evaluation.quantization.layers import NOTHING, words_of
 from lit_effnet.evaluation.runtime import Runtime
 
 Precision = Literal["float32", "float16", "int8"]
@@ -29,7 +31,11 @@ class Format:
         any_batch: Whether a file takes any number of images at once, or one.
         precisions: What it can be written in.
         install: How its packages are brought.
+        quantizer: The package that quantises it.
         quantizers: Packages that it needs besides for int8.
+        backend: The backend of `quantize` that quantises it; null where its program has a
+            quantiser of its own.
+        keeps: What it can leave in float in int8.
         mobile: Whether the Python of `make mobile` has them.
     """
 
@@ -41,7 +47,10 @@ class Format:
     any_batch: bool
     precisions: tuple[Precision, ...] = ("float32",)
     install: str = EXTRA
+    quantizer: str = ""
     quantizers: tuple[str, ...] = ()
+    backend: str | None = None
+    keeps: tuple[str, ...] = ("se", "silu")
     mobile: bool = False
 
     def check(self, file: Path, precision: str) -> None:
@@ -61,6 +70,30 @@ class Format:
             raise ValueError(
                 f"precision int8: {self.name} needs {', '.join(absent)}; {QUANTIZER_EXTRA}"
             )
+
+    def check_int8(self, precision: str, kept: str, method: str | None) -> None:
+        """Look at what is asked of int8 alone.
+
+        Raises:
+            ValueError: the precision is another, or the format has no such choice.
+        """
+        for name, value in (("kept", kept), ("method", method)):
+            if precision != "int8" and value not in (NOTHING, None):
+                raise ValueError(f"{name} {value}: is for int8, not for {precision}")
+        if unknown := [word for word in words_of(kept) if word not in self.keeps]:
+            raise ValueError(
+                f"kept {kept}: {self.program} quantises nothing that {' and '.join(unknown)} would "
+                f"keep; {self.name} takes {NOTHING} or {'+'.join(self.keeps)}"
+            )
+        if method is not None and method not in self.methods:
+            if not self.methods:
+                raise ValueError(f"method {method}: {self.name} has one of its own, and no other")
+            raise ValueError(f"method {method}: must be {', '.join(self.methods)} for {self.name}")
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """How ranges of activations can be found, the usual one first; empty for one of its own."""
+        return find_backend(self.backend).methods if self.backend else ()
 
     def python(self, packages: Iterable[str]) -> str:
         """The Python that has some of the format's packages.
@@ -91,6 +124,8 @@ FORMATS: Mapping[str, Format] = {
             "onnxruntime",
             any_batch=True,
             precisions=("float32", "int8"),
+            quantizer="onnxruntime",
+            backend="onnxruntime",
         ),
         Format(
             "openvino",
@@ -100,7 +135,9 @@ FORMATS: Mapping[str, Format] = {
             "openvino",
             any_batch=True,
             precisions=("float32", "int8"),
+            quantizer="nncf",
             quantizers=("nncf", "onnx", "onnxscript"),
+            backend="openvino_mixed",
         ),
         Format(
             "executorch",
@@ -110,6 +147,8 @@ FORMATS: Mapping[str, Format] = {
             "executorch",
             any_batch=False,
             precisions=("float32", "int8"),
+            quantizer="torchao",
+            keeps=("se",),  # XNNPACK's quantiser never touches SiLU
         ),
         Format(
             "litert",
@@ -119,6 +158,7 @@ FORMATS: Mapping[str, Format] = {
             "ai-edge-litert",
             any_batch=False,
             precisions=("float32", "float16", "int8"),
+            quantizer="ai-edge-quantizer",
             install="make mobile builds the environment that has it",
             mobile=True,
         ),
@@ -134,7 +174,7 @@ def load(file: Path, threads: int = 1) -> Runtime:
         threads: Threads that it uses.
 
     Raises:
-        ValueError: another ending, no such file, or its package is not installed.
+        ValueError: another ending, no such file, its package is not installed, or it is damaged.
     """
     file = Path(file)
     found = {row.suffix: row for row in FORMATS.values()}.get(file.suffix)
@@ -145,9 +185,13 @@ def load(file: Path, threads: int = 1) -> Runtime:
         raise ValueError(f"file {file}: no such file")
     if missing([found.runner]):
         raise ValueError(f"file {file}: needs {found.runner}; {found.install}")
-    described = beside(file)
-    precision = json.loads(described.read_text())["precision"] if described.exists() else ""
-    loaded: Runtime = found.module.Loaded(file, threads, f"{found.program} {precision}".strip())
+    try:
+        told = json.loads(beside(file).read_text(encoding="utf-8")) if beside(file).exists() else {}
+        name = f"{found.program} {told.get('precision', '')}".strip()
+        loaded: Runtime = found.module.Loaded(file, threads, name)
+    except Exception as error:  # each program has errors of its own
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ValueError(f"file {file}: cannot be run ({reason})") from error
     return loaded
 
 

@@ -20,6 +20,7 @@ def write(
     *,
     precision: str = "float32",
     calibration: Tensor | None = None,
+    method: str | None = None,
     kept: Sequence[str] = (),
 ) -> None:
     """Write a network for any number of images.
@@ -30,12 +31,13 @@ def write(
         file: Ends in `.onnx`.
         precision: `float32`; or `int8`, by ONNX Runtime's quantiser.
         calibration: Images `[N, 3, H, W]` that tell the range of activations of `int8`.
+        method: How ranges are found; the backend's usual way if null.
         kept: Names of the modules that stay in float.
     """
     onnx = imported("onnx")
     if precision == "int8":
         assert calibration is not None
-        model: Any = _quantised(network, example_size, calibration, kept)
+        model: Any = _quantised(network, example_size, calibration, method, kept)
     else:
         exported = program(network, example_size, any_batch=True)
         with quietly():
@@ -54,12 +56,16 @@ def write(
 
 
 def _quantised(
-    network: nn.Module, example_size: int, calibration: Tensor, kept: Sequence[str]
+    network: nn.Module,
+    example_size: int,
+    calibration: Tensor,
+    method: str | None,
+    kept: Sequence[str],
 ) -> Any:
     from lit_effnet.evaluation.quantization.onnxruntime_qdq import OnnxRuntime
 
     backend = OnnxRuntime(network, example_size)
-    content = backend.quantized_file([calibration], backend.methods[0], kept)
+    content = backend.quantized_file([calibration], method or backend.methods[0], kept)
     return imported("onnx").load_from_string(content)
 
 
@@ -79,19 +85,18 @@ class Loaded(Runtime):
     """An ONNX file in ONNX Runtime, on the CPU.
 
     Args:
-        file: Ends in `.onnx`.
+        file: Ends in `.onnx`; or its content.
         threads: Threads of one operation; operations run one after the other.
         name: What it is called in tables.
     """
 
-    def __init__(self, file: Path, threads: int, name: str = "ONNX Runtime") -> None:
+    def __init__(self, file: Path | bytes, threads: int, name: str = "ONNX Runtime") -> None:
         super().__init__(name, threads)
         runtime = imported("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        self.session = runtime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
+        options.log_severity_level = 3  # what is wrong is raised
+        self.session = runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images."""

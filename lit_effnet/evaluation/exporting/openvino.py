@@ -19,6 +19,7 @@ def write(
     *,
     precision: str = "float32",
     calibration: Tensor | None = None,
+    method: str | None = None,
     kept: Sequence[str] = (),
 ) -> None:
     """Write a network for any number of images, with its weights in a `.bin` beside.
@@ -29,12 +30,13 @@ def write(
         file: Ends in `.xml`.
         precision: `float32`; or `int8`, by NNCF's preset "mixed".
         calibration: Images `[N, 3, H, W]` that tell the range of activations of `int8`.
+        method: How ranges are found; the backend's usual way if null.
         kept: Names of the modules that stay in float.
     """
     openvino = imported("openvino")
     if precision == "int8":
         assert calibration is not None
-        model = _quantised(network, example_size, calibration, kept)
+        model = _quantised(network, example_size, calibration, method, kept)
     else:
         with quietly():
             model = openvino.convert_model(program(network, example_size, any_batch=True))
@@ -46,34 +48,65 @@ def write(
 
 
 def _quantised(
-    network: nn.Module, example_size: int, calibration: Tensor, kept: Sequence[str]
+    network: nn.Module,
+    example_size: int,
+    calibration: Tensor,
+    method: str | None,
+    kept: Sequence[str],
 ) -> Any:
     from lit_effnet.evaluation.quantization.openvino_nncf import Mixed
 
     backend = Mixed(network, example_size)
-    return backend.quantized_model([calibration], backend.methods[0], kept)
+    return backend.quantized_model([calibration], method or backend.methods[0], kept)
+
+
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class Loaded(Runtime):
-    """An OpenVINO file on the CPU.
+    """A network in OpenVINO, on the CPU.
 
     Args:
-        file: Ends in `.xml`.
+        network: A file that ends in `.xml`; or an `openvino.Model`.
         threads: Threads that it uses.
         name: What it is called in tables.
+        precision: In which what is not in INT8 is computed.
+        each_shape: Whether it is compiled for each size of a batch when it meets it; else at once
+            for all that the file takes.
     """
 
-    def __init__(self, file: Path, threads: int, name: str = "OpenVINO") -> None:
+    def __init__(
+        self,
+        network: Any,
+        threads: int,
+        name: str = "OpenVINO",
+        *,
+        precision: str = "float32",
+        each_shape: bool = False,
+    ) -> None:
         super().__init__(name, threads)
-        options = {
+        self.options = {
             # Its default is bfloat16 where the processor has it, without a word.
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
         }
-        self.compiled = imported("openvino").Core().compile_model(str(file), "CPU", options)
+        self.core = imported("openvino").Core()
+        self.model = self.core.read_model(network) if isinstance(network, Path) else network
+        self.each_shape = each_shape
+        self.compiled: dict[tuple[int, ...] | None, Any] = {}
+        if not each_shape:
+            self.compiled[None] = self._compile(self.model)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images."""
-        logits = self.compiled({INPUT: images.contiguous().numpy()})[OUTPUT]
+        shape = tuple(images.shape) if self.each_shape else None
+        if shape is not None and shape not in self.compiled:
+            model = self.model.clone()
+            model.reshape(list(shape))
+            self.compiled[shape] = self._compile(model)
+        logits = self.compiled[shape]([images.contiguous().numpy()])[0]
         return torch.tensor(logits)  # a copy, for the next images go to the same place
+
+    def _compile(self, model: Any) -> Any:
+        return self.core.compile_model(model, "CPU", self.options)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
+
 BATCH = 16
 
 
@@ -75,15 +77,13 @@ def compare(eager: Tensor, exported: Tensor, labels: Tensor | None) -> Parity:
     assert eager.shape == exported.shape
     reference = eager.double()
     difference = (exported.double() - reference).abs()
-    power, noise = reference.square().sum(1), difference.square().sum(1)
-    ratio = torch.where(noise > 0, power / noise.clamp_min(1e-300), torch.inf).median()
     ours, theirs = eager.argmax(1), exported.argmax(1)
     return Parity(
         images=len(eager),
         max_absolute_error=float(difference.max()),
         max_relative_error=float((difference.amax(1) / reference.abs().amax(1)).max()),
-        signal_to_noise_db=float(10 * ratio.log10()) if ratio.isfinite() else None,
-        agreement=float((ours == theirs).double().mean()),
+        signal_to_noise_db=median_snr(exported, eager),
+        agreement=agreement(exported, eager),
         top1_eager=None if labels is None else float((ours == labels).double().mean()),
         top1_exported=None if labels is None else float((theirs == labels).double().mean()),
     )

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from lit_effnet.evaluation.quantization.layers import KEPT
 from lit_effnet.evaluation.runtime import Runtime
 
 ROOM = "lit_effnet.evaluation.quantization"
@@ -49,8 +50,12 @@ class Backend(ABC):
     """The packages without which it cannot be used."""
     methods: ClassVar[tuple[str, ...]]
     """How it can find the range of activations; the first is its usual one."""
+    keeps: ClassVar[tuple[str, ...]] = KEPT
+    """The words of `KEPT` that make a difference to it."""
     floats: ClassVar[tuple[str, ...]] = ("float32",)
     """The precisions other than INT8 that it runs networks in."""
+    in_float_named: ClassVar[str] = ""
+    """What it is called where its network is not in INT8; its name if empty."""
 
     def __init__(self, network: nn.Module, image_size: int) -> None:
         self.network, self.image_size = network, image_size

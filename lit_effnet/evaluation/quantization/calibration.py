@@ -1,17 +1,52 @@
 """The images that activations' ranges are found on: of the training split, and of no other."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from lit_effnet.data.images import ImageData
+from lit_effnet.evaluation.quantization.outliers import check_part, without_outliers
 
 CALIBRATION_SPLIT = "train"
 IMAGES, SEED = 300, 0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the ranges of activations are found on: the training split of some data.
+
+    Args:
+        data: Name of the data set.
+        fingerprint: Of its images.
+        images: Number of images.
+        seed: Decided which.
+        outliers: Part of them that was left out for its large activations.
+    """
+
+    data: str
+    fingerprint: str
+    images: int
+    seed: int
+    outliers: float
+
+
+def check_unseen(split: str, shown: ImageData, calibrated_on: ImageData) -> None:
+    """See that no network is judged on the images that it is calibrated on.
+
+    Raises:
+        ValueError: the split is the one that INT8 is calibrated on.
+    """
+    # Also where the same images go by another name or folder.
+    if split == CALIBRATION_SPLIT and shown.fingerprint == calibrated_on.fingerprint:
+        raise ValueError(
+            f"split {split}: is what int8 is calibrated on; name another split, or other images "
+            "to calibrate on with --calibration_data.name"
+        )
 
 
 def chosen(labels: NDArray[np.int64], count: int, seed: int = SEED) -> NDArray[np.int64]:
@@ -62,6 +97,27 @@ def calibration_batches(data: ImageData, count: int = IMAGES, seed: int = SEED) 
         collate_fn=loader.collate_fn,
     )
     return [pixels for pixels, _ in batches]
+
+
+def calibration_images(
+    network: nn.Module, data: ImageData, count: int, seed: int, outliers: float
+) -> tuple[list[Tensor], Calibration]:
+    """The batches that a network's ranges are found on, and what a row tells of them.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        data: Whose training split is taken.
+        count: How many images are drawn; all where there are fewer.
+        seed: Decides which.
+        outliers: Part of them that is left out for its large activations.
+
+    Raises:
+        ValueError: the data have no training split, or one of the numbers cannot be.
+    """
+    check_part(outliers)
+    drawn = calibration_batches(data, count, seed)
+    found = Calibration(str(data.name), data.fingerprint, sum(map(len, drawn)), seed, outliers)
+    return without_outliers(network, drawn, outliers), found
 
 
 def single(batches: list[Tensor]) -> Iterator[Tensor]:

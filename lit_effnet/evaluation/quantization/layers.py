@@ -7,7 +7,7 @@ from torch import nn
 NOTHING = "nothing"
 KEPT = ("se", "silu", "worst")
 GATE = "SqueezeExc"  # in the class of the gates here, in timm and in torchvision
-UNBOUNDED = ("SiLU", "Swish", "swish")  # in that of activations which no least bound cuts to zero
+SWISHES = ("SiLU", "Swish", "swish")  # in that of x * sigmoid(x) and its hard form
 
 
 def layers(network: nn.Module) -> list[str]:
@@ -21,12 +21,12 @@ def gates(network: nn.Module) -> list[str]:
     return [name for name, module in network.named_modules() if GATE in type(module).__name__]
 
 
-def unbounded(network: nn.Module) -> list[str]:
+def swishes(network: nn.Module) -> list[str]:
     """Names of the SiLU, Swish and hard Swish activations; empty for a network of ReLU."""
     return [
         name
         for name, module in network.named_modules()
-        if any(word in type(module).__name__ for word in UNBOUNDED)
+        if any(word in type(module).__name__ for word in SWISHES)
     ]
 
 
@@ -87,12 +87,25 @@ def choices(kept: Sequence[str], network: nn.Module) -> list[str]:
     Raises:
         ValueError: another word.
     """
-    there = {"se": bool(gates(network)), "silu": bool(unbounded(network)), "worst": True}
-    joined = ("+".join(word for word in words_of(choice) if there[word]) for choice in kept)
+    there = {"se": bool(gates(network)), "silu": bool(swishes(network)), "worst": True}
+    return merged(kept, [word for word in KEPT if there[word]])
+
+
+def merged(kept: Sequence[str], words: Collection[str]) -> list[str]:
+    """What is kept where only some words make a difference, each choice once.
+
+    Args:
+        kept: `nothing`, or words of `KEPT` joined by `+`.
+        words: Those that make one.
+
+    Raises:
+        ValueError: another word.
+    """
+    joined = ("+".join(word for word in words_of(choice) if word in words) for choice in kept)
     return list(dict.fromkeys(choice or NOTHING for choice in joined))
 
 
 def _modules(word: str, network: nn.Module, worst: Sequence[str]) -> Sequence[str]:
     if word == "worst":
         return worst
-    return gates(network) if word == "se" else unbounded(network)
+    return gates(network) if word == "se" else swishes(network)

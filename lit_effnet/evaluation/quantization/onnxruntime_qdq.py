@@ -11,43 +11,15 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lit_effnet.evaluation.exporting.onnx import Loaded
 from lit_effnet.evaluation.quantization.backends import Backend, Built
 from lit_effnet.evaluation.quantization.calibration import single
-from lit_effnet.evaluation.quantization.graph import INPUT, OUTPUT, nodes_of, onnx_graph
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.evaluation.quantization.graph import INPUT, nodes_of, onnx_graph
 
 METHODS = {"min-max": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}
-
-
-class OnnxRuntimeRuntime(Runtime):
-    """A network in a session of ONNX Runtime on the CPU.
-
-    Args:
-        content: The ONNX file.
-        name: Program and precision.
-        threads: Threads that it uses.
-    """
-
-    def __init__(self, content: bytes, name: str, threads: int = 1) -> None:
-        super().__init__(name, threads)
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits `float32 [N, K]` of images `float32 [N, 3, H, W]`."""
-        (logits,) = self.session.run([OUTPUT], {INPUT: images.contiguous().numpy()})
-        return torch.from_numpy(logits)
 
 
 class OnnxRuntime(Backend):
@@ -65,12 +37,12 @@ class OnnxRuntime(Backend):
     def in_float(self, precision: str = "float32") -> Built:
         """The network in float32."""
         content = self.model.SerializeToString()
-        return Built(OnnxRuntimeRuntime(content, f"{self.program} float32"), len(content))
+        return Built(Loaded(content, 1, f"{self.program} float32"), len(content))
 
     def quantized(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Built:
         """The network in INT8, in QDQ form."""
         content = self.quantized_file(images, method, kept)
-        return Built(OnnxRuntimeRuntime(content, f"{self.program} INT8 QDQ"), len(content))
+        return Built(Loaded(content, 1, f"{self.program} INT8 QDQ"), len(content))
 
     def quantized_file(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> bytes:
         """The ONNX file of the network in INT8."""

@@ -14,15 +14,14 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
+from lit_effnet.evaluation.exporting.openvino import PRECISIONS, Loaded
 from lit_effnet.evaluation.exporting.packages import imported
 from lit_effnet.evaluation.quantization.backends import Backend, Built
 from lit_effnet.evaluation.quantization.calibration import single
 from lit_effnet.evaluation.quantization.graph import INPUT, module_of, onnx_graph
 from lit_effnet.evaluation.quantization.layers import gates, inside
-from lit_effnet.evaluation.runtime import Runtime
 
 RANGES = {
     "mse": "HISTOGRAM",
@@ -37,46 +36,6 @@ value, which cuts off much where maps have few pixels. Therefore another is the 
 """
 
 
-PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
-
-
-class OpenVinoRuntime(Runtime):
-    """A network compiled by OpenVINO for each size of a batch that it meets, on the CPU.
-
-    Args:
-        model: `openvino.Model`.
-        name: Program and precision.
-        threads: Threads that it uses.
-        precision: In which what is not in INT8 is computed.
-    """
-
-    def __init__(self, model: Any, name: str, threads: int = 1, precision: str = "float32") -> None:
-        super().__init__(name, threads)
-        self.model, self.precision = model, precision
-        self.compiled: dict[tuple[int, ...], Any] = {}
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits `float32 [N, K]` of images `float32 [N, 3, H, W]`."""
-        shape = tuple(images.shape)
-        if shape not in self.compiled:
-            self.compiled[shape] = self._compile(shape)
-        logits = self.compiled[shape]([images.contiguous().numpy()])[0]
-        return torch.from_numpy(logits.copy())
-
-    def _compile(self, shape: tuple[int, ...]) -> Any:
-        openvino = imported("openvino")
-
-        model = self.model.clone()
-        model.reshape(list(shape))
-        options = {
-            "INFERENCE_NUM_THREADS": self.threads,
-            "NUM_STREAMS": 1,
-            # Unless told it takes bfloat16 where the processor has it, also for what is float32.
-            "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision],
-        }
-        return openvino.Core().compile_model(model, "CPU", options)
-
-
 class OpenVino(Backend):
     """A preset of NNCF; `openvino.Model`s are made once and cloned."""
 
@@ -84,6 +43,7 @@ class OpenVino(Backend):
     needs: ClassVar[tuple[str, ...]] = ("openvino", "nncf", "onnx", "onnxscript")
     methods: ClassVar[tuple[str, ...]] = tuple(RANGES)
     floats: ClassVar[tuple[str, ...]] = tuple(PRECISIONS)
+    in_float_named: ClassVar[str] = "openvino"
     preset: ClassVar[str]
 
     def __init__(self, network: nn.Module, image_size: int) -> None:
@@ -112,12 +72,14 @@ class OpenVino(Backend):
     def in_float(self, precision: str = "float32") -> Built:
         """The network in float32, or computed in bfloat16 from the same file."""
         name = f"{self.program} {precision}"
-        return Built(OpenVinoRuntime(self.model, name, precision=precision), _bytes(self.model))
+        runtime = Loaded(self.model, 1, name, precision=precision, each_shape=True)
+        return Built(runtime, _bytes(self.model))
 
     def quantized(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Built:
         """The network in INT8 by NNCF's preset, its biases corrected."""
         model = self.quantized_model(images, method, kept)
-        return Built(OpenVinoRuntime(model, f"{self.program} INT8 {self.preset}"), _bytes(model))
+        runtime = Loaded(model, 1, f"{self.program} INT8 {self.preset}", each_shape=True)
+        return Built(runtime, _bytes(model))
 
     def quantized_model(self, images: Sequence[Tensor], method: str, kept: Sequence[str]) -> Any:
         """The network in INT8 as an `openvino.Model`."""

@@ -13,8 +13,14 @@ from lit_effnet.evaluation.conditions import Condition
 from lit_effnet.evaluation.evaluator import Evaluator
 from lit_effnet.evaluation.quantization.agreement import Heard, agreement, median_snr
 from lit_effnet.evaluation.quantization.backends import Built, find_backend
-from lit_effnet.evaluation.quantization.layers import NOTHING, words_of
-from lit_effnet.evaluation.quantization.timing import Timing
+from lit_effnet.evaluation.quantization.calibration import Calibration
+from lit_effnet.evaluation.quantization.layers import NOTHING, merged, words_of
+from lit_effnet.evaluation.quantization.timing import BATCHES, Timing
+
+# Counts the changes of what a variant means that nothing else in its identity tells: which graph is
+# quantised, which settings of a quantiser are not told by a name. Whoever makes one adds one here,
+# and rows of before are no longer taken for those of now.
+METHOD = 1
 
 INT8, EAGER = "int8", "eager"
 EAGER_PROGRAM = "PyTorch eager"
@@ -55,6 +61,18 @@ class Variant:
         return {package: version(package) for package in ("torch", *needed)}
 
     @property
+    def precision(self) -> str:
+        """`int8`, or that of all there is in it."""
+        return INT8 if self.method else self.floats
+
+    @property
+    def built_by(self) -> str:
+        """The backend as a row names it: in float a program's presets are one and the same."""
+        if self.backend == EAGER or self.method:
+            return self.backend
+        return find_backend(self.backend).in_float_named or self.backend
+
+    @property
     def condition(self) -> str:
         """As a row names it."""
         return INT8 if self.method else f"{self.floats} by {self.program}"
@@ -68,23 +86,6 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What the ranges of activations are found on: the training split of some data.
-
-    Args:
-        data: Name of the data set.
-        fingerprint: Of its images.
-        images: Number of images.
-        seed: Decided which.
-    """
-
-    data: str
-    fingerprint: str
-    images: int
-    seed: int
-
-
-@dataclass(frozen=True)
 class Study:
     """Gives variants their identity and their rows.
 
@@ -93,12 +94,14 @@ class Study:
         calibration: On what INT8 is calibrated.
         worst: How many layers `worst` keeps in float, gates not among them.
         freed_memory_kept: Whether the C library keeps freed memory, which makes PyTorch faster.
+        processor: Name of the one on which variants are timed.
     """
 
     evaluator: Evaluator
     calibration: Calibration
     worst: int
     freed_memory_kept: bool
+    processor: str
 
     def identity(self, variant: Variant) -> Row:
         """All that a row of the variant depends on, in the schema of every evaluation."""
@@ -110,14 +113,18 @@ class Study:
                 "worst": self.worst if variant.keeps_worst else None,
                 "images": self.calibration.images,
                 "seed": self.calibration.seed,
+                "outliers": self.calibration.outliers,
                 "calibrated_on": self.calibration.data,
                 "calibrated_on_fingerprint": self.calibration.fingerprint,
             }
-        # OpenVINO's float32 is the same whatever a preset would do in INT8.
-        backend = variant.backend if variant.method else variant.program
-        parameters = {"backend": backend, **int8}
-        clean = self.evaluator.identity(Condition())
-        return {**clean, "condition": variant.condition, "parameters": parameters}
+        told = {"backend": variant.built_by, "precision": variant.precision, **int8}
+        return {
+            **self.evaluator.identity(Condition()),
+            "condition": variant.condition,
+            "parameters": told,
+            "method_number": METHOD,
+            "versions": variant.versions,
+        }
 
     def id(self, variant: Variant) -> str:
         """Twelve hexadecimal digits that follow from the identity."""
@@ -154,7 +161,6 @@ class Study:
             "id": self.id(variant),
             **self.identity(variant),
             "clean": row["id"],
-            "versions": variant.versions,
             "kept_layers": list(kept_layers),
             "agreement": agreement(heard.logits, reference),
             "snr_db": median_snr(heard.logits, reference),
@@ -162,16 +168,36 @@ class Study:
             "latency": None,
         }
 
-    def timed(self, row: Row, timings: Sequence[Timing], eager: Sequence[Timing]) -> Row:
-        """The row with its time, and that of PyTorch's eager mode over it, at each batch size."""
+    def timed(
+        self, row: Row, timings: Sequence[Timing], eager: Sequence[Timing], when: str = ""
+    ) -> Row:
+        """The row with its time, and that of PyTorch's eager mode over it, at each batch size.
+
+        Args:
+            row: Of a variant.
+            timings: At each size of a batch.
+            eager: Of the rounds in which the variant took turns.
+            when: Tells the rows that took turns from those of other rounds.
+        """
         latency = {
             f"{timing.batch}": {
                 **timing.as_row(reference),
                 "freed_memory_kept": self.freed_memory_kept,
+                "processor": self.processor,
+                "timed": when,
             }
             for timing, reference in zip(timings, eager, strict=True)
         }
         return {**row, "latency": latency}
+
+    def is_timed(self, row: Mapping[str, Any], runs: int) -> bool:
+        """Whether a row has its time as it is asked for: here, so, and over rounds enough."""
+        latency = row["latency"] or {}
+        asked = (self.freed_memory_kept, self.processor)
+        return {f"{batch}" for batch in BATCHES} == set(latency) and all(
+            timing["runs"] >= runs and (timing["freed_memory_kept"], timing["processor"]) == asked
+            for timing in latency.values()
+        )
 
 
 def variants(
@@ -202,9 +228,5 @@ def variants(
         wanted = backend.methods[:1] if methods is None else methods
         for method in wanted:
             if method in backend.methods:
-                yield from (Variant(backend.name, method, word) for word in kept)
-
-
-def is_whole(row: Mapping[str, Any] | None) -> bool:
-    """Whether a row is there and has been timed."""
-    return row is not None and row.get("latency") is not None
+                words = merged(kept, backend.keeps)
+                yield from (Variant(backend.name, method, word) for word in words)

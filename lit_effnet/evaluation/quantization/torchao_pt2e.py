@@ -67,6 +67,8 @@ class TorchAo(Backend):
     program: ClassVar[str] = "torch inductor"
     needs: ClassVar[tuple[str, ...]] = ("torchao",)
     methods: ClassVar[tuple[str, ...]] = METHODS
+    # Its quantiser never touches activations on their own, so that SiLU is in float as it is.
+    keeps: ClassVar[tuple[str, ...]] = ("se", "worst")
 
     def in_float(self, precision: str = "float32") -> Built:
         """The network in float32, compiled and frozen."""

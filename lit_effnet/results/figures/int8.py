@@ -28,13 +28,11 @@ Row = Mapping[str, Any]
 BATCH = "1"
 OTHER = (GREY, "X")
 PROGRAMS = {
-    "PyTorch eager": "PyTorch eager",
-    "OpenVINO": "OpenVINO",
+    "eager": "PyTorch eager",
+    "openvino": "OpenVINO",
     "openvino_mixed": "OpenVINO, mixed preset",
     "openvino_performance": "OpenVINO, performance preset",
-    "ONNX Runtime": "ONNX Runtime",
     "onnxruntime": "ONNX Runtime",
-    "torch inductor": "torch inductor",
     "torchao": "torch inductor",
 }
 # One colour for what one company's program runs, and a marker for each way.

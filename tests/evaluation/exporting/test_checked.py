@@ -14,6 +14,7 @@ from lit_effnet.evaluation.exporting.checked import Export
 from lit_effnet.evaluation.exporting.formats import FORMATS, beside
 from lit_effnet.evaluation.exporting.packages import ConversionError, imported
 from lit_effnet.evaluation.exporting.parity import ParityError, Tolerance
+from lit_effnet.evaluation.quantization.calibration import Calibration
 
 from .conftest import Written, images, needs, small
 
@@ -115,6 +116,51 @@ def test_a_file_that_its_runtime_does_not_take_is_told_in_a_line(
         Export(tmp_path / "a.onnx", "onnx").write(small("efficientnet"), images(), None, {})
     assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("network", "name", "kept", "advice"),
+    [
+        ("efficientnet", "onnx", "nothing", "; keep more in float: --kept se+silu"),
+        ("efficientnet", "onnx", "se+silu", ""),
+        ("efficientnet", "executorch", "nothing", "; keep more in float: --kept se"),
+        ("efficientnet", "executorch", "se", ""),
+        ("efficientnet_lite", "onnx", "nothing", ""),  # it has neither
+        ("efficientnet_lite", "onnx", "se", ""),
+    ],
+)
+def test_more_is_advised_to_be_kept_only_where_there_is_more(
+    network: str, name: str, kept: str, advice: str
+) -> None:
+    needs(name)
+    file = Path(f"a{FORMATS[name].suffix}")
+    export = Export(file, name, "int8", calibration=images(), kept=kept)
+    assert export._advice(small(network)) == advice
+    assert Export(file, name)._advice(small(network)) == ""
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_int8_names_its_quantiser_and_its_version(name: str) -> None:
+    needs(name)
+    row, shown = FORMATS[name], images()
+    calibrated_on = Calibration("photos", "0123", len(shown), 7, 0.05)
+    file = Path(f"a{row.suffix}")
+    export = Export(file, name, "int8", shown, calibrated_on, kept="se")
+    told = export._told(shown, torch.zeros(5, 7))
+    assert told["calibration"] == {
+        "quantizer": row.quantizer,
+        "data": "photos",
+        "fingerprint": "0123",
+        "images": 5,
+        "seed": 7,
+        "outliers": 0.05,
+        "method": row.methods[0] if row.methods else f"{row.quantizer}'s own",
+        "kept": "se",
+    }
+    assert told["versions"][row.quantizer][0].isdecimal()
+    in_float = Export(file, name)._told(shown, torch.zeros(5, 7))
+    assert in_float["calibration"] is None
+    assert "nncf" not in in_float["versions"]
 
 
 def test_int8_must_be_calibrated() -> None:

@@ -4,14 +4,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copy
 
 import pytest
 import torch
 
 from lit_effnet.evaluation.exporting import packages
-from lit_effnet.evaluation.exporting.formats import FORMATS, load
+from lit_effnet.evaluation.exporting.checked import Export
+from lit_effnet.evaluation.exporting.formats import FORMATS, beside, load
 from lit_effnet.evaluation.exporting.parity import eager_logits
-from lit_effnet.evaluation.quantization.layers import gates
+from lit_effnet.evaluation.quantization.layers import gates, swishes
 from lit_effnet.evaluation.scoring import score
 
 from ...conftest import ROOT
@@ -52,25 +54,27 @@ def test_a_file_gives_the_logits_of_its_network(
 
 
 @pytest.mark.parametrize(
-    ("name", "precision", "least_db"),
+    ("name", "precision", "least_db", "most_bytes"),
+    # Measured 14.2, 13.3 and 13.5 dB, and 0.36, 0.48 and 0.33 of the bytes, of which OpenVINO's
+    # graph is 0.2. One bit less everywhere is four times the noise, 6 dB.
     [
-        ("litert", "float16", 30),
-        ("litert", "int8", 3),
-        ("executorch", "int8", 3),
-        ("onnx", "int8", 3),
-        ("openvino", "int8", 3),
+        ("litert", "float16", 40, 0.65),
+        ("litert", "int8", 8, 0.55),
+        ("executorch", "int8", 11, 0.4),
+        ("onnx", "int8", 12, 0.4),
+        ("openvino", "int8", 11, 0.5),
     ],
 )
 @pytest.mark.slow
 def test_fewer_bits_are_nearly_the_network(
-    name: str, precision: str, least_db: float, tmp_path: Path
+    name: str, precision: str, least_db: float, most_bytes: float, tmp_path: Path
 ) -> None:
     needs(name)
     module, file = small("efficientnet_lite"), tmp_path / f"small{FORMATS[name].suffix}"
     write = FORMATS[name].module.write
     write(module, SIZE, file, precision=precision, calibration=images())
     whole = sum(parameter.nbytes for parameter in module.parameters())
-    assert file.stat().st_size < 0.8 * whole
+    assert sum(part.stat().st_size for part in tmp_path.iterdir()) < most_bytes * whole
     eager, given = eager_logits(module, images()), load(file)(images())
     noise = (given - eager).square().sum()
     assert 10 * (eager.square().sum() / noise).log10() > least_db
@@ -82,7 +86,8 @@ def test_what_int8_keeps_is_in_float(name: str, tmp_path: Path) -> None:
     needs(name)
     module = small("efficientnet")
     eager, sizes, noises = eager_logits(module, images()), [], []
-    for kept in ([], gates(module), [""]):
+    words = [gates(module), swishes(module)][: len(FORMATS[name].keeps)]
+    for kept in ([], *words, [""]):
         file = tmp_path / f"kept_{len(kept)}_{'' in kept}{FORMATS[name].suffix}"
         names = [part for part, _ in module.named_children()] if kept == [""] else kept
         write = FORMATS[name].module.write
@@ -90,10 +95,30 @@ def test_what_int8_keeps_is_in_float(name: str, tmp_path: Path) -> None:
         parts = [file, file.with_suffix(".bin")]
         sizes.append(sum(part.stat().st_size for part in parts if part.exists()))
         noises.append(float((load(file)(images()) - eager).square().sum()))
-    assert max(sizes[:2]) < sizes[2]  # a gate's few weights are less than what describes INT8
+    assert max(sizes[:2]) < sizes[-1]  # a gate's few weights are less than what describes INT8
     left = 0.2 if name == "litert" else 1e-6  # LiteRT's last layer is in INT8 all the same
-    assert noises[2] < left * float(eager.square().sum()) < min(noises[:2])
-    assert noises[0] != noises[1]
+    assert noises[-1] < left * float(eager.square().sum()) < min(noises[:-1])
+    assert len(set(noises)) == len(noises)  # no word is without effect
+
+
+def test_executorch_has_nothing_to_keep_in_float_of_silu(tmp_path: Path) -> None:
+    needs("executorch")
+    assert FORMATS["executorch"].keeps == ("se",)
+    with pytest.raises(
+        ValueError, match="kept se\\+silu: ExecuTorch XNNPACK quantises nothing that"
+    ):
+        Export(tmp_path / "a.pte", "executorch", "int8", images(), kept="se+silu")
+
+
+@pytest.mark.slow
+def test_silu_kept_by_executorch_is_no_other_file(tmp_path: Path) -> None:
+    needs("executorch")
+    module, files = small("efficientnet"), [tmp_path / "a.pte", tmp_path / "b.pte"]
+    for file, kept in zip(files, ([], swishes(module)), strict=True):
+        write = FORMATS["executorch"].module.write
+        write(module, SIZE, file, precision="int8", calibration=images(), kept=kept)
+    logits = [load(file)(images()) for file in files]
+    assert torch.equal(*logits)
 
 
 def test_a_file_is_scored_as_a_network_is(small_file: Callable[[str], Path]) -> None:
@@ -113,8 +138,9 @@ def test_openvino_computes_in_float32_whatever_its_default_is(
     small_file: Callable[[str], Path],
 ) -> None:
     loaded = load(small_file("openvino"), threads=1)
-    assert loaded.compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
-    assert loaded.compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    (compiled,) = loaded.compiled.values()
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
 
 def test_openvino_tells_nobody_that_it_is_used() -> None:
@@ -144,6 +170,30 @@ def test_executorch_has_as_many_threads_as_asked_for(small_file: Callable[[str],
 def test_what_cannot_be_loaded_is_told(file: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(Path(file))
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_a_damaged_file_is_told_in_one_line(name: str, tmp_path: Path) -> None:
+    needs(name)
+    if packages.missing([FORMATS[name].runner]):
+        pytest.skip(f"needs {FORMATS[name].runner}: {FORMATS[name].install}")
+    file = tmp_path / f"a{FORMATS[name].suffix}"
+    file.write_bytes(b"this is no network")
+    with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$") as told:
+        load(file)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("told", ["[]", "{", '"text"'])
+def test_a_description_that_is_none_is_told_in_one_line(
+    told: str, tmp_path: Path, small_file: Callable[[str], Path]
+) -> None:
+    file = Path(copy(small_file("onnx"), tmp_path))
+    beside(file).write_text(told)
+    with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$"):
+        load(file)
+    beside(file).write_text("{}")
+    assert load(file).name == "ONNX Runtime"
 
 
 @pytest.mark.parametrize("name", list(FORMATS))

@@ -9,7 +9,8 @@ from lit_effnet.evaluation.quantization.layers import (
     inside,
     kept_modules,
     layers,
-    unbounded,
+    merged,
+    swishes,
 )
 from lit_effnet.network.registry import build
 
@@ -62,12 +63,16 @@ def test_a_network_without_gates_has_no_variant_for_them(lite: EfficientNet) -> 
     assert choices(["se", "silu"], lite) == ["nothing"]
 
 
-def test_activations_without_a_least_bound_are_found_in_every_implementation() -> None:
+def test_words_that_make_no_difference_are_left_out() -> None:
+    assert merged(["nothing", "silu", "se+silu", "se"], ("se", "worst")) == ["nothing", "se"]
+
+
+def test_swishes_are_found_in_every_implementation() -> None:
     ours = build("efficientnet", None, 10)
     for network in (ours, _peer("timm/efficientnet_b0"), _peer("torchvision/efficientnet_b0")):
-        assert len(unbounded(network)) == 49
-    assert len(unbounded(_peer("timm/mobilenetv3_large_100"))) > 10
-    assert kept_modules("silu+se", ours) == [*gates(ours), *unbounded(ours)]
+        assert len(swishes(network)) == 49
+    assert len(swishes(_peer("timm/mobilenetv3_large_100"))) > 10
+    assert kept_modules("silu+se", ours) == [*gates(ours), *swishes(ours)]
 
 
 def test_another_word_is_refused(lite: EfficientNet) -> None:

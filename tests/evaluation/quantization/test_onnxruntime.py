@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from lit_effnet.evaluation.exporting.onnx import Loaded
 from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
 from lit_effnet.evaluation.quantization.graph import module_of, nodes_of
-from lit_effnet.evaluation.quantization.layers import gates, layers
+from lit_effnet.evaluation.quantization.layers import gates, layers, swishes
 
 from .conftest import EfficientNet, Trained
 
@@ -13,7 +14,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from lit_effnet.evaluation.quantization.onnxruntime_qdq import OnnxRuntime, OnnxRuntimeRuntime
+from lit_effnet.evaluation.quantization.onnxruntime_qdq import OnnxRuntime
 
 LEAST_AGREEMENT = 0.85  # measured .948 to .965
 
@@ -51,7 +52,7 @@ def test_float32_is_float32(backend: OnnxRuntime, photographs: Trained) -> None:
 
 
 def test_int8_agrees_with_float(content: bytes, photographs: Trained) -> None:
-    logits = OnnxRuntimeRuntime(content, "INT8")(photographs.images)
+    logits = Loaded(content, 1)(photographs.images)
     assert agreement(logits, photographs.reference) >= LEAST_AGREEMENT
     assert 12 < median_snr(logits, photographs.reference) < 60
 
@@ -86,6 +87,20 @@ def test_gates_that_are_kept_have_no_rounded_input(
     assert {module_of(name) for name in convolutions} < set(layers(photographs.network))
 
 
+def test_swishes_that_are_kept_do_not_round_their_sigmoid(
+    backend: OnnxRuntime, content: bytes, photographs: Trained
+) -> None:
+    """What they are given is what a convolution in INT8 gives, and has been rounded there."""
+    names = swishes(photographs.network)
+    kept = backend.quantized_file(photographs.calibration[:1], "min-max", names)
+    _, _, inputs = rounded(kept)
+    _, _, before = rounded(content)
+    products = [name for name in nodes_of(backend.model, names) if "/Mul/" in name]
+    assert len(products) == len(names)
+    assert {len(before[name]) for name in products} == {2}
+    assert {len(inputs[name]) for name in products} == {1}
+
+
 def test_the_same_images_give_the_same_file(
     backend: OnnxRuntime, content: bytes, photographs: Trained
 ) -> None:
@@ -107,6 +122,6 @@ def test_every_method_gives_another_network(
 ) -> None:
     other = backend.quantized_file(photographs.calibration, method, [])
     assert other != content
-    logits = OnnxRuntimeRuntime(other, "INT8")(photographs.images)
+    logits = Loaded(other, 1)(photographs.images)
     assert agreement(logits, photographs.reference) > 0.3
     assert capsys.readouterr().out == ""

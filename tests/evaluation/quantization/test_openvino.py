@@ -5,7 +5,7 @@ import torch
 
 from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
 from lit_effnet.evaluation.quantization.graph import module_of
-from lit_effnet.evaluation.quantization.layers import gates, inside, unbounded
+from lit_effnet.evaluation.quantization.layers import gates, inside, swishes
 
 from .conftest import EfficientNet, Trained
 
@@ -72,7 +72,7 @@ def test_bfloat16_is_told_from_float32(mixed: Mixed, photographs: Trained) -> No
 def test_silu_is_one_operation_and_rounded_only_behind(everything, photographs: Trained) -> None:
     operations = everything.runtime.model.get_ops()
     gated = gates(photographs.network)
-    outside = [name for name in unbounded(photographs.network) if not inside(name, gated)]
+    outside = [name for name in swishes(photographs.network) if not inside(name, gated)]
     joined = [node for node in operations if node.get_type_name() == "Swish"]
     assert sorted(module_of(node.get_friendly_name()) for node in joined) == sorted(outside)
     for node in joined:
@@ -110,6 +110,20 @@ def test_what_is_kept_has_no_rounded_input(mixed: Mixed, everything, photographs
     assert sum(with_gates.get(name, 0) for name in inner) >= 4 * len(names)
     for layer in ("stages.1.0.expand.0", "stages.1.0.project.0"):
         assert without[f"{layer}/Conv/WithoutBiases"] == 2
+
+
+def test_swishes_that_are_kept_have_no_rounded_input(
+    mixed: Mixed, everything, photographs: Trained
+) -> None:
+    """Joined ones never have; what is kept are those in gates."""
+    names, gated = swishes(photographs.network), gates(photographs.network)
+    kept = mixed.quantized(photographs.calibration[:1], "min-max", names)
+    before, after = (quantised_inputs(m.runtime.model) for m in (everything, kept))
+    inner = [name for name in after if inside(module_of(name), names)]
+    assert {after[name] for name in inner} == {0}
+    changed = {module_of(name) for name in inner if before.get(name)}
+    assert changed
+    assert all(inside(name, gated) for name in changed)
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def efficiency_rows(b4_ms: float = 140.0) -> list[dict[str, Any]]:
 
 def int8_rows(top1: float = 0.8) -> list[dict[str, Any]]:
     variants = [
-        ("float32 by PyTorch eager", {"backend": "PyTorch eager"}, 16.0, 0.85),
+        ("float32 by PyTorch eager", {"backend": "eager"}, 16.0, 0.85),
         ("float32 by OpenVINO", {"backend": "OpenVINO"}, 5.7, 0.85),
         ("int8", {"backend": "openvino_mixed", "method": "mse", "kept": "nothing"}, 2.8, top1),
         ("int8", {"backend": "openvino_mixed", "method": "mse", "kept": "se"}, 3.1, 0.84),

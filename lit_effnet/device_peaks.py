@@ -1,0 +1,35 @@
+"""The peak of the device that is measured: from Lightning's table of GPUs, else measured here."""
+
+import torch
+from lightning.fabric.utilities.throughput import get_available_flops
+
+from lit_effnet.evaluation.configuration import DTYPES, Configuration
+from lit_effnet.evaluation.utilisation import Peak, in_tf32, measured_peak
+
+AMPERE = 8  # major number of the compute capability since which there is TF32
+
+
+def peak(how: Configuration) -> Peak:
+    """The device's peak in what convolutions compute in: of a table of devices, or measured."""
+    tf32 = uses_tf32(how)
+    known = known_flops(how.device, "tfloat32" if tf32 else DTYPES[how.precision])
+    if known is None:
+        return measured_peak(how.precision, how.threads, how.device, tf32=tf32)
+    return Peak(known, f"Lightning's table of devices{in_tf32(tf32)}")
+
+
+def uses_tf32(how: Configuration) -> bool:
+    """Whether convolutions of float32 are computed in TF32, as torch allows unless told not to."""
+    return (
+        how.precision == "float32"
+        and torch.device(how.device).type == "cuda"
+        and torch.backends.cudnn.allow_tf32
+        and torch.cuda.get_device_capability(how.device)[0] >= AMPERE
+    )
+
+
+def known_flops(device: str, kind: torch.dtype | str) -> float | None:
+    """Operations in a second at most, from Lightning's table of GPUs; null where it has none."""
+    if torch.device(device).type != "cuda":
+        return None
+    return get_available_flops(torch.device(device), kind)

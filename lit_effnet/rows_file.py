@@ -1,0 +1,45 @@
+"""The file of JSON lines to which `--output` adds rows."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from lit_effnet.command_line import fail
+
+
+def check_output(file: Path) -> None:
+    """End with a line where rows could not be written, before the minutes they take.
+
+    It is tried, and what that made is taken away again: a bad name is to leave nothing.
+    """
+    made = [folder for folder in file.parents if not folder.exists()]
+    try:
+        if file.is_dir():
+            fail(f"--output {file}: cannot be written (it is a folder)")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):  # rows come under a temporary name first
+            pass
+    except OSError as error:
+        fail(f"--output {file}: cannot be written ({error.strerror or error})")
+    finally:
+        for folder in made:
+            with suppress(OSError):  # it was not made, or somebody else uses it now
+                folder.rmdir()
+
+
+def keep(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to the file."""
+    from lit_effnet.training.record import write_whole
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_name(f".{file.name}.lock")):  # of two measurements, none is lost
+            old = file.read_text(encoding="utf-8") if file.exists() else ""
+            write_whole(file, old + "".join(json.dumps(row) + "\n" for row in rows))
+    except OSError as error:
+        fail(f"--output {file}: cannot be written ({error.strerror or error})")

@@ -1,0 +1,196 @@
+"""How networks are tuned and measured, where no time decides."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lit_effnet import measuring, measuring_rows, tuning
+from lit_effnet.candidates import Candidate
+from lit_effnet.counting import Complexity
+from lit_effnet.evaluation.configuration import Configuration, alternatives
+from lit_effnet.evaluation.latency import Latency
+from lit_effnet.evaluation.timing import Times, processor_time_counts
+from lit_effnet.evaluation.utilisation import Peak
+from lit_effnet.measurement_tables import costs_table, notes, ratios, throughput_table
+from lit_effnet.measuring import Plan, measure
+from lit_effnet.measuring_ways import Batch, Way, tried
+from lit_effnet.tuning import tuned
+
+NOTHING = Complexity(1, 1, 1)
+PLAN = Plan(batch=8, runs=1, rounds=1, training=False, memory=False)
+
+
+@pytest.fixture(autouse=True)
+def known_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peak that is known, or the product that measures it would take its time."""
+    monkeypatch.setattr(measuring_rows, "peak", lambda how: Peak(1e12, "made up"))
+
+
+class Network(nn.Module):
+    """Means of images; raises at more images than it takes."""
+
+    def __init__(self, most: int = 2**30, error: Exception | None = None) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.most, self.error = most, error
+        self.batches: list[int] = []
+
+    def __deepcopy__(self, memo: object) -> "Network":
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        if len(images) > self.most:
+            raise self.error or RuntimeError("failed")
+        return images.mean((2, 3)) * self.scale
+
+
+def named(name: str, network: nn.Module) -> Candidate:
+    return Candidate(name, network, 32, NOTHING, False)
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> dict:
+    """What was timed, with how many threads; each takes as long as `times` says."""
+    seen: dict = {"times": {}, "threads": []}
+
+    def alternating(ways: dict, runs: int, warm_up: int, device: str) -> dict:
+        seen["ways"] = list(ways)
+        seen["threads"].append(torch.get_num_threads())
+        return {kind: seen["times"][kind] for kind in ways}
+
+    monkeypatch.setattr(tuning, "alternating", alternating)
+    return seen
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_fastest_correct_configuration_is_chosen(
+    timed: dict, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    asked = Configuration("bf16", channels_last=True, threads=threads)
+    kinds = list(alternatives(threads, "cpu", compiled=False))
+    wrong, by_wall, by_processor, slow = kinds
+    # The quickest is wrong; of the others the two clocks name another each.
+    for kind, wall, cpu in ((wrong, 1, 1), (by_wall, 2, 9), (by_processor, 9, 2), (slow, 9, 9)):
+        timed["times"][kind] = Times([wall], [cpu])
+    answers = iter([False, True, True, True])
+    monkeypatch.setattr(tuning, "is_correct", lambda *_: next(answers))
+    network, before, steps = Network(), torch.get_num_threads(), []
+    found = tuned(named("it", network), asked, compiled=False, step=steps.append)
+    assert found == (by_processor if threads == 1 else by_wall)
+    assert timed["ways"] == [by_wall, by_processor, slow]
+    assert timed["threads"] == [threads]
+    assert torch.get_num_threads() == before
+    assert set(network.batches) == {1}  # that of the latency, which is told first
+    assert steps == [1] * 4
+
+
+def test_where_nothing_can_be_run_the_configuration_is_that_which_was_asked_for() -> None:
+    asked = Configuration("bf16", channels_last=True)
+    assert tuned(named("it", Network(most=0)), asked, compiled=False) == asked
+
+
+def test_a_processors_time_counts_with_one_thread_on_a_cpu() -> None:
+    assert processor_time_counts(1, "cpu")
+    assert not processor_time_counts(2, "cpu")
+    assert not processor_time_counts(1, "cuda")
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_a_batch_that_memory_does_not_suffice_for_is_halved_and_says_so(error: Exception) -> None:
+    network = Network(most=2, error=error)
+    way = tried(named("it", network), Configuration(), Batch(8), "inference")
+    assert isinstance(way, Way), way
+    assert way.batch == Batch(2, "memory")
+    assert network.batches == [8, 4, 2]
+
+
+def test_another_error_than_of_memory_is_the_reason_at_once() -> None:
+    network = Network(most=2)
+    assert tried(named("it", network), Configuration(), Batch(8), "inference") == (
+        "RuntimeError: failed"
+    )
+    assert network.batches == [8]
+    none = Network(most=0, error=MemoryError())
+    assert tried(named("it", none), Configuration(), Batch(2), "inference") == "MemoryError: "
+
+
+def test_a_call_that_fails_while_others_are_timed_ends_itself_only() -> None:
+    calls: list[int] = []
+
+    def once() -> None:
+        calls.append(1)
+        raise RuntimeError("gone")
+
+    way = Way(once, Batch(1))
+    way()
+    way()
+    assert (way.failure, len(calls)) == ("RuntimeError: gone", 1)
+
+
+def test_rows_come_one_by_one_with_figures_or_reasons() -> None:
+    good, bad, small = Network(), Network(most=0), Network(most=1)
+    candidates = [named("bad", bad), named("good", good), named("small", small)]
+    rows = measure(candidates, [Configuration()] * 3, PLAN)
+    first = next(rows)
+    assert first["latency"] == first["inference"] == "RuntimeError: failed"
+    second, third = rows
+    assert second["inference"]["batch"] == 8
+    assert third["latency"]["median_ms"] > 0
+    assert third["inference"] == "RuntimeError: failed"
+    told = [first, second, third]
+    assert ratios(told)[:2] == [None, 1]
+    assert costs_table(told).row_count == throughput_table(told).row_count == 3
+    lines = list(notes(told))
+    assert "bad cannot be run: RuntimeError: failed." in lines
+    assert "small, inference: RuntimeError: failed." in lines
+    assert list(notes([first]))[-1] == "bad cannot be run: RuntimeError: failed."
+
+
+def row(threads: int, device: str = "cpu", **changes: float) -> dict:
+    times = Times([changes.get("wall", 10)], [changes.get("cpu", 4)])
+    told = asdict(Latency.of(times, threads, "float32", torch.device(device)))
+    cpu = told["cpu_ms"] if processor_time_counts(threads, device) else None
+    return {"name": "it", "latency": {**told, "cpu_ms": cpu}}
+
+
+def test_ratios_are_of_processor_time_where_all_have_one() -> None:
+    assert ratios([row(1), row(1, wall=30, cpu=8)]) == [1, 2]
+    assert ratios([row(2), row(2, wall=30, cpu=8)]) == [1, 3]
+    assert ratios([row(1, "cuda"), row(1, wall=30, cpu=8)]) == [1, 3]
+
+
+def test_the_note_names_the_clock_of_the_ratios() -> None:
+    (told,) = measure([named("it", Network())], [Configuration()], PLAN)
+    assert any("processor's own time" in line for line in notes([told]))
+    (told,) = measure([named("it", Network())], [Configuration(threads=2)], PLAN)
+    assert "Ratios are of the wall time." in list(notes([told]))
+
+
+def test_devices_that_differ_are_told_for_each() -> None:
+    (told,) = measure([named("it", Network())], [Configuration()], PLAN)
+    lines = list(notes([told, {**told, "name": "other", "device": "A GPU"}]))
+    assert lines[0].startswith(f"{told['device']}; A GPU, 1 thread; each as below;")
+    assert "other: float32, NCHW, eager, on A GPU" in lines
+
+
+def test_a_gpu_is_waited_for_beside_a_file_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices: list[str] = []
+
+    def alternating(ways: dict[str, Callable], *how: object) -> dict[str, Times]:
+        devices.append(str(how[2]))
+        return {name: Times([1.0], [1.0]) for name in ways}
+
+    monkeypatch.setattr(measuring, "alternating", alternating)
+    monkeypatch.setattr(measuring, "tried", lambda *how: Way(print, how[2]))
+    on_gpu = Configuration(device="cuda")
+    file = replace(named("file", Network()), complexity=None)
+    pairs = {c.name: (c, c.configuration(on_gpu)) for c in (file, named("it", Network()))}
+    found = measuring.timed(
+        pairs, dict.fromkeys(pairs, Batch(1)), "inference", runs=1, warm_up=0, done=print
+    )
+    assert devices == ["cuda"]
+    assert found["file"] == (Times([1.0], [1.0]), Batch(1))
