@@ -1,15 +1,17 @@
-"""Run the trials of a W&B sweep file on this machine; no account and no server is needed.
+"""Run the trials of a W&B sweep file, here or on a cluster; no account and no server is needed.
 
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --dry-run
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --workers 4 -- --data.path FOLDER
 python -m lit_effnet.sweep --check sweeps/*.yaml
+python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --status
+python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --ray auto
+python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --slurm job.sh
 
 Running it again runs what is missing. What comes after -- goes to every trial.
 """
 
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
 
     from lit_effnet.checking import Checked
     from lit_effnet.planning import Options, Planner
-    from lit_effnet.trials.launch import Launch, Progress
-    from lit_effnet.trials.process import Share
 
-UNFINISHED, STOPPED = 1, 130
+STOPPED = 130
 
 
 def make_parser() -> OneLineErrors:
@@ -60,7 +60,24 @@ def make_parser() -> OneLineErrors:
     parser.add_argument("--count", type=int | None, help="Most trials, counted from the first.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of a random or bayes search.")
     parser.add_argument("--root", type=str, default="runs", help="Folder of all run folders.")
+    add_cluster_flags(parser)
     return parser
+
+
+def add_cluster_flags(parser: OneLineErrors) -> None:
+    """The flags of sweeps on many machines."""
+    add = parser.add_argument
+    add(
+        "--status",
+        action="store_true",
+        help="Print how far the sweep is, from its run folders, wherever it runs; run nothing.",
+    )
+    add("--ray", type=str | None, help="Run on Ray: local, auto, or HOST:PORT of a cluster's head.")
+    add("--slurm", type=str | None, help="Write a job array for SLURM into this file; run nothing.")
+    add("--sbatch", type=str | None, help="Further flags of sbatch, like '--partition=gpu'.")
+    add("--trial", type=int | None, help="Run this trial only, by its place from 1.")
+    add("--cpus_per_trial", type=float | None, help="CPUs of a trial on a cluster.")
+    add("--gpus_per_trial", type=float | None, help="GPUs of a trial on a cluster; may be 0.5.")
 
 
 def main(args: list[str] | None = None) -> None:
@@ -76,13 +93,14 @@ def main(args: list[str] | None = None) -> None:
     if not files or (len(files) > 1 and not flags.check):
         found = ", ".join(str(path) for path in sorted(Path("sweeps").glob("*.yaml")))
         fail(f"FILE: one sweep file must be named{f'; there are {found}' if found else ''}")
-    for name, least in (("workers", 1), ("count", 1), ("seed", 0)):
+    for name, least in (("workers", 1), ("count", 1), ("seed", 0), ("trial", 1)):
         value = flags[name]
         if value is not None and value < least:
             fail(f"--{name} {value}: must be at least {least}")
     for word in extra:
         if word.split("=")[0] in ("--resume", "--run.id", "--run.root", "--run.group"):
             fail(f"-- {word}: is the launcher's to say; --root names the folder of all run folders")
+    check_cluster_flags(flags)
     if flags.on is not None:
         os.environ[SETTING] = flags.on
     try:
@@ -91,6 +109,11 @@ def main(args: list[str] | None = None) -> None:
         options = Options(Path(flags.root), flags.seed, flags.count, tuple(extra))
         if flags.check:
             check_files(files, options)
+        elif flags.status:
+            from lit_effnet.sweep_progress import show_progress
+            from lit_effnet.sweep_tables import console
+
+            show_progress(files[0], options, console())
         else:
             run(files[0], options, flags)
     except (ValueError, OSError) as error:
@@ -98,6 +121,24 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped before a trial began\n")
         raise SystemExit(STOPPED) from None
+
+
+def check_cluster_flags(flags: Any) -> None:
+    """Refuse flags of clusters that contradict one another, or have no meaning here."""
+    ways = ("check", "status", "dry_run", "ray", "slurm", "trial")
+    chosen = [f"--{name.replace('_', '-')}" for name in ways if flags[name] not in (None, False)]
+    if len(chosen) > 1:
+        fail(f"{chosen[0]} {chosen[1]}: must be one of them")
+    if flags.sbatch is not None and flags.slurm is None:
+        fail("--sbatch: needs --slurm FILE, whose job it is for")
+    cpus, gpus = flags.cpus_per_trial, flags.gpus_per_trial
+    for name, value in (("cpus", cpus), ("gpus", gpus)):
+        if value is not None and flags.ray is None and flags.slurm is None:
+            fail(f"--{name}_per_trial {value:g}: needs --ray or --slurm; here there is --workers")
+    if cpus is not None and not cpus > 0:
+        fail(f"--cpus_per_trial {cpus:g}: must be above 0")
+    if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and gpus.is_integer())):
+        fail(f"--gpus_per_trial {gpus:g}: must be a part of 1, or a whole number")
 
 
 def check_files(files: Sequence[Path], options: "Options") -> None:
@@ -120,37 +161,70 @@ def check_files(files: Sequence[Path], options: "Options") -> None:
 
 
 def run(file: Path, options: "Options", flags: Any) -> None:
-    """Check, then run or print the plan."""
+    """Check, then run, or print the plan, or write a job."""
     from lit_effnet.checking import check
-    from lit_effnet.planning import MODULE, MOST_CHECKED, make_source, share_machine
     from lit_effnet.sweep_tables import console
     from lit_effnet.trials import process
 
-    process.prepare(["lit_effnet.trial_imports"])  # it imports while the file is checked
+    if flags.ray is None:
+        process.prepare(["lit_effnet.trial_imports"])  # it imports while the file is checked
+    else:
+        from lit_effnet.trials import ray_cluster
+
+        ray_cluster.check_address(flags.ray)
     screen = console()
+    if flags.trial is not None:
+        from lit_effnet.sweep_cluster import run_one
+
+        make_root(options.root)
+        run_one(file, options, flags, screen)
+        return
     with screen.status("checking every trial"):
         checked = check(file, options)
     if checked.problems or checked.planner is None:
         for problem in checked.problems:
             sys.stderr.write(f"{problem}\n")
         raise SystemExit(2)
-    shares = share_machine(flags.workers, len(checked.unlike) or None)
     if flags.dry_run:
+        from lit_effnet.planning import share_machine
+        from lit_effnet.sweep_plan import print_plan
+
+        shares = share_machine(flags.workers, len(checked.unlike) or None)
         print_plan(checked.planner, checked, shares, screen)
         return
-    from lit_effnet.trials.launch import Launch
-
     make_root(options.root)
-    source = make_source(checked.planner, checked.trials)
-    launch = Launch(checked.planner.sweep, source, MODULE, shares, flags.retry_failed)
+    if flags.slurm is not None:
+        from lit_effnet.sweep_cluster import write_job
+
+        write_job(file, checked, flags, screen)
+        return
+    run_all(checked, checked.planner, flags, screen)
+
+
+def run_all(checked: "Checked", planner: "Planner", flags: Any, screen: "Console") -> None:
+    """Run what is missing, on this machine or on Ray."""
+    from lit_effnet.planning import MODULE, MOST_CHECKED, make_source, share_machine
+    from lit_effnet.sweep_watch import close, watch
+    from lit_effnet.trials import process
+    from lit_effnet.trials.launch import Launch, Machines
+
+    machines: Machines = process
+    if flags.ray is not None:
+        from lit_effnet.sweep_cluster import on_ray
+
+        machines, shares = on_ray(planner, flags, screen)
+    else:
+        shares = share_machine(flags.workers, len(checked.unlike) or None)
+    source = make_source(planner, checked.trials)
+    launch = Launch(planner.sweep, source, MODULE, shares, flags.retry_failed, machines=machines)
     total: int | None = len(checked.unlike)
-    if checked.planner.sweep.method == "bayes":
-        total = options.count or checked.planner.sweep.run_cap
+    if planner.sweep.method == "bayes":
+        total = planner.options.count or planner.sweep.run_cap
     elif len(checked.trials) == MOST_CHECKED:
         total = None  # there are more
     width = max((len(trial.arm) for trial in checked.unlike), default=30)
     watch(launch, total, width, screen)
-    close(launch, checked.planner, total, screen)
+    close(launch, planner, total, screen)
 
 
 def make_root(root: Path) -> None:
@@ -161,114 +235,6 @@ def make_root(root: Path) -> None:
             pass
     except OSError as error:
         fail(f"--root {root}: {error.strerror}")
-
-
-def print_plan(
-    planner: "Planner", checked: "Checked", shares: Sequence["Share"], screen: "Console"
-) -> None:
-    """Every arm with its costs, what its repeats would take here, and trials that are the same."""
-    from rich.progress import track
-
-    from lit_effnet.forecast import Forecast, forecasts
-    from lit_effnet.sweep_tables import by_arm, duration, plan_table, twins
-    from lit_effnet.trials.ledger import Entry, Status
-
-    trials = checked.unlike
-    outlooks = {trial.id: planner.outlook(trial) for trial in trials}
-    states = {trial.id: Entry(trial.folder).status() for trial in trials}
-    first = {arm: repeats[0] for arm, repeats in by_arm(trials).items()}
-    if not screen.is_terminal:
-        screen.print(f"measuring some steps of {len(first)} arms")
-    shown = track(
-        forecasts(planner, first, shares), "measuring steps", total=len(first), console=screen,
-        transient=True, disable=not screen.is_terminal,
-    )  # fmt: skip
-    estimates = dict(shown)
-    screen.print(plan_table(trials, outlooks, estimates, states, screen))
-    for group in twins(checked.trials, outlooks):
-        numbers = ", ".join(str(trial.number) for trial in group)
-        once = "; run once" if len({trial.id for trial in group}) == 1 else ""
-        arms = ", ".join(trial.arm for trial in group)
-        screen.print(f"identical: trials {numbers} ({arms}){once}", soft_wrap=True)
-    left, seconds = 0, 0.0
-    for arm, repeats in by_arm(trials).items():
-        to_run = sum(states[t.id] in (Status.MISSING, Status.BEGUN) for t in repeats)
-        estimate = estimates[arm]
-        left += to_run
-        seconds += to_run * estimate.seconds if isinstance(estimate, Forecast) else 0
-    if planner.sweep.method == "bayes":
-        screen.print("bayes: these points are samples; each is proposed by those before it")
-    screen.print(f"{len(trials)} trials, {left} to run, {len(shares)} at a time")
-    reasons = {reason for reason in estimates.values() if isinstance(reason, str)}
-    for reason in sorted(reasons):
-        screen.print(f"no estimate of the time: {reason}", soft_wrap=True)
-    if not reasons:
-        wall = seconds / len(shares)
-        screen.print(f"about {duration(wall)} here, from a few steps of each arm")
-
-
-def watch(launch: "Launch", total: int | None, width: int, screen: "Console") -> None:
-    """Run the trials, showing those that run; Ctrl-C ends them, a second one at once."""
-    from rich.live import Live
-
-    from lit_effnet.sweep_tables import live_view, trial_line
-    from lit_effnet.trials.ledger import Status
-
-    metric = launch.metric
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-    def show(ended: Sequence["Progress"]) -> None:
-        for progress in ended:
-            if not progress.seen or progress.status is Status.FAILED:
-                screen.print(trial_line(progress, metric, width), soft_wrap=True)
-        live.update(live_view(launch, metric, total, width))
-
-    with Live(console=screen, transient=True, auto_refresh=screen.is_terminal) as live:
-        try:
-            for ended in launch.run():
-                show(ended)
-        except KeyboardInterrupt:
-            screen.print("stopping; each trial ends with its step (Ctrl-C again kills them)")
-            try:
-                for ended in launch.stop():
-                    show(ended)
-            except KeyboardInterrupt:
-                launch.kill()
-                for ended in launch.stop():
-                    show(ended)
-        except BaseException:
-            launch.kill()  # or the end of this process would wait for them
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-
-def close(launch: "Launch", planner: "Planner", total: int | None, screen: "Console") -> None:
-    """The arms, how many trials ended how, and the exit status."""
-    from lit_effnet.sweep_tables import arms_table, counts, summary
-    from lit_effnet.trials.ledger import Status
-
-    trials = [progress.trial for progress in launch.all.values()]
-    outlooks = {trial.id: planner.outlook(trial) for trial in trials}
-    screen.print(arms_table(trials, outlooks, launch.metric, screen))
-    found = counts(launch)
-    screen.print(summary(launch, total))
-    if trials:
-        screen.print(f"in {trials[0].folder.path.parent}")
-    again = "run the same command again to go on"
-    if launch.stopping:
-        sys.stderr.write(f"stopped; {again}\n")
-        raise SystemExit(STOPPED)
-    if found.get(Status.FAILED):
-        sys.stderr.write(
-            f"{found[Status.FAILED]} failed; --retry-failed runs them again, trial.log in a "
-            "trial's folder has all that it printed\n"
-        )
-    if found.get(Status.INTERRUPTED):
-        sys.stderr.write(f"{found[Status.INTERRUPTED]} ended from outside; {again}\n")
-    ended = found.get(Status.FINISHED, 0) + found.get(Status.STOPPED_EARLY, 0)
-    if ended < len(trials):
-        raise SystemExit(UNFINISHED)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ STYLES = {
     Status.STOPPED_EARLY: "yellow",
     Status.FAILED: "bold red",
     Status.INTERRUPTED: "yellow",
+    Status.DEAD: "bold red",
 }
 
 

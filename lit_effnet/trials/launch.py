@@ -1,19 +1,17 @@
-"""Runs the trials of a sweep on this machine, several at a time."""
+"""Runs the trials of a sweep, several at a time: on this machine, or where else it is told."""
 
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from multiprocessing import connection
-from multiprocessing.context import ForkServerProcess
-from typing import Protocol
+from typing import Any, Protocol
 
 from lit_effnet.trials import process
 from lit_effnet.trials.hyperband import to_stop
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial
-from lit_effnet.trials.process import GRACE_S, STOPPED, TAKEN, Share
+from lit_effnet.trials.process import GRACE_S, NO_FORKS, STOPPED, TAKEN, Share
 from lit_effnet.trials.sweep_file import Sweep
 
 LOOK_EVERY_S = 0.5
@@ -21,8 +19,6 @@ TRY_AGAIN_S = 5.0  # for a trial that another launcher runs
 
 # A trial that ended by one of these was ended by a person or the machine, not by itself.
 ENDED_FROM_OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
-
-NO_FORKS = 255  # what multiprocessing says where the process that forks has ended
 
 
 class Source(Protocol):
@@ -33,6 +29,19 @@ class Source(Protocol):
 
     def tell(self, trial: Trial, value: float | None) -> None:
         """What a trial gave; none if it failed or was stopped."""
+
+
+class Machines(Protocol):
+    """Where trials run; what `start` gives stands for one of them."""
+
+    def start(self, trial: Trial, module: str, share: Share, retry: bool) -> Any:
+        """Begin a trial, or go on with it."""
+
+    def wait(self, running: Mapping[str, Any], seconds: float) -> dict[str, int]:
+        """Exit statuses of those that have ended, of all that run; returns when one ends."""
+
+    def end(self, running: Any, with_signal: int) -> None:
+        """Ask a trial to end by SIGTERM, or end it by SIGKILL."""
 
 
 @dataclass
@@ -59,6 +68,7 @@ class Launch:
         module: Whose `main(arguments)` a trial runs.
         shares: One for each trial that may run at a time.
         retry_failed: Run trials again that failed.
+        machines: Where trials run.
     """
 
     def __init__(
@@ -68,12 +78,15 @@ class Launch:
         module: str,
         shares: list[Share],
         retry_failed: bool = False,
+        *,
+        machines: Machines = process,
     ) -> None:
         self.sweep, self.source, self.module = sweep, source, module
+        self.machines = machines
         self.free = deque(shares)
         self.retry_failed = retry_failed
         self.all: dict[str, Progress] = {}
-        self.running: dict[str, tuple[ForkServerProcess, Share]] = {}
+        self.running: dict[str, tuple[Any, Share]] = {}
         self.elsewhere: dict[str, float] = {}
         self.terminated: set[str] = set()
         self.stopping = False
@@ -95,7 +108,7 @@ class Launch:
         self.stopping = True
         self.elsewhere.clear()
         for running, _ in self.running.values():
-            process.end(running, signal.SIGTERM)
+            self.machines.end(running, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
         while self.running:
             if time.monotonic() > deadline:
@@ -105,7 +118,7 @@ class Launch:
     def kill(self) -> None:
         """End all trials at once."""
         for running, _ in self.running.values():
-            process.end(running, signal.SIGKILL)
+            self.machines.end(running, signal.SIGKILL)
 
     def _start_what_can_be(self) -> list[Progress]:
         ended = []
@@ -134,27 +147,24 @@ class Launch:
         share = self.free.popleft()
         progress = self.all[trial.id]
         progress.status, progress.started = Status.RUNNING, time.monotonic()
-        started = process.start(trial, self.module, share, self.retry_failed)
+        started = self.machines.start(trial, self.module, share, self.retry_failed)
         self.running[trial.id] = (started, share)
 
     def _collect(self) -> list[Progress]:
         """Wait until a trial ends, or half a second."""
-        sentinels = {p.sentinel: trial_id for trial_id, (p, _) in self.running.items()}
         ended = []
-        done = connection.wait(list(sentinels), LOOK_EVERY_S) if sentinels else []
-        if not sentinels:
+        running = {trial_id: started for trial_id, (started, _) in self.running.items()}
+        if not running:
             time.sleep(LOOK_EVERY_S)
-        for sentinel in done:
-            trial_id = sentinels[sentinel]  # type: ignore[index] # its own keys come back
-            finished, share = self.running.pop(trial_id)
-            finished.join()
+        for trial_id, exit_status in self.machines.wait(running, LOOK_EVERY_S).items():
+            _, share = self.running.pop(trial_id)
             self.free.append(share)
             trial = self.all[trial_id].trial
-            if finished.exitcode == TAKEN:
+            if exit_status == TAKEN:
                 self.all[trial_id].status = Status.ELSEWHERE
                 self.elsewhere[trial_id] = time.monotonic() + TRY_AGAIN_S
             else:
-                ended.append(self._judge(trial, finished.exitcode or 0))
+                ended.append(self._judge(trial, exit_status))
         return ended
 
     def _judge(self, trial: Trial, exit_status: int) -> Progress:
@@ -224,7 +234,7 @@ class Launch:
                 entry.write_notes(stopped_early={"epoch": len(histories[trial_id])})
             if trial_id not in self.terminated:
                 self.terminated.add(trial_id)
-                process.end(self.running[trial_id][0], signal.SIGTERM)
+                self.machines.end(self.running[trial_id][0], signal.SIGTERM)
 
     def _history(self, trial: Trial) -> list[float]:
         name = self.metric or ""

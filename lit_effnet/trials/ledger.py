@@ -30,6 +30,7 @@ class Status(Enum):
     STOPPED_EARLY = "stopped early"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    DEAD = "dead"
 
 
 @dataclass(frozen=True)

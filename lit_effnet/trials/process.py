@@ -25,6 +25,7 @@ from lit_effnet.trials.plan import Trial
 
 TAKEN = 75  # os.EX_TEMPFAIL: another launcher has the trial
 STOPPED = 130
+NO_FORKS = 255  # what multiprocessing says where the process that forks has ended
 
 GRACE_S = 30.0  # from asking a trial to end to ending it
 
@@ -66,15 +67,26 @@ def start(trial: Trial, module: str, share: Share, retry: bool) -> ForkServerPro
     return process
 
 
-def end(process: ForkServerProcess, with_signal: int) -> None:
+def wait(running: Mapping[str, ForkServerProcess], seconds: float) -> dict[str, int]:
+    """Exit statuses of those trials that have ended; waits for one, `seconds` at most."""
+    sentinels = {process.sentinel: name for name, process in running.items()}
+    ended = {}
+    for sentinel in connection.wait(list(sentinels), seconds) if sentinels else ():
+        name = sentinels[sentinel]  # type: ignore[index] # its own keys come back
+        running[name].join()
+        ended[name] = running[name].exitcode or 0
+    return ended
+
+
+def end(running: ForkServerProcess, with_signal: int) -> None:
     """Send a signal to a trial and to all processes that it started."""
-    if process.pid is None or process.exitcode is not None:
+    if running.pid is None or running.exitcode is not None:
         return
     try:
         if with_signal == signal.SIGKILL:
-            os.killpg(process.pid, with_signal)
+            os.killpg(running.pid, with_signal)
         else:  # its loader's workers end with it, and would make a noise
-            os.kill(process.pid, with_signal)
+            os.kill(running.pid, with_signal)
     except ProcessLookupError:
         pass
 
