@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DETECTION := .venv-detection
 MOBILE := .venv-mobile
+RAY := .venv-ray
 
 # Made anew only when what it depends on changes; a second call reinstalls nothing.
 $(READY): requirements.lock pyproject.toml
@@ -36,6 +37,11 @@ test: $(READY) ## Run the quick tests.
 test-all: $(READY) ## Run all tests.
 	$(BIN)/python -m pytest
 
+.PHONY: browser
+browser: ## Install Debian's Chromium, in which the tests look at the report page; needs root.
+	apt-get update --quiet --quiet
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --quiet --no-install-recommends chromium chromium-driver
+
 .PHONY: notebooks
 notebooks: $(READY) ## Run analysis/*.ipynb and render them to HTML, in build/notebooks.
 	@# The template that keeps the figures' alternative texts.
@@ -54,6 +60,20 @@ $(DETECTION)/.ready: $(READY)
 .PHONY: test-detection
 test-detection: $(READY) $(DETECTION)/.ready ## Count EfficientDet again, with effdet in an environment of its own.
 	$(DETECTION)/bin/python -m pytest tests/network/test_detection.py tests/test_scale.py
+
+# The packages of .venv, and Ray; nothing is installed into .venv.
+$(RAY)/.ready: $(READY)
+	test -x $(RAY)/bin/python || $(BIN)/python -m venv $(RAY)
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
+	  > "$$($(RAY)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth"
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['ray'], sep='\n')" \
+	  > $(RAY)/requirements.txt
+	$(RAY)/bin/python -m pip install --quiet --constraint requirements.lock --requirement $(RAY)/requirements.txt
+	@touch $@
+
+.PHONY: test-ray
+test-ray: $(READY) $(RAY)/.ready ## Test sweeps on Ray's clusters, with Ray in an environment of its own.
+	$(RAY)/bin/python -m pytest tests/trials/test_ray_cluster.py tests/test_sweep_ray.py
 
 # The packages of .venv, and before them litert-torch with the older ones that it pins.
 $(MOBILE)/.ready: $(READY)

@@ -111,9 +111,9 @@ def check_resources(found: Sequence[Node], cpus: float, gpus: float) -> None:
     Raises:
         ValueError: no machine has it.
     """
-    for name, value, most in (
-        ("cpus", cpus, max((node.cpus for node in found), default=0)),
+    for name, value, most in (  # GPUs first, which CPUs follow where none are asked for
         ("gpus", gpus, max((node.gpus for node in found), default=0)),
+        ("cpus", cpus, max((node.cpus for node in found), default=0)),
     ):
         if value > most:
             raise ValueError(
