@@ -12,6 +12,8 @@ import torch
 from executorch.runtime import Runtime
 from PIL import Image, ImageOps
 
+if len(sys.argv) != 3:
+    sys.exit("usage: python run_executorch.py MODEL.pte PHOTO")
 model, photo = sys.argv[1:]
 told = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
 prepared = told["preprocessing"]

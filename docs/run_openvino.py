@@ -11,6 +11,8 @@ import numpy as np
 import openvino
 from PIL import Image, ImageOps
 
+if len(sys.argv) != 3:
+    sys.exit("usage: python run_openvino.py MODEL.xml PHOTO")
 model, photo = sys.argv[1:]
 told = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
 prepared = told["preprocessing"]

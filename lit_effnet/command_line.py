@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 BAD_INPUT = 2
 
 T = TypeVar("T")
+STOPPED = 130
 
 EXPERIMENTS = Path("experiments")
 
@@ -110,6 +111,20 @@ def written(what: str, write: Callable[..., T], *arguments: Any) -> T:
         return write(*arguments)
     except OSError as error:
         fail(f"{what} cannot be written ({error.strerror or error})")
+
+
+@contextmanager
+def stopping(left: str) -> Iterator[None]:
+    """End with status 130 and one line after Ctrl-C.
+
+    Args:
+        left: What is left of what was begun, as the line says it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write(f"stopped; {left}\n")
+        raise SystemExit(STOPPED) from None
 
 
 def fail(message: str) -> NoReturn:

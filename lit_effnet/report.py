@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lit_effnet.results.table import Table
 
 STOPPED = 130
+SWEEPS = "sweeps"  # of the project; a report elsewhere goes without
 NO_FONT = (
     "warning: no font with Chinese characters was found; the figures in {folder} are in English "
     "alone (fonts-noto-cjk has them)\n"
@@ -51,7 +52,7 @@ def make_parser() -> OneLineErrors:
     )
     add("--confidence", type=float, default=0.95, help="Of the intervals.")
     add("--language", type=Literal["en", "zh"], default="en", help="That the page begins in.")
-    add("--sweeps", type=str, default="sweeps", help="Folder of sweep files: what is planned.")
+    add("--sweeps", type=str, default=SWEEPS, help="Folder of sweep files: what is planned.")
     add("--document", type=bool, default=False, help="The design document's tables too.")
     return parser
 
@@ -66,7 +67,7 @@ def main(args: list[str] | None = None) -> None:
         with parser.bad_input():
             report(config)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; the page is as it was\n")
+        sys.stderr.write("stopped; the page is not made anew, the same command makes it\n")
         raise SystemExit(STOPPED) from None
 
 
@@ -84,6 +85,8 @@ def report(config: Any) -> None:
 
     if not 0 < config.confidence < 1:
         raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
+    if not Path(config.sweeps).is_dir() and config.sweeps != SWEEPS:
+        raise ValueError(f"sweeps {config.sweeps}: no such folder")
     table = load(config.runs)
     check(table, config.runs)
     options = page.Options(

@@ -17,11 +17,13 @@ class Tolerance:
 
     Args:
         agreement: Least part of the images with the same class on top.
-        relative_error: Most of any image's largest error over its largest logit.
+        relative_error: Most of an image's largest error over its largest logit.
+        every_image: Whether each image must be within it, or 95 % of them.
     """
 
     agreement: float
     relative_error: float
+    every_image: bool = True
 
 
 # Another order of sums moves float32 logits by some 1e-5. Rounded weights, and activations in 256
@@ -29,7 +31,8 @@ class Tolerance:
 TOLERANCES: Mapping[str, Tolerance] = {
     "float32": Tolerance(agreement=1.0, relative_error=1e-3),
     "float16": Tolerance(agreement=0.98, relative_error=0.05),
-    "int8": Tolerance(agreement=0.9, relative_error=0.5),
+    # An image whose activations are beyond all ranges is cut off in INT8, as it should be.
+    "int8": Tolerance(agreement=0.9, relative_error=0.5, every_image=False),
 }
 
 
@@ -41,6 +44,7 @@ class Parity:
         images: Number of images.
         max_absolute_error: Largest difference of two logits.
         max_relative_error: Largest of all images' largest difference over largest logit.
+        p95_relative_error: What that is at most for 95 % of the images.
         signal_to_noise_db: Median over images of the logits' power over that of the differences;
             null where there is no difference.
         agreement: Part of the images with the same class on top.
@@ -51,6 +55,7 @@ class Parity:
     images: int
     max_absolute_error: float
     max_relative_error: float
+    p95_relative_error: float
     signal_to_noise_db: float | None
     agreement: float
     top1_eager: float | None
@@ -61,10 +66,10 @@ class Parity:
         found = []
         if not self.agreement >= tolerance.agreement:
             found.append(f"top-1 agreement {self.agreement:.4f} (least {tolerance.agreement:g})")
-        if not self.max_relative_error <= tolerance.relative_error:  # which no NaN passes
-            found.append(
-                f"relative error {self.max_relative_error:.2e} (most {tolerance.relative_error:g})"
-            )
+        error = self.max_relative_error if tolerance.every_image else self.p95_relative_error
+        if not error <= tolerance.relative_error:  # which no NaN passes
+            of = "" if tolerance.every_image else " of 95 % of them"
+            found.append(f"relative error{of} {error:.2e} (most {tolerance.relative_error:g})")
         return found
 
 
@@ -77,11 +82,13 @@ def compare(eager: Tensor, exported: Tensor, labels: Tensor | None) -> Parity:
     assert eager.shape == exported.shape
     reference = eager.double()
     difference = (exported.double() - reference).abs()
+    relative = difference.amax(1) / reference.abs().amax(1)
     ours, theirs = eager.argmax(1), exported.argmax(1)
     return Parity(
         images=len(eager),
         max_absolute_error=float(difference.max()),
-        max_relative_error=float((difference.amax(1) / reference.abs().amax(1)).max()),
+        max_relative_error=float(relative.max()),
+        p95_relative_error=float(relative.quantile(0.95)),
         signal_to_noise_db=median_snr(exported, eager),
         agreement=agreement(exported, eager),
         top1_eager=None if labels is None else float((ours == labels).double().mean()),

@@ -114,8 +114,10 @@ WORDS = {
         "（至少三次重复）。",
     ),
     "about_cost": Text(
-        "Means of the arms. The line joins arms that no other one beats at no higher cost.",
-        "各实验臂的均值。折线连接在不更高代价下没有更优者的实验臂。",
+        "Means of the arms, bars as in the first figure, cut off where the plot ends. The thin "
+        "line joins arms that no other one beats at no higher cost; grey arms are beaten.",
+        "各实验臂的均值；竖条为区间，超出图框处截断。细折线连接在不更高代价下没有更优者的实验臂；"
+        "灰色为被超过者。",
     ),
     "about_epochs": Text(
         "Validation after each epoch; a line is an arm's mean. Rest on a line for its name.",
@@ -182,7 +184,7 @@ WORDS = {
     "runs_behind": Text("{count} runs behind it", "背后的 {count} 次运行"),
     "epochs": Text("{count} epochs", "{count} 轮"),
     "epoch_one": Text("{count} epoch", "{count} 轮"),
-    "images_seen": Text("{count:,} training images", "{count:,} 张训练图像"),
+    "images_seen": Text("{count:,} images seen in training", "训练中见过 {count:,} 张图像"),
     "validation": Text("validation", "验证集"),
     "test": Text("test", "测试集"),
     "finished": Text("{count} of {total} runs finished", "{total} 次运行中已完成 {count} 次"),

@@ -41,6 +41,20 @@ def test_another_class_on_top_is_a_failure_in_float32_and_some_are_none_in_int8(
     assert found.failures(Tolerance(agreement=0.9, relative_error=1.1)) == []
 
 
+def test_one_image_beyond_all_ranges_is_none_in_int8_and_many_are() -> None:
+    eager = torch.eye(3).repeat(10, 1) * 10
+    given = eager.clone()
+    given[0] *= 0.1  # cut off, and still the same class
+    one = compare(eager, given, None)
+    assert one.max_relative_error == pytest.approx(0.9)
+    assert one.p95_relative_error == 0
+    assert one.failures(TOLERANCES["int8"]) == []
+    assert len(one.failures(TOLERANCES["float32"])) == 1
+    given[:3] = eager[:3] * 0.1
+    (told,) = compare(eager, given, None).failures(TOLERANCES["int8"])
+    assert told == "relative error of 95 % of them 9.00e-01 (most 0.5)"
+
+
 def test_what_is_no_number_never_passes() -> None:
     given = LOGITS.clone()
     given[1, 1] = torch.nan
