@@ -82,7 +82,7 @@ class Order:
     def tolerance(self) -> Tolerance:
         """What still passes."""
         asked = {"agreement": self.agreement, "relative_error": self.relative_error}
-        given = {name: value for name, value in asked.items() if value is not None}
+        given: dict[str, Any] = {name: v for name, v in asked.items() if v is not None}
         return replace(TOLERANCES[self.precision], **given)
 
 
