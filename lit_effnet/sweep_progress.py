@@ -76,6 +76,9 @@ def show_progress(file: Path, options: Options, screen: Console) -> None:
     if any(place.status in (Status.RUNNING, Status.DEAD) for place in places):
         screen.print(how_it_is_known(group), style="dim", soft_wrap=True)
     screen.print(f"in {group}" + ("" if group.is_dir() else ", which is not there yet"))
+    if others := len(seen) - sum(place.seen is not None for place in places):
+        told = "1 other run lies" if others == 1 else f"{others:,} other runs lie"
+        screen.print(f"{told} there, made with other flags: add those of the launch after --")
 
 
 def planned(planner: Planner, seen: Sequence[Seen]) -> list[Place]:

@@ -136,7 +136,9 @@ def test_status_before_and_after_a_sweep_and_for_other_flags(
     assert counted == {"0": ["2", ""], "0.25": ["1", "1"]}
     # Other flags after -- are other trials.
     sweep.main([str(file), f"--root={root}", "--status", *tiny("--data.batch_size=4")])
-    assert "4 to run of 4" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "4 to run of 4" in out
+    assert "3 other runs lie there, made with other flags" in out
 
 
 def test_status_names_the_trials_that_run_failed_or_died(

@@ -12,6 +12,7 @@ from lit_effnet.trials.command import DEFAULT_COMMAND
 from lit_effnet.trials.rules import violations
 
 _MERGE = "tag:yaml.org,2002:merge"
+SWEEPS = Path("sweeps")  # where the project has them, from its own folder
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,10 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        files = {found.stem: str(found) for found in sorted(path.parent.glob("*.yaml"))}
-        near = get_close_matches(path.stem, files, n=3, cutoff=0.4) or list(files)[:5]
+        beside = [f for f in sorted(path.parent.glob("*.yaml")) if f.name[0] != "."]
+        files = {found.stem: str(found) for found in (*SWEEPS.glob("*.yaml"), *beside)}
+        near = get_close_matches(path.stem, files, n=3, cutoff=0.4)
+        near = near or [found.stem for found in beside[:5]]
         listed = f"; nearest: {', '.join(files[stem] for stem in near)}" if near else ""
         raise ValueError(f"{path}: no such file{listed}") from error
     except UnicodeDecodeError as error:

@@ -230,6 +230,17 @@ def test_a_file_that_is_not_there_is_told_with_the_nearest_one(tmp_path: Path) -
     assert isinstance(load(near), Sweep)
 
 
+def test_a_name_without_its_folder_is_found_among_the_projects_sweeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "se_ratio.yaml").touch()
+    (tmp_path / ".se_ratio.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^se_ratio: no such file; nearest: sweeps/se_ratio.yaml"):
+        load(Path("se_ratio"))
+
+
 def test_a_folder_and_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be read: Is a directory"):
         load(tmp_path)
