@@ -8,6 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lit_effnet.network.golden import golden_complexity
+from lit_effnet.results.readme_tables import (
+    efficiency_table,
+    int8_b0_table,
+    int8_lite0_table,
+    parity_table,
+    scaling_table,
+    se_ratio_table,
+)
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -29,7 +37,15 @@ def complexity_table() -> str:
     return "\n".join(lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"complexity": complexity_table}
+TABLES: dict[str, Callable[[], str]] = {
+    "complexity": complexity_table,
+    "scaling_ablation": scaling_table,
+    "se_ratio": se_ratio_table,
+    "efficiency": efficiency_table,
+    "parity": parity_table,
+    "int8_b0": int8_b0_table,
+    "int8_lite0": int8_lite0_table,
+}
 
 
 def with_tables(text: str) -> str:

@@ -19,6 +19,7 @@ SCORES = ("top1", "top5", "top1_macro", "calibration_error")
 # Without these a record tells no run from another.
 WORDS = ("status", "group", "id", "arm")
 # Parts of a record that not every run has.
+ALL = "all"  # batches
 OPTIONAL = ("cost", "throughput", "recipe", "model", "weights", "latency", "best")
 
 
@@ -73,6 +74,7 @@ def _run(record: Json, folder: Folder) -> Row:
         "precision": get(record, "precision", str),
         "recipe": get(optional["recipe"], "name", str),
         "planned_epochs": get(record, "max_epochs", int),
+        "training_limit": _limit(folder, "limit_train_batches"),
         "network": get(optional["model"], "name", str),
         "se_ratio": get(optional["model"], "se_ratio", float),
         "began_with": get(optional["weights"], "name", str),
@@ -144,11 +146,19 @@ def _replaces(row: Row, run: Row) -> bool:
 
 def _all_images(folder: Folder, limit: str) -> bool:
     """Whether the run's configuration says that it scored all images of a split."""
+    return _limit(folder, limit) == ALL
+
+
+def _limit(folder: Folder, name: str) -> str | None:
+    """What the run's configuration limits an epoch's batches to; null where it does not say."""
     try:
         text = folder.text("config.yaml")
     except ValueError:
-        return False
-    return re.search(rf"^  {limit}: (null|1\.0)$", text, re.MULTILINE) is not None
+        return None
+    found = re.search(rf"^  {name}: (\S+)$", text, re.MULTILINE)
+    if found is None:
+        return None
+    return ALL if found[1] in ("null", "1.0") else found[1]
 
 
 def _evaluations(folder: Folder) -> tuple[list[Row], list[Skipped]]:

@@ -36,7 +36,14 @@ COLUMNS = {
     "duration_s": (NUMBER, "seconds of training with its validations"),
     "epochs": (WHOLE, "epochs trained"),
     "planned_epochs": (WHOLE, "epochs asked for"),
-    "training_images": (WHOLE, "images trained on, each as often as it came"),
+    "training_limit": (
+        TEXT,
+        "batches of an epoch, or part of them, or all",
+    ),
+    "training_images": (
+        WHOLE,
+        "images trained on, each as often as it came",
+    ),
     "training_images_per_s": (NUMBER, "throughput of training at its end, without validations"),
     "config_hash": (TEXT, "equal for equal configurations"),
     "commit": (TEXT, "of the code; +changes where files differed"),

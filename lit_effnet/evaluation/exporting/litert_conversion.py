@@ -69,24 +69,24 @@ def quantise(whole: Path, file: Path, images: Path, kept: Sequence[str]) -> None
     for end in (types.TFLOperationName.INPUT, types.TFLOperationName.OUTPUT):
         quantizer.update_quantization_recipe(".*", end, algorithm_key=algorithms.NO_QUANTIZE)
     every = types.TFLOperationName.ALL_SUPPORTED
-    for name in kept:
-        quantizer.update_quantization_recipe(
-            scope(name), every, algorithm_key=algorithms.NO_QUANTIZE
-        )
+    if kept:
+        pattern = scope(kept)
+        quantizer.update_quantization_recipe(pattern, every, algorithm_key=algorithms.NO_QUANTIZE)
     shown = [{INPUT: image[None]} for image in np.load(images)]
     ranges = quantizer.calibrate({SIGNATURE: shown}, num_threads=1)
     quantizer.quantize(ranges).export_model(str(file), overwrite=True)
 
 
-def scope(name: str) -> str:
-    """A pattern for the tensors that a module of the network gives.
+def scope(names: Sequence[str]) -> str:
+    """A pattern for the tensors that modules of the network give.
 
     The converter names them by the classes and names of all modules around them,
     `program.Named/efficientnet.EfficientNet_network/container.Sequential_stages/...`. What the last
     layer gives is named as the file's output, and is quantised all the same.
     """
-    parts = [NETWORK, *name.split(".")]
-    return "/".join(rf"[\w.]+_{re.escape(part)}" for part in parts) + "[/;]"
+    # One pattern that begins with fixed letters: of many that do not, the search takes minutes.
+    paths = ("/".join(rf"[\w.]+_{re.escape(part)}" for part in name.split(".")) for name in names)
+    return rf"_{NETWORK}/(?:{'|'.join(paths)})[/;]"
 
 
 if __name__ == "__main__":

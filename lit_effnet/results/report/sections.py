@@ -16,7 +16,8 @@ from lit_effnet.results.report.plan import parameters_of, recipe_of
 from lit_effnet.results.statistics import OF_ARM
 
 CLEAN = "clean"
-SETTING = ("planned_epochs", "training_images")
+# Not the images seen: a resumed run repeats those of the epoch in which it was stopped.
+SETTING = ("planned_epochs", "training_limit")
 SEED = "seed_everything"
 
 
@@ -139,7 +140,7 @@ def _section(group: str, rows: pd.DataFrame, others: set[str]) -> Section:
         tuple(again["run"]),
         tuple(sorted(others)),
         int(epochs.iloc[0]) if epochs.nunique() == 1 else None,
-        int(images.max()) if len(images) else None,
+        int(images.min()) if len(images) else None,  # a resumed run repeats some
     )
 
 

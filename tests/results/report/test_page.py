@@ -126,6 +126,21 @@ def test_short_trials_of_a_sweep_are_a_section_of_their_own(tmp_path: Path) -> N
     assert [(section.epochs, len(section.runs)) for section in found] == [(2, 9), (1, 1)]
 
 
+def test_a_resumed_run_is_of_its_sweep_and_one_with_fewer_batches_is_not(tmp_path: Path) -> None:
+    """What it had trained of the epoch in which it was stopped is counted among its images."""
+    group = make_sweep(tmp_path)
+    resumed = {"cost": {"seconds": 9, "images": 200, "epochs": 2}}
+    for config in ("  limit_train_batches: null", "  limit_train_batches: 3"):
+        folder = add_run(group, "baseline", len(config), 0.5, 2_000_000, **resumed)
+        (folder / "config.yaml").write_text(f"trainer:\n  limit_val_batches: null\n{config}\n")
+    for run in group.glob("*/config.yaml"):
+        if "limit_train" not in (text := run.read_text()):
+            run.write_text(f"{text}  limit_train_batches: null\n")
+    found = sections_of(load([group]).frame)
+    assert sorted(len(section.runs) for section in found) == [1, 10]
+    assert {section.images for section in found} == {160, 200}
+
+
 def test_the_later_of_two_equal_runs_counts(tmp_path: Path) -> None:
     group = make_sweep(tmp_path)
     later = add_run(group, "baseline", 0, 0.9, 2_000_000, started="2026-02-02T03:04:05Z")
