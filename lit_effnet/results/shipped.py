@@ -20,6 +20,7 @@ Row = dict[str, Any]
 
 FORMAT = 1
 RUNS, ROWS = "runs", "rows"
+SMALL = 1e-2
 DIGITS = 6  # after the point: of an accuracy, a hundredth of an image in 10,000
 # Where a file lies, and what only its own machine knows.
 LEFT_OUT = ("reason", "training_images_per_s")
@@ -129,7 +130,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%dT%H:%M:%SZ}"
     if isinstance(value, float):
-        return round(value, DIGITS)
+        # A relative error of a millionth would be left with one digit.
+        return float(f"{value:.{DIGITS}g}") if abs(value) < SMALL else round(value, DIGITS)
     if isinstance(value, str):
         return PurePath(value).name if PurePath(value).is_absolute() else value
     return value
