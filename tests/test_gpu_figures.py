@@ -68,9 +68,9 @@ def test_products_are_in_tf32_while_they_are_measured_and_not_after(
     measured_peak.cache_clear()
     found = measured_peak("float32", 1, "cpu", tf32=True)
     measured_peak.cache_clear()
-    assert seen == [True, True]
+    assert set(seen) == {True}
     assert not torch.backends.cuda.matmul.allow_tf32
-    assert found.source.endswith("16 x 16 matrices, in TF32 as convolutions are")
+    assert found.source.endswith(", in TF32 as convolutions are")
 
 
 def test_a_gpus_counter_is_read_when_all_is_computed_and_is_that_of_the_visible_device(

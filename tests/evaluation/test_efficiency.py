@@ -9,7 +9,7 @@ from torch import nn
 from lit_effnet.evaluation.configuration import Configuration, alternatives, is_correct
 from lit_effnet.evaluation.energy import RaplCounter, energy_counter, images_per_wh
 from lit_effnet.evaluation.memory import PeakMemory, peak_memory
-from lit_effnet.evaluation.timing import alternating
+from lit_effnet.evaluation.timing import alternating, torch_threads
 from lit_effnet.evaluation.utilisation import Peak, measured_peak, utilisation
 from lit_effnet.network.registry import build
 from lit_effnet.scaling import Scaling
@@ -101,20 +101,25 @@ def test_what_stops_a_measurement_of_memory_is_its_reason() -> None:
     assert found.startswith("RuntimeError: ")
 
 
-def test_a_plain_matrix_product_uses_the_peak_up() -> None:
-    """The peak is such a product's: of another size it reaches much of it, and not more."""
+def test_a_product_or_a_convolution_uses_the_peak_up() -> None:
+    """The peak is the better one's: of another size it reaches much of it, and neither more."""
     top = measured_peak("float32", 1, "cpu")
-    assert top.source == "measured: a product of 2048 x 2048 matrices"
-    side = 1024
+    assert top.source.startswith("measured: a ")
+    side, channels = 1024, 128
     left, right = torch.randn(side, side), torch.randn(side, side)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        times = alternating({"product": lambda: left @ right}, runs=9, warm_up=2)["product"]
-    finally:
-        torch.set_num_threads(before)
-    part = utilisation(side**3, 1e3 / min(times.walls), top, training=False)
-    assert 0.4 < part < 2  # near 1, however busy the cores are
+    maps, weights = torch.randn(1, channels, 56, 56), torch.randn(channels, channels, 7, 7)
+    ways = {
+        "product": lambda: left @ right,
+        "convolution": lambda: torch.nn.functional.conv2d(maps, weights, padding=3),
+    }
+    with torch_threads(1):
+        times = alternating(ways, runs=9, warm_up=2)
+    macs = {"product": side**3, "convolution": maps.numel() * channels * 7**2}
+    parts = [
+        utilisation(macs[way], 1e3 / min(times[way].walls), top, training=False) for way in ways
+    ]
+    assert 0.4 < max(parts) < 2  # near 1, however busy the cores are
+    assert min(parts) < 2
 
 
 def test_utilisation_counts_training_three_times() -> None:
