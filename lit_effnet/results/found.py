@@ -90,7 +90,7 @@ def read_int8_rows(name: str = INT8, root: Path | None = None) -> list[Row]:
     found = [rows for file in files if (rows := [row for row in _lines(file) if _timed(row)])]
     if found:
         return max(found, key=lambda rows: max(str(row.get("evaluated")) for row in rows))
-    return read_rows(name, top)
+    return [row for row in read_rows(name, top) if _timed(row)]
 
 
 def newest_run(group: str = "photos", root: Path | None = None) -> Path:

@@ -92,7 +92,7 @@ def efficiency_table() -> str:
 
 def int8_b0_table() -> str:
     """A trained B0 in INT8, beside what calibrating on outliers too gives."""
-    return int8_table(read_shipped_rows(RESULTS / "int8_b0.json"))
+    return int8_table(read_shipped_rows(RESULTS / "int8.json"))
 
 
 def int8_lite0_table() -> str:

@@ -235,7 +235,8 @@ def int8_sentence(rows: Sequence[Row]) -> str:
     in_int8 = [point for point in points if point.in_int8]
     best = max(in_int8, key=lambda point: point.top1)
     quick = in_int8[0]
-    text = f"Quickest in INT8 is {quick.name}: {quick.latency_ms:.2f} ms for an image"
+    took = f"{quick.latency_ms:.2f} ms of processor time for an image"
+    text = f"Quickest in INT8 is {quick.name}: {took}"
     if quick.speedup is not None:
         text += f", {quick.speedup:.2f} times as quick as PyTorch's eager float32"
     text += f", with {POINTS * quick.top1:.1f} %"

@@ -53,7 +53,7 @@ def test_arms_stand_by_cost_with_their_repeats_mean_and_interval() -> None:
 
 
 def test_the_naive_column_is_of_the_same_variant_with_outliers() -> None:
-    found = read_shipped_rows(RESULTS / "int8_b0.json")
+    found = read_shipped_rows(RESULTS / "int8.json")
     heading, _, *rows = cells(int8_table(found))
     assert heading[3] == "naive top-1, %"
     (mixed,) = (row for row in rows if row[:3] == ["OpenVINO, NNCF mixed int8", "mse", "nothing"])

@@ -91,7 +91,10 @@ def test_equal_macs_and_unequal_times_are_told() -> None:
 
 def test_what_int8_loses_is_told() -> None:
     told = int8_sentence(examples.int8_rows())
-    assert "Quickest in INT8 is OpenVINO, mixed preset, mse: 2.80 ms for an image" in told
+    assert (
+        "Quickest in INT8 is OpenVINO, mixed preset, mse: 2.80 ms of processor time for an image"
+        in told
+    )
     assert "with 80.0 % (-5.0 points to float32)" in told
     assert "most accurate is OpenVINO, mixed preset, mse, se in float with 84.0 %" in told
     assert "most accurate" not in int8_sentence(examples.int8_rows(top1=0.86))
