@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -123,18 +124,19 @@ def outputs(path: Path, folder: Path) -> list[dict[str, Any]]:
     return [output.data for output in found]
 
 
-def check(found: list[dict[str, Any]], figures: int = 1) -> None:
-    """Figures, and a sentence with a number below them."""
+def told(found: list[dict[str, Any]]) -> str:
+    """The sentence below the figures."""
     *images, sentence = found
-    assert len(images) >= figures
+    assert images
     assert all("image/png" in image for image in images)
-    assert any(letter.isdigit() for letter in sentence["text/markdown"])
-    assert "Nothing to show" not in sentence["text/markdown"]
+    text: str = sentence["text/markdown"]
+    assert "Nothing to show" not in text
+    return text
 
 
 @pytest.mark.parametrize("path", OF_RESULTS, ids=lambda path: path.stem)
 def test_it_runs_top_to_bottom(path: Path, project: Path) -> None:
-    check(outputs(path, project / "analysis"))
+    assert re.search(r"\d", told(outputs(path, project / "analysis")))
 
 
 @pytest.mark.slow
@@ -145,4 +147,6 @@ def test_it_shows_the_network_that_make_fit_trains(
     run = project / "runs" / "photos" / "trained"
     if not run.exists():
         shutil.copytree(photos_run, run)
-    check(outputs(ROOT / "analysis" / f"{name}.ipynb", project / "analysis"))
+    assert re.search(
+        r"\d", told(outputs(ROOT / "analysis" / f"{name}.ipynb", project / "analysis"))
+    )
