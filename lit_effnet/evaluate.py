@@ -20,6 +20,7 @@ from lit_effnet.command_line import (
     add_row_flags,
     plain_warnings,
     quiet_libraries,
+    stopping,
     written,
 )
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from lit_effnet.evaluation.evaluator import Evaluator
     from lit_effnet.subjects import Subject
 
-FAILURE, STOPPED = 1, 130
+FAILURE = 1
 
 
 def make_parser() -> OneLineErrors:
@@ -75,12 +76,8 @@ def main(args: list[str] | None = None) -> None:
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
-    try:
-        with parser.bad_input():
-            failed = evaluate_all(config)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; what has a row is kept, the same command goes on\n")
-        raise SystemExit(STOPPED) from None
+    with stopping("what has a row is kept, the same command goes on"), parser.bad_input():
+        failed = evaluate_all(config)
     raise SystemExit(FAILURE if failed else 0)
 
 

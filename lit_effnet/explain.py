@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lit_effnet.command_line import (
+    STOPPED,
     OneLineErrors,
     add_network_flags,
     fail,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from lit_effnet.looking import Looker, Picture
 
-STOPPED = 130
 FIGURES = Path("figures")
 LEAST_SEEN = 0.5  # part of a picture below which a person is told
 MOST_ROWS = 24  # images in a figure; more have numbers all the same

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import OneLineErrors, plain_warnings, quiet_libraries
+from lit_effnet.command_line import STOPPED, OneLineErrors, plain_warnings, quiet_libraries
 from lit_effnet.rows_file import check_output, keep
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from lit_effnet.candidates import Candidate
     from lit_effnet.evaluation.configuration import Configuration
-
-STOPPED = 130
 
 
 def make_parser() -> OneLineErrors:

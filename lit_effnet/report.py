@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries
+from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lit_effnet.results.report.view import View
     from lit_effnet.results.table import Table
 
-STOPPED = 130
 SWEEPS = "sweeps"  # of the project; a report elsewhere goes without
 NO_FONT = (
     "warning: no font with Chinese characters was found; the figures in {folder} are in English "
@@ -63,12 +62,8 @@ def main(args: list[str] | None = None) -> None:
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
-    try:
-        with parser.bad_input():
-            report(config)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; the page is not made anew, the same command makes it\n")
-        raise SystemExit(STOPPED) from None
+    with stopping("the page is not made anew, the same command makes it"), parser.bad_input():
+        report(config)
 
 
 def report(config: Any) -> None:
