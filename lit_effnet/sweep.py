@@ -40,8 +40,8 @@ def make_parser() -> OneLineErrors:
     parser.add_argument(
         "--on",
         type=str | None,
-        help="What to train on: photos (embedded, minutes on two cores), cifar100 (the default) or "
-        f"imagenet; the variable {SETTING}, which W&B's agent reads too.",
+        help="What to train on: photos (embedded, minutes on two cores), cifar10, imagenette, "
+        f"cifar100 (the default) or imagenet; the variable {SETTING}, which W&B's agent reads too.",
     )
     parser.add_argument(
         "--workers", type=int | None, help="Trials at a time; one for each core or GPU if null."

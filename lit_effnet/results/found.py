@@ -13,7 +13,7 @@ from lit_effnet.results.table import load
 Row = dict[str, Any]
 
 RUNS, RESULTS = "runs", "results"
-SETTINGS = ("photos", "cifar100", "imagenet")  # of `sweep --on`, the quickest first
+SETTINGS = ("photos", "cifar10", "imagenette", "cifar100", "imagenet")  # of `sweep --on`, the quickest first
 INT8 = "int8"
 # What makes results that no sweep of their name makes.
 COMMANDS = {
