@@ -1,5 +1,7 @@
 """What a person is told of a run before it trains and when it has ended."""
 
+from typing import Any
+
 from lit_effnet.experiment import Experiment
 from lit_effnet.training.progress import percent
 from lit_effnet.training.record import HEADLINE, RunFolder, RunRecord
@@ -28,10 +30,27 @@ def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
             f"data     {data['name']}: {images} images, {data['classes']} classes",
             *(f"         {note}" for note in notes),
             f"recipe   {record['recipe']['name']}, {experiment.length}, "
-            f"batch {data['batch_size']}, {record['precision']} on {record['device']}",
+            f"{batch_of(record, experiment)}, {record['precision']} on {record['device']}",
             f"run      {recorder.folder.path}",
         )
     )
+
+
+def batch_of(record: dict[str, Any], experiment: Experiment) -> str:
+    """The images of a step, and how they come together."""
+    size, images, processes = (
+        record["data"]["batch_size"],
+        experiment.global_batch,
+        experiment.processes,
+    )
+    accumulated = images // (size * processes)
+    parts = [f"{size} images"]
+    if processes > 1:
+        shared = "shared" if experiment.synchronised else "each its own"
+        parts.append(f"{processes} processes (batch norm: {shared})")
+    if accumulated > 1:
+        parts.append(f"{accumulated} accumulated batches")
+    return f"batch {images}" + (f" = {' x '.join(parts)}" if len(parts) > 1 else "")
 
 
 def closing_line(folder: RunFolder) -> str:

@@ -1,5 +1,6 @@
 """What all commands share: bad input becomes one line on standard error and exit status 2."""
 
+import os
 import re
 import sys
 import warnings
@@ -128,8 +129,12 @@ def stopping(left: str) -> Iterator[None]:
 
 
 def fail(message: str) -> NoReturn:
-    """Print `message` in one line on standard error and exit with status 2."""
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    """Print `message` in one line on standard error and exit with status 2.
+
+    Of several processes on one machine, which all find the same, the first prints it.
+    """
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        sys.stderr.write(f"error: {' '.join(message.split())}\n")
     sys.exit(BAD_INPUT)  # where W&B listens for the status of a run that has begun
 
 
@@ -147,6 +152,8 @@ def plain_warnings() -> None:
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
     # What is frozen is meant to be.
     warnings.filterwarnings("ignore", message=r"Found .* module\(s\) in eval mode at the start")
+    # Depthwise kernels, whose channels-last and usual strides are one order in memory.
+    warnings.filterwarnings("ignore", message=r"Grad strides do not match bucket view strides")
     # It is the run's own folder, where it goes on.
     warnings.filterwarnings("ignore", message=r"Checkpoint directory .* is not empty")
 

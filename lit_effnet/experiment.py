@@ -33,10 +33,12 @@ from lit_effnet.network import released
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
+from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
+from lit_effnet.training.ddp import strategy_for
 from lit_effnet.training.precision import choose_precision
-from lit_effnet.training.recipe import Recipe, epochs_of
+from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
 from lit_effnet.training.tracking import Mode
 
 
@@ -54,6 +56,8 @@ class RunOptions:
         latency: Measure the network's latency at batch 1 before the training.
         noise: Levels (sigma, of pixels from 0 to 1) of Gaussian noise under which the final weights
             are evaluated on the validation split; made at the image size of resolution 1.
+        stall_timeout: Seconds without a batch after which a training of several processes has
+            come to a standstill, and ends.
     """
 
     root: str = "runs"
@@ -64,6 +68,7 @@ class RunOptions:
     test: bool = False
     latency: bool = False
     noise: list[float] | None = None
+    stall_timeout: float = 600.0
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -89,6 +94,7 @@ class Experiment(LightningCLI):
     weights: Weights
     loaded: str | None = None
     epoch_steps: int = 0  # not known before the data are
+    processes: int = 1
     model: LitClassifier
     datamodule: ImageData
 
@@ -174,30 +180,48 @@ class Experiment(LightningCLI):
             if self.weights.name is not None:
                 self.loaded = self.weights.load_into(self.model.network)
 
-    def settle_epochs(self) -> None:
-        """Turn a recipe's steps into epochs, now that the data are known.
+    def settle(self) -> None:
+        """Turn a recipe's steps into epochs and its global batch into accumulated batches.
+
+        Now that the data and the devices are known.
 
         Raises:
-            ValueError: a frozen part of the training under a strategy that cannot do that, or no
-                batch for each process.
+            ValueError: a frozen part of the training under a strategy that cannot do that, no
+                batch or no evaluated image for each process, a global batch that they cannot
+                make, or batch norms that cannot be synchronised.
         """
         options, recipe = self.config_init.trainer, self.recipe
         chosen = {key: options[key] for key in ("accelerator", "devices", "num_nodes", "strategy")}
         unused = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
         options_only: dict[str, Any] = {**chosen, **dict.fromkeys(unused, False)}
-        processes = Trainer(**options_only).world_size
+        trainer = Trainer(**options_only)
+        processes = self.processes = trainer.world_size
+        strategy_for(options.strategy, processes)
         unused_allowed = "find_unused_parameters_true" in str(options.strategy)
         if processes > 1 and 0 < recipe.head_only < 1 and not unused_allowed:
             raise ValueError(
                 f"strategy {options.strategy}: must be ddp_find_unused_parameters_true while "
                 f"recipe.head_only is {recipe.head_only:g} and there are {processes} processes"
             )
-        images = -(-self.datamodule.sizes()["train"] // processes)  # of each, as they are dealt
-        batches = images // self.datamodule.batch_size
+        if options.sync_batchnorm and processes > 1 and trainer.strategy.root_device.type == "cpu":
+            check_synchronised_on_cpu(self.model.network)
+        data = self.datamodule
+        options.accumulate_grad_batches = accumulation(
+            recipe.global_batch, options.accumulate_grad_batches, data.batch_size, processes
+        )
+        sizes = data.sizes()
+        for split in ("validation", *(["test"] if self.config.run.test else [])):
+            if sizes.get(split, processes) < processes:
+                raise ValueError(
+                    f"devices {processes}: must be at most {sizes[split]}, the {split} images"
+                )
+        data.step = recipe.global_batch or processes
+        batches = sizes["train"] // data.step * data.step // processes // data.batch_size
         if not batches:
+            needed = recipe.global_batch or data.batch_size * processes
             raise ValueError(
-                f"batch_size {self.datamodule.batch_size}: there are {images:,} training images "
-                f"for each of {processes} processes"
+                f"batch_size {data.batch_size}: there are {sizes['train']:,} training images, and "
+                f"a step of {processes} process{'es' * (processes != 1)} takes {needed:,}"
             )
         limit = options.limit_train_batches
         if limit is not None:
@@ -212,6 +236,17 @@ class Experiment(LightningCLI):
                     f"--recipe.steps {recipe.steps:,}: whole epochs are trained, {steps:,} steps",
                     stacklevel=2,
                 )
+
+    @property
+    def global_batch(self) -> int:
+        """Images of an optimiser step, on all devices and of all accumulated batches."""
+        accumulated = int(self.config_init.trainer.accumulate_grad_batches)
+        return self.datamodule.batch_size * self.processes * accumulated
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether batch norm's statistics are those of all processes together."""
+        return bool(self.config.trainer.sync_batchnorm) and self.processes > 1
 
     @property
     def length(self) -> str:
@@ -244,12 +279,17 @@ class Experiment(LightningCLI):
         """
         options = dict(self.config_init.trainer)
         logger = options["logger"]
+        plugins = [*_as_list(options["plugins"]), WholeCheckpointIO()]
+        if self.synchronised:
+            plugins.append(SynchronisedBatchNorm())
         return Trainer(
             **{
                 **options,
                 "callbacks": [*self.callbacks, *callbacks],
                 "logger": _as_list(None if isinstance(logger, bool) else logger),
-                "plugins": [*_as_list(options["plugins"]), WholeCheckpointIO()],
+                "plugins": plugins,
+                "strategy": strategy_for(options["strategy"], self.processes),
+                "sync_batchnorm": False,  # which Lightning does in its own way
                 "default_root_dir": root,
             }
         )

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import yaml
@@ -31,9 +31,11 @@ from lit_effnet.network.released import find
 from lit_effnet.new_run import new_record
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
+from lit_effnet.training.batch_norm import SharedRunningStatistics
 from lit_effnet.training.checkpoints import checkpoint_callbacks
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, say
+from lit_effnet.training.rank_watch import RankWatch
 from lit_effnet.training.record import (
     FINISHED,
     INTERRUPTED,
@@ -78,13 +80,14 @@ def start(arguments: list[str]) -> None:
         folder = choose_folder(experiment)
         experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
         check_evaluation(experiment)
-        experiment.settle_epochs()
+        experiment.settle()
         config = experiment.resolved()
         record = new_record(experiment, folder, config)
         recorder = RunRecord(folder, record)
         trainer = make_trainer(experiment, folder, recorder)
         mode = choose_mode(experiment.config.run.wandb)
-        if first_process() and (folder.path / "run.json").exists():
+        # An agent's trial goes on in all its processes; other names are the first one's to judge.
+        if (first_process() or from_agent(folder)) and (folder.path / "run.json").exists():
             take_up(folder, record)
             return
         make_folder(folder, experiment.config.run.root)
@@ -110,7 +113,7 @@ def go_on(folder: RunFolder) -> None:
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
             experiment.datamodule.setup("fit")
-            experiment.settle_epochs()
+            experiment.settle()
             record = folder.read()
             if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
@@ -126,10 +129,14 @@ def take_up(folder: RunFolder, record: dict[str, Any]) -> None:
     Raises:
         ValueError: the folder is there because its name was given twice, or for other parameters.
     """
-    from_agent = os.environ.get("WANDB_RUN_ID") == folder.path.name
-    if not from_agent or folder.read().get("config_hash") != record["config_hash"]:
+    if not from_agent(folder) or folder.read().get("config_hash") != record["config_hash"]:
         raise ValueError(f"{folder.path}: there is such a run; go on with --resume {folder.path}")
     go_on(folder)
+
+
+def from_agent(folder: RunFolder) -> bool:
+    """Whether a W&B agent named the folder."""
+    return os.environ.get("WANDB_RUN_ID") == folder.path.name
 
 
 def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: str) -> None:
@@ -163,25 +170,40 @@ def fit_and_evaluate(
                 ckpt_path=folder.last_checkpoint if folder.last_checkpoint.exists() else None,
                 weights_only=True,
             )
+        folder = recorder.folder  # that of the first process, as all have it now
         due = folder.due(recorder.record) if recorder.record["status"] == FINISHED else []
+        if "test" in due:  # in all processes; the other is in the first, for which they do not wait
+            test(experiment, trainer, recorder)
         if "noise" in due and first_process():
             evaluate_under_noise(experiment, recorder, trainer.strategy.root_device)
-        if "test" in due:
-            test(experiment, trainer, recorder)
     except KeyboardInterrupt:
         recorder.write(INTERRUPTED)
     except SystemExit:
         pass  # Lightning's answer to Ctrl-C and SIGTERM, after the callbacks have seen it
-    except BadImageError as error:
-        recorder.on_exception(trainer, experiment.model, error)
-        fail(str(error))
     except Exception as error:
-        if recorder.record["status"] == RUNNING:  # it was not Lightning that saw the error
-            recorder.on_exception(trainer, experiment.model, error)
-        sys.stderr.write(f"failed: {explain_failure(error, folder.path)}\n")
-        sys.exit(FAILURE)
+        end_by_error(error, experiment, trainer, recorder)
     if first_process():
-        close(folder)
+        close(recorder.folder)
+    elif recorder.record["status"] != FINISHED:
+        sys.exit(STOPPED)
+
+
+def end_by_error(
+    error: Exception, experiment: Experiment, trainer: Trainer, recorder: RunRecord
+) -> NoReturn:
+    """Record an error and end all processes of the training with one line on it."""
+    bad_image = isinstance(error, BadImageError)
+    watch = next(c for c in trainer.callbacks if isinstance(c, RankWatch))  # type: ignore[attr-defined]
+    watch.await_cause(error)
+    if bad_image or recorder.record["status"] == RUNNING:  # it was not Lightning that saw the error
+        recorder.on_exception(trainer, experiment.model, error)
+    line = str(error) if bad_image else explain_failure(error, recorder.folder.path)
+    line_here = watch.share(line)
+    if line_here is not None and bad_image:
+        fail(line_here)
+    if line_here is not None:
+        sys.stderr.write(f"failed: {line_here}\n")
+    sys.exit(FAILURE)
 
 
 def weights_in(folder: RunFolder) -> list[str]:
@@ -254,8 +276,9 @@ def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
     """
     if first_process():
         say(f"test     {experiment.datamodule.sizes()['test']:,} images")
-    checkpoint = torch.load(recorder.folder.last_checkpoint, "cpu", weights_only=True)
-    experiment.model.load_state_dict(checkpoint["state_dict"])
+        # The strategy hands the first process's weights to the others.
+        checkpoint = torch.load(recorder.folder.last_checkpoint, "cpu", weights_only=True)
+        experiment.model.load_state_dict(checkpoint["state_dict"])
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)
     recorder.write(FINISHED)
@@ -289,7 +312,10 @@ def make_experiment(arguments: list[str]) -> Experiment:
 def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord) -> Trainer:
     """The trainer with the callbacks that every run has; touches no file."""
     options = experiment.config.trainer
-    callbacks: list[Callback] = [SeedEachStep(experiment.config.seed_everything)]
+    watch = RankWatch(recorder, experiment.config.run.stall_timeout)
+    callbacks: list[Callback] = [watch, SeedEachStep(experiment.config.seed_everything)]
+    if experiment.processes > 1 and not experiment.synchronised:
+        callbacks.append(SharedRunningStatistics())  # before the averages of the weights take them
     if decay := experiment.recipe.ema_decay:
         callbacks.append(ExponentialMovingAverage(decay, experiment.datamodule.num_classes))
     macs = recorder.record["complexity"]["macs"]

@@ -92,7 +92,7 @@ def forecast(arguments: Sequence[str]) -> Forecast:
     data = experiment.datamodule
     with experiment.bad_input():
         data.setup("fit")
-        experiment.settle_epochs()
+        experiment.settle()
     options = experiment.config_init.trainer
     epochs, most = int(options.max_epochs), int(options.max_steps)
     steps = experiment.epoch_steps * options.accumulate_grad_batches

@@ -414,21 +414,6 @@ def test_lightnings_own_flags_work(flag: str, tiny: list[str], tmp_path: Path) -
     assert json.loads(run.read_text())["status"] == "finished"
 
 
-def test_two_processes_make_one_run(tiny: list[str], tmp_path: Path) -> None:
-    flags = ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
-    process = start(*tiny, *flags)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "failed" not in err
-    folder = only_run(tmp_path)
-    run = record(folder)
-    assert (run["status"], run["processes"]) == ("finished", 2)
-    assert run["cost"]["images"] == 2 * 2 * 3 * 8
-    assert [row["epoch"] for row in RunFolder(folder).read_metrics()] == ["0", "1"]
-    assert out.count("val top-1") == 3  # one line for each epoch, and the closing one
-    assert checkpoint(folder)["epoch"] == 1
-
-
 @pytest.mark.gpu
 def test_cuda_trains_in_fp16(tiny: list[str], tmp_path: Path) -> None:
     fit.main([*tiny, "--recipe.reduced_precision=true", "--trainer.accelerator=cuda"])

@@ -82,12 +82,32 @@ class FromFiles:
 class EpochSampler(DistributedSampler[Any]):
     """Shuffled without replacement by (seed, epoch); yields keys of `DecodedImages`.
 
-    Lightning tells it the epoch, also after a resume.
+    Lightning tells it the epoch, also after a resume. Process `rank` of `world` takes each
+    `world`-th image, so that the batches of all together are those of one process with a batch as
+    large as theirs together.
+
+    Args:
+        images: The images.
+        world: Number of processes.
+        rank: Number of this one.
+        seed: Decides with the epoch about the order.
+        step: Images of an optimiser step; those at the end of an epoch that make none are left
+            out, so that any number of processes sees the same ones.
     """
 
+    def __init__(
+        self, images: DecodedImages, world: int, rank: int, *, seed: int, step: int = 1
+    ) -> None:
+        # What does not divide is left out; torch's default would take images twice.
+        super().__init__(images, world, rank, shuffle=True, seed=seed, drop_last=True)
+        self.num_samples = len(images) // step * step // world
+
     def __iter__(self) -> Iterator[int]:
-        shift = self.epoch * len(self.dataset)  # type: ignore[arg-type] # ours has a length
-        return (shift + index for index in super().__iter__())
+        images = len(self.dataset)  # type: ignore[arg-type] # ours has a length
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(images, generator=generator).tolist()
+        shift, end = self.epoch * images, self.num_samples * self.num_replicas
+        return (shift + index for index in order[self.rank : end : self.num_replicas])
 
 
 def normalised_batch(

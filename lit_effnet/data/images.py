@@ -141,6 +141,7 @@ class ImageData(LightningDataModule):
         self.keep_decoded, self.keep_short_side = keep_decoded, keep_short_side
         self.augment = augment
         self.seed = seed
+        self.step = 1  # images of an optimiser step, of which an epoch has whole ones only
         self.left_out: dict[str, int] = {}
         self._prepared: dict[str, tuple[Callable[[int], Rgb], NDArray[np.int64]]] = {}
 
@@ -213,19 +214,22 @@ class ImageData(LightningDataModule):
         from lit_effnet.data.transforms import training
 
         images = self._images("train", training(self.image_size, self.augment or Augment()))
-        world, rank = (
-            (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        )
-        sampler = EpochSampler(images, world, rank, shuffle=True, seed=self.seed)
+        world, rank = self._processes
+        sampler = EpochSampler(images, world, rank, seed=self.seed, step=self.step)
         return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation split in order."""
-        return self.evaluation_loader("validation")
+        """The validation split in order, each image in one process."""
+        return self.evaluation_loader("validation", processes=self._processes)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """The test split in order."""
-        return self.evaluation_loader("test")
+        """The test split in order, each image in one process."""
+        return self.evaluation_loader("test", processes=self._processes)
+
+    @property
+    def _processes(self) -> tuple[int, int]:
+        """How many there are, and the number of this one."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     @property
     def reference(self) -> Preprocessing:
@@ -269,6 +273,7 @@ class ImageData(LightningDataModule):
         reference: Preprocessing | None = None,
         *,
         shuffled: bool = False,
+        processes: tuple[int, int] = (1, 0),
     ) -> DataLoader[Any]:
         """A split in evaluation's view, corrupted where that is asked for.
 
@@ -278,6 +283,8 @@ class ImageData(LightningDataModule):
             reference: The view that is corrupted, or seen at least before the network's; null
                 for the network's own.
             shuffled: In an order that is always the same, instead of the split's.
+            processes: How many share the images, and the number of this one; none is repeated to
+                give all the same number, so one may have a batch more than another.
         """
         from lit_effnet.data.corrupt import CorruptedEvaluation
         from lit_effnet.data.transforms import Evaluation
@@ -287,6 +294,12 @@ class ImageData(LightningDataModule):
         if corruption is not None or reference is not None:
             view = CorruptedEvaluation(self.image_size, own, reference or own, corruption)
         images = self._images(split, view)
+        world, rank = processes
+        if world > 1:
+            from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
+
+            mine = UnrepeatedDistributedSampler(images, world, rank, shuffle=False)
+            return self._loader(images, sampler=mine)
         if not shuffled:
             return self._loader(images)
         order = np.random.default_rng(0).permutation(len(images))

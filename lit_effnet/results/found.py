@@ -13,7 +13,8 @@ from lit_effnet.results.table import load
 Row = dict[str, Any]
 
 RUNS, RESULTS = "runs", "results"
-SETTINGS = ("photos", "cifar10", "imagenette", "cifar100", "imagenet")  # of `sweep --on`, the quickest first
+# Of `sweep --on`, the quickest first.
+SETTINGS = ("photos", "cifar10", "imagenette", "cifar100", "imagenet")
 INT8 = "int8"
 # What makes results that no sweep of their name makes.
 COMMANDS = {

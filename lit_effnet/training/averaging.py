@@ -39,6 +39,13 @@ class ExponentialMovingAverage(WeightAveraging):
         self.raw_top1 = MulticlassAccuracy(num_classes, average="micro")
 
     @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make the averages, in the precision that the network will have."""
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            trainer.strategy.precision_plugin.convert_module(self._average_model)
+
+    @override
     def on_validation_batch_end(
         self,
         trainer: Trainer,
@@ -60,6 +67,6 @@ class ExponentialMovingAverage(WeightAveraging):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the raw weights' accuracy and put them back."""
         if self._average_model is not None:
-            pl_module.log("val/top1_raw", self.raw_top1.compute())
+            pl_module.log("val/top1_raw", self.raw_top1.compute(), sync_dist=True)
             self.raw_top1.reset()
         super().on_validation_epoch_end(trainer, pl_module)

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
 from lit_effnet.metrics import classification_metrics
 from lit_effnet.training.recipe import Recipe, warmup_cosine
@@ -39,6 +39,11 @@ def set_bn_momentum(network: nn.Module, momentum: float) -> None:
             module.momentum = momentum
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """The values in float32, or as they are where they are more precise."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 class LitClassifier(LightningModule):
     """Trains `network` (images `[N, 3, H, W]` to logits `[N, num_classes]`) by `recipe`.
 
@@ -66,8 +71,11 @@ class LitClassifier(LightningModule):
         if recipe.head_only == 1:
             self.freeze_features(True)
         self.batch_size = batch_size
+        self.peak_learning_rate: float | None = None  # known when the trainer is
         self.val_metrics = classification_metrics(num_classes, "val/")
         self.test_metrics = classification_metrics(num_classes, "test/")
+        # Lightning's own mean over processes rounds the number of images of an odd split.
+        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, K]`."""
@@ -107,13 +115,12 @@ class LitClassifier(LightningModule):
             NonFiniteLossError: the loss is NaN or infinite.
         """
         images, labels = batch
-        loss = F.cross_entropy(
-            self(images).float(), labels, label_smoothing=self.recipe.label_smoothing
-        )
+        logits = at_least_float32(self(images))
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         # Looking at the loss makes a GPU wait, so there it is looked at now and then only.
         every = 1 if loss.device.type == "cpu" else LOOK_AT_LOSS_EVERY
         if batch_idx % every == 0:
-            self._check_loss(loss, f"batch {batch_idx}")
+            self._check_loss(loss, f"batch {batch_idx + 1}")
         self.log(
             "train/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True
         )
@@ -130,22 +137,25 @@ class LitClassifier(LightningModule):
     def _check_loss(self, loss: Tensor, where: str) -> None:
         if not torch.isfinite(loss):
             raise NonFiniteLossError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch}, {where}"
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, {where}"
             )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Metrics of one validation batch."""
-        self._evaluate(batch, self.val_metrics, "val/loss")
+        self._evaluate(batch, self.val_metrics, self.val_loss, "val/loss")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Metrics of one test batch."""
-        self._evaluate(batch, self.test_metrics, "test/loss")
+        self._evaluate(batch, self.test_metrics, self.test_loss, "test/loss")
 
-    def _evaluate(self, batch: Batch, metrics: MetricCollection, loss_name: str) -> None:
+    def _evaluate(
+        self, batch: Batch, metrics: MetricCollection, loss: MeanMetric, loss_name: str
+    ) -> None:
         images, labels = batch
-        logits = self(images).float()
+        logits = at_least_float32(self(images))
         metrics.update(logits.softmax(1), labels)  # logits in [0, 1] would be taken for it
-        self.log(loss_name, F.cross_entropy(logits, labels), batch_size=len(labels), sync_dist=True)
+        loss.update(F.cross_entropy(logits, labels), len(labels))
+        self.log(loss_name, loss, batch_size=len(labels))
         self.log_dict(metrics, batch_size=len(labels))
 
     def configure_optimizers(self) -> Any:
@@ -159,10 +169,11 @@ class LitClassifier(LightningModule):
         if not recipe.bn_momentum:
             set_bn_momentum(self.network, min(0.1, 10 / max(1, epoch_steps)))
         images_per_step = self.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        self.peak_learning_rate = recipe.learning_rate * images_per_step / 256
         optimizer = create_optimizer_v2(
             self.network,
             opt=recipe.optimizer,
-            lr=recipe.learning_rate * images_per_step / 256,
+            lr=self.peak_learning_rate,
             weight_decay=recipe.weight_decay,
             momentum=recipe.momentum,
             layer_decay=None if recipe.layer_decay == 1 else recipe.layer_decay,

@@ -16,6 +16,8 @@ class Recipe:
         name: Key in `RECIPES`.
         epochs: Passes over the training split; `--trainer.max_epochs` goes before it.
         steps: Optimiser steps instead: as many whole epochs as come nearest; null counts epochs.
+        global_batch: Images of an optimiser step, over all devices and the batches that are
+            accumulated for it; null leaves it to these.
         optimizer: timm's name of the optimiser.
         momentum: Momentum of the optimiser.
         optimizer_options: Further arguments of the optimiser.
@@ -61,11 +63,12 @@ class Recipe:
     reduced_precision: bool
     optimizer_options: Mapping[str, Any] = field(default_factory=dict)
     steps: int | None = None
+    global_batch: int | None = None
     head_only: float = 0.0
     layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "steps"):
+        for name in ("epochs", "steps", "global_batch"):
             self._check(name, "at least 1", lambda v: v is None or v >= 1)
         self._check("randaugment_layers", "at least 0", lambda v: v >= 0)
         self._check("learning_rate", "a number above 0", lambda v: math.isfinite(v) and v > 0)
@@ -188,6 +191,7 @@ def choose(
     name: str = "quick",
     epochs: int | None = None,
     steps: int | None = None,
+    global_batch: int | None = None,
     optimizer: str | None = None,
     momentum: float | None = None,
     learning_rate: float | None = None,
@@ -212,6 +216,7 @@ def choose(
         name: paper, quick, plain, finetune, linear_probe or head_first.
         epochs: Passes over the training split; trainer.max_epochs goes before it.
         steps: Optimiser steps instead of epochs: as many whole epochs as come nearest.
+        global_batch: Images of an optimiser step on all devices together, kept by accumulation.
         optimizer: timm's name of the optimiser; another than the recipe's takes its own defaults.
         momentum: Momentum of the optimiser.
         learning_rate: Peak for 256 images per step; scaled linearly with their number.
@@ -262,3 +267,34 @@ def warmup_cosine(step: int, warmup_steps: float, total_steps: int) -> float:
         return (step + 1) / (warmup_steps + 1)
     progress = (step - warmup_steps) / max(1.0, total_steps - warmup_steps)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def accumulation(
+    global_batch: int | None, accumulated: int, batch_size: int, processes: int
+) -> int:
+    """Batches that are accumulated for an optimiser step, so that it has `global_batch` images.
+
+    Args:
+        global_batch: Images of a step on all devices; null keeps `accumulated`.
+        accumulated: What the trainer was asked for.
+        batch_size: Images in a batch on each device.
+        processes: Number of devices.
+
+    Raises:
+        ValueError: `global_batch` is no multiple of what the devices take at a time, or the
+            trainer was asked for another accumulation too.
+    """
+    if global_batch is None:
+        return accumulated
+    at_a_time = batch_size * processes
+    if global_batch % at_a_time:
+        raise ValueError(
+            f"recipe.global_batch {global_batch}: must be a multiple of {at_a_time}, the images "
+            f"of {processes} process{'es' * (processes != 1)} with batch_size {batch_size}"
+        )
+    if accumulated not in (1, global_batch // at_a_time):
+        raise ValueError(
+            f"accumulate_grad_batches {accumulated}: must be 1 with a recipe.global_batch, which "
+            "decides about it"
+        )
+    return global_batch // at_a_time

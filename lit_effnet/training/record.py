@@ -195,6 +195,7 @@ class RunRecord(Callback):
         """Start the clock, and say that the run is running."""
         self.started = time.monotonic()
         self.record["processes"] = trainer.world_size
+        self.record["peak_learning_rate"] = getattr(pl_module, "peak_learning_rate", None)
         # An epoch that is about to be trained again must not stand there twice.
         self.rows = [row for row in self.rows if int(row["epoch"]) < trainer.current_epoch]
         self.write(RUNNING)

@@ -4,6 +4,7 @@ import warnings
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,6 +13,7 @@ from torchvision.transforms import functional as T
 
 from lit_effnet.data import images
 from lit_effnet.data.augment import Augment
+from lit_effnet.data.batches import DecodedImages, EpochSampler
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
@@ -77,6 +79,34 @@ def test_evaluation_shows_every_image_once_in_order() -> None:
     data = ImageData(num_workers=0, batch_size=100)
     labels = torch.cat([y for _, y in data.test_dataloader()])
     assert labels.tolist() == data.splits["test"]["label"]
+
+
+@pytest.mark.parametrize("world", [2, 3, 7])
+def test_processes_share_an_evaluation_without_a_repeated_image(world: int) -> None:
+    data = ImageData("photos", batch_size=16, num_workers=0)
+    data.prepare("test")
+    shares = [data.evaluation_loader("test", processes=(world, r)).sampler for r in range(world)]
+    assert sorted(row for share in shares for row in share) == list(range(540))
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_the_steps_of_an_epoch_have_the_same_images_in_any_number_of_processes(world: int) -> None:
+    rows = DecodedImages(None, np.arange(103), np.arange(103), None, 0)
+    alone = list(EpochSampler(rows, 1, 0, seed=3, step=20))
+    shares = [list(EpochSampler(rows, world, rank, seed=3, step=20)) for rank in range(world)]
+    assert len(alone) == 100
+    for first in range(0, 100, 20):
+        together = {
+            row for share in shares for row in share[first // world : (first + 20) // world]
+        }
+        assert together == set(alone[first : first + 20])
+
+
+def test_without_a_global_batch_processes_leave_out_what_they_cannot_share() -> None:
+    rows = DecodedImages(None, np.arange(103), np.arange(103), None, 0)
+    shares = [list(EpochSampler(rows, 4, rank, seed=0, step=4)) for rank in range(4)]
+    assert [len(share) for share in shares] == [25] * 4
+    assert len({row for share in shares for row in share}) == 100
 
 
 def test_resolution_moves_the_image_size() -> None:

@@ -1,0 +1,118 @@
+"""Batch norm where several processes train one network: shared statistics, or shared averages."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins.layer_sync import LayerSync
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from typing_extensions import override
+
+from lit_effnet.training.classifier import at_least_float32
+
+
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    """All batch norms of a network."""
+    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
+
+
+def check_synchronised_on_cpu(network: nn.Module) -> None:
+    """Raise ValueError where a batch norm is of a kind that only GPUs can synchronise."""
+    kinds = {type(module) for module in batch_norms(network)} - {nn.BatchNorm2d}
+    if kinds:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"sync_batchnorm true: must be false on a CPU with {names} in the network")
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """`BatchNorm2d` over the batches of all processes, on any device.
+
+    torch's own, SyncBatchNorm, is for GPUs only. Processes have batches of one size.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised `[N, C, H, W]`, by the statistics of all processes while it trains."""
+        if not self.training or not distributed.is_initialized():
+            return super().forward(images)
+        world, momentum = distributed.get_world_size(), self.momentum
+        assert momentum is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        exact = at_least_float32(images)
+        mean: Tensor = MeanOfAll.apply(exact.mean((0, 2, 3)))
+        centred = exact - mean[:, None, None]
+        # From the centred values: the difference of two means of squares would cancel digits.
+        variance: Tensor = MeanOfAll.apply(centred.square().mean((0, 2, 3)))
+        with torch.no_grad():
+            count = world * images.numel() / images.shape[1]
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance * (count / max(count - 1, 1)), momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(images.dtype)
+
+
+class MeanOfAll(torch.autograd.Function):
+    """The mean over all processes, and of its gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        """Mean of `values`."""
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total / distributed.get_world_size()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Each process's loss depends on the values of all."""
+        return MeanOfAll.forward(ctx, gradients[0].contiguous())
+
+
+class SynchronisedBatchNorm(LayerSync):
+    """Lightning's `sync_batchnorm` for every device and for networks of timm's layers."""
+
+    @override
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Turn the batch norms into ones that share their statistics."""
+        if distributed.get_backend() == "gloo":
+            for module in batch_norms(model):
+                module.__class__ = SharedBatchNorm2d  # its tensors and its name stay as they are
+            return model
+        from timm.layers import convert_sync_batchnorm  # keeps the activation of timm's own kind
+
+        converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        return converted
+
+    @override
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Leave them: they evaluate as any do, and Lightning's way back loses activations."""
+        return model
+
+
+class SharedRunningStatistics(Callback):
+    """Gives all processes the mean of their running statistics after each batch.
+
+    For batch norms that each see only the batch of their own process: the statistics of one
+    process, which DDP would hand to the others, would leave most images out, and averaged weights
+    and evaluations would differ from process to process.
+    """
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Average, in one exchange for the whole network."""
+        statistics = [
+            statistic
+            for module in batch_norms(pl_module)
+            for statistic in (module.running_mean, module.running_var)
+            if statistic is not None
+        ]
+        if not statistics:
+            return
+        joined = torch.cat(statistics)
+        distributed.all_reduce(joined)
+        joined /= trainer.world_size
+        parts = torch.split(joined, [len(statistic) for statistic in statistics])
+        torch._foreach_copy_(statistics, list(parts))

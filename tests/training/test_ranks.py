@@ -1,0 +1,117 @@
+"""What ranks tell one another, and whom they find at fault."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from torch.distributed import HashStore
+
+from lit_effnet.training import ranks
+from lit_effnet.training.rank_watch import from_exchange
+from lit_effnet.training.ranks import TRAINING, VALIDATED, VALIDATING, RankBoard, Verdict
+
+
+@pytest.fixture
+def boards() -> list[RankBoard]:
+    """Three ranks of one training that have heard of one another."""
+    store = HashStore()
+    found = [RankBoard(store, rank, 3, stall_s=100) for rank in range(3)]
+    for board in found:
+        board.tell()
+    for board in found:
+        board.listen()
+    return found
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(ranks.time, "monotonic", lambda: now + seconds)
+
+
+def test_while_all_is_well_there_is_no_verdict(boards: list[RankBoard]) -> None:
+    assert [board.verdict() for board in boards] == [None] * 3
+
+
+def test_an_error_is_the_fault_of_the_rank_that_tells_it(boards: list[RankBoard]) -> None:
+    boards[1].tell(error="out of memory")
+    boards[0].listen()
+    assert boards[0].verdict() == Verdict(1, "out of memory")
+    assert boards[0].answers(1)
+
+
+def test_a_stop_is_no_failure(boards: list[RankBoard]) -> None:
+    boards[2].tell(stopped=True)
+    boards[0].listen()
+    assert boards[0].verdict() == Verdict(2, "", stopped=True)
+
+
+def test_a_rank_that_is_silent_is_lost_and_the_others_are_not(
+    boards: list[RankBoard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards[1].move(3, VALIDATING, 6, 0)
+    boards[1].tell()
+    boards[0].listen()
+    later(monkeypatch, 21)
+    boards[2].tell()
+    boards[0].listen()
+    found = boards[0].verdict()
+    assert found is not None
+    assert (found.rank, found.lost) == (1, True)
+    assert found.why.startswith("not heard of for 20 s, before that in epoch 4, batch 7 of the val")
+
+
+def test_a_process_that_died_here_is_missed_at_once(boards: list[RankBoard]) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    told = boards[1].mine
+    boards[1].mine = type(told)(told.host, process.pid, beat=told.beat)
+    boards[1].tell()
+    boards[0].listen()
+    found = boards[0].verdict()
+    assert found is not None
+    assert (found.rank, found.lost) == (1, True)
+    assert found.why == f"its process {process.pid} died, last heard of before its first batch"
+
+
+@pytest.mark.parametrize(
+    ("places", "last", "where"),
+    [
+        (((2, TRAINING, 5, 1), (2, TRAINING, 5, 1), (2, TRAINING, 4, 2)), 2, "in epoch 3, batch 5"),
+        (((2, TRAINING, 5, 0), (2, TRAINING, 5, 1), (2, TRAINING, 5, 1)), 0, "in epoch 3, batch 6"),
+        # A rank that has no image left to evaluate waits for those that have.
+        (((2, VALIDATED, 0, 0), (2, VALIDATING, 9, 0), (2, VALIDATED, 0, 0)), 1, "in epoch 3, batch 10 of the validation"),
+    ],
+)  # fmt: skip
+def test_of_a_standstill_the_rank_that_is_behind_is_the_cause(
+    places: tuple[tuple[int, ...], ...],
+    last: int,
+    where: str,
+    boards: list[RankBoard],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for board, place in zip(boards, places, strict=True):
+        board.move(*place)
+        board.tell()
+    for board in boards:
+        board.listen()
+    later(monkeypatch, 101)
+    for board in boards:  # the ranks live, and do not move
+        board.tell()
+    for board in boards:
+        board.listen()
+    expected = Verdict(last, f"has stood still for 100 s {where}")
+    assert [board.verdict() for board in boards] == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:525] Connection closed by peer"), True),
+        (RuntimeError("NCCL communicator was aborted on rank 1."), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("gloo"), False),
+    ],
+)
+def test_an_error_of_an_exchange_is_known_by_its_words(error: Exception, expected: bool) -> None:
+    assert from_exchange(error) is expected
