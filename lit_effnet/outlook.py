@@ -207,6 +207,11 @@ def _usual_arm() -> dict[str, Any]:
     return _changed(arms.choose(**vars(_parser().get_defaults().scaling)), "name")
 
 
+# A search over these has one network; to build it takes as long as the parsing of ten trials.
+OF_THE_OPTIMIZER = ("learning_rate", "weight_decay", "momentum", "warmup_epochs", "ema_decay")
+_networks: dict[str, tuple[Complexity, str]] = {}
+
+
 def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
     recipe = recipes.choose(**vars(config.recipe))
     check_optimizer(recipe.optimizer)
@@ -216,13 +221,16 @@ def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
     scaling = settled(arm, data.base_image_size, data.num_classes)
     size = scaling.image_size(data.base_image_size)
     model = {key: value for key, value in vars(config.model).items() if key not in LINKED}
-    with torch.device("meta"):
-        network = network_of(scaling, recipe, weights, data.num_classes, **model)
-        here = complexity(network, size)
+    of_network = _without(vars(config.recipe), *OF_THE_OPTIMIZER)
+    key = str((scaling, size, weights, data.num_classes, of_network, model))
+    if key not in _networks:
+        with torch.device("meta"):
+            network = network_of(scaling, recipe, weights, data.num_classes, **model)
+            _networks[key] = complexity(network, size), config_hash({"all": (str(network), size)})
+    here, twin = _networks[key]
     baseline, residual = baseline_on(arm, data), None
     if arm.budget is not None and baseline is not None:
         residual = residual_of(arm.budget, here, baseline)
-    twin = config_hash({"all": (str(network), size)})
     return Outlook(arm.name, scaling, size, here, baseline, residual, twin)
 
 
