@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -84,8 +85,11 @@ def main(arguments: list[str] | None = None) -> None:
         options = Options(Path(folder) / "runs")
         time_check(file, options)
         trials = time_planning(Planner(sweep, options))
-        time_launch(sweep, trials[: given.processes], given.workers)
-        time_launch(sweep, trials[given.processes :], given.workers, NoProcesses())
+        os.chdir(Path(__file__).parent.parent)
+        if first := trials[: given.processes]:
+            time_launch(sweep, first, given.workers)
+        if rest := trials[given.processes :]:
+            time_launch(sweep, rest, given.workers, NoProcesses())
         time_status(file, options, len(trials))
 
 
@@ -135,7 +139,6 @@ def time_launch(
 ) -> None:
     """Run trials to their ends, with the table that a person would see."""
     if machines is process:
-        os.chdir(Path(__file__).parent.parent)
         process.prepare(["lit_effnet.trials.process", MODULE])
         process.start(trials[0], MODULE, Share(1, {}), retry=False).join()  # it has imported then
     screen = Console(quiet=True, width=160)  # it is laid out, and not shown
@@ -156,17 +159,26 @@ def time_launch(
 
 
 def time_status(file: Path, options: Options, count: int) -> None:
-    """`--status` in this process, twice: imports are left out, identities of one folder are in."""
+    """`--status` in this process, which has imported all, and as a command of its own."""
     screen = Console(quiet=True, width=160)  # it is laid out, and not shown
-    for name in ("first", "again"):
-        began, before, memory = time.perf_counter(), time.process_time(), peak_memory()
-        show_progress(file, options, screen)
-        print(
-            f"--status, {name}: {count:,} run folders in {time.perf_counter() - began:.1f} s, "
-            f"{time.process_time() - before:.1f} s of CPU time, {peak_memory() - memory} MB more "
-            "at its peak",
-            flush=True,
-        )
+    began, before, memory = time.perf_counter(), time.process_time(), peak_memory()
+    show_progress(file, options, screen)
+    print(
+        f"--status, here: {count:,} run folders in {time.perf_counter() - began:.1f} s, "
+        f"{time.process_time() - before:.1f} s of CPU time; {peak_memory() - memory} MB more at "
+        "its peak",
+        flush=True,
+    )
+    command = [sys.executable, "-m", "lit_effnet.sweep", str(file), f"--root={options.root}"]
+    began = time.perf_counter()
+    process = subprocess.Popen([*command, "--status"], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    print(
+        f"--status, the command: {time.perf_counter() - began:.1f} s, "
+        f"{usage.ru_utime + usage.ru_stime:.1f} s of CPU time, peak {usage.ru_maxrss // 1024} MB",
+        flush=True,
+    )
 
 
 def peak_memory() -> int:
