@@ -5,18 +5,20 @@ python benchmarks/launcher_scale.py --trials 10000 --processes 2000
 The first `--processes` trials are run each in a forked process of its own, whose program writes the
 record of a finished run and ends: what is timed is claiming, forking, the log, judging and the
 launcher's table. The rest have no process: their records are written where they would begin, which
-leaves the launcher's own work. `--status` then reads all of the folders. Beside it, what planning a
-trial takes: parsing its flags into its identity.
+leaves the launcher's own work. `--status` then reads all of the folders. Before it, what planning
+takes: the check of the first trials with their networks, and the identities of all.
 """
 
 import argparse
 import json
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -24,6 +26,8 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from lit_effnet import outlook
+from lit_effnet.checking import check
 from lit_effnet.planning import Options, Planner
 from lit_effnet.sweep_progress import show_progress
 from lit_effnet.sweep_tables import live_view
@@ -38,7 +42,6 @@ from lit_effnet.trials.sweep_file import Sweep, load
 
 MODULE = "benchmarks.launcher_scale"
 ARMS = 100
-PLANNED = 30  # trials whose planning is timed
 
 RECORD = {
     "status": FINISHED,
@@ -80,10 +83,13 @@ def main(arguments: list[str] | None = None) -> None:
         file = write_sweep(Path(folder), given.trials)
         sweep = load(file)
         options = Options(Path(folder) / "runs")
-        time_planning(Planner(sweep, options))
-        trials = make_trials(sweep, options.root / "scale")
-        time_launch(sweep, trials[: given.processes], given.workers)
-        time_launch(sweep, trials[given.processes :], given.workers, NoProcesses())
+        time_check(file, options)
+        trials = time_planning(Planner(sweep, options))
+        os.chdir(Path(__file__).parent.parent)
+        if first := trials[: given.processes]:
+            time_launch(sweep, first, given.workers)
+        if rest := trials[given.processes :]:
+            time_launch(sweep, rest, given.workers, NoProcesses())
         time_status(file, options, len(trials))
 
 
@@ -104,30 +110,28 @@ def write_sweep(folder: Path, count: int) -> Path:
     return file
 
 
-def time_planning(planner: Planner) -> None:
-    """What a trial's identity takes."""
-    trials = planner.trials()
-    next(trials)  # with which the parser is made
-    began = time.perf_counter()
-    for _ in range(PLANNED):
-        next(trials)
-    each = (time.perf_counter() - began) / PLANNED
-    print(f"planning: {1000 * each:.1f} ms a trial, mean of {PLANNED}", flush=True)
+def time_check(file: Path, options: Options) -> None:
+    """What is looked at before the first trial begins."""
+    outlook.keys()  # with which the parser is made
+    began = time.process_time()
+    checked = check(file, options)
+    assert not checked.problems, checked.problems
+    used, count = time.process_time() - began, len(checked.trials)
+    print(f"check: {count:,} trials in {used:.1f} s of CPU time", flush=True)
 
 
-def make_trials(sweep: Sweep, group: Path) -> list[Trial]:
-    """All trials, under names that take no parsing; the first one's is its own identity."""
-    planner = Planner(sweep, Options())
-    identity = next(planner.trials()).id
-    trials = []
-    for number, point in enumerate(planner.points(), start=1):
-        folder = RunFolder(group / (identity if number == 1 else f"{number:012d}"))
-        arm = f"learning_rate={point['recipe.learning_rate']:.4g}"
-        seed = point["seed_everything"]
-        trials.append(
-            Trial(number, folder.path.name, point, (str(folder.path),), folder, arm, seed)
-        )
-    return trials
+def time_planning(planner: Planner) -> list[Trial]:
+    """All trials, each with this module's program in place of `fit`."""
+    began, memory = time.process_time(), peak_memory()
+    planned = list(planner.trials())
+    used = time.process_time() - began
+    print(
+        f"planning: {len(planned):,} trials in {used:.1f} s of CPU time, "
+        f"{1000 * used / len(planned):.1f} ms a trial; {peak_memory() - memory} MB more at its "
+        f"peak ({peak_memory()} MB)",
+        flush=True,
+    )
+    return [replace(trial, arguments=(str(trial.folder.path),)) for trial in planned]
 
 
 def time_launch(
@@ -135,7 +139,6 @@ def time_launch(
 ) -> None:
     """Run trials to their ends, with the table that a person would see."""
     if machines is process:
-        os.chdir(Path(__file__).parent.parent)
         process.prepare(["lit_effnet.trials.process", MODULE])
         process.start(trials[0], MODULE, Share(1, {}), retry=False).join()  # it has imported then
     screen = Console(quiet=True, width=160)  # it is laid out, and not shown
@@ -156,16 +159,26 @@ def time_launch(
 
 
 def time_status(file: Path, options: Options, count: int) -> None:
-    """`--status` in this process, twice: imports are left out, identities of one folder are in."""
+    """`--status` in this process, which has imported all, and as a command of its own."""
     screen = Console(quiet=True, width=160)  # it is laid out, and not shown
-    for name in ("first", "again"):
-        began, memory = time.perf_counter(), peak_memory()
-        show_progress(file, options, screen)
-        print(
-            f"--status, {name}: {count:,} run folders in {time.perf_counter() - began:.1f} s, "
-            f"{peak_memory() - memory} MB more at its peak",
-            flush=True,
-        )
+    began, before, memory = time.perf_counter(), time.process_time(), peak_memory()
+    show_progress(file, options, screen)
+    print(
+        f"--status, here: {count:,} run folders in {time.perf_counter() - began:.1f} s, "
+        f"{time.process_time() - before:.1f} s of CPU time; {peak_memory() - memory} MB more at "
+        "its peak",
+        flush=True,
+    )
+    command = [sys.executable, "-m", "lit_effnet.sweep", str(file), f"--root={options.root}"]
+    began = time.perf_counter()
+    process = subprocess.Popen([*command, "--status"], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    print(
+        f"--status, the command: {time.perf_counter() - began:.1f} s, "
+        f"{usage.ru_utime + usage.ru_stime:.1f} s of CPU time, peak {usage.ru_maxrss // 1024} MB",
+        flush=True,
+    )
 
 
 def peak_memory() -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from lit_effnet import outlook
 from lit_effnet.planning import MODULE, MOST_CHECKED, Options, Planner
 from lit_effnet.trials.command import expand
-from lit_effnet.trials.distributions import Parameter, flat, nested, quantile
+from lit_effnet.trials.distributions import Parameter, flat, quantile
 from lit_effnet.trials.plan import Trial, arm_of, program
 from lit_effnet.trials.search import random_points
 from lit_effnet.trials.sweep_file import Problem, Sweep, load, problems
@@ -130,7 +130,7 @@ def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
         told = set()
         for index, value in _values(parameter):
             try:
-                planner.parse(nested({parameter.path: value}))
+                planner.composer.learn(parameter, value)
             except ValueError as error:
                 if str(error) not in told:
                     unknown = str(error).startswith("unknown")

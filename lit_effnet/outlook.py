@@ -68,8 +68,11 @@ class _Parsing(Experiment):
 
 @cache
 def _parser() -> Any:
-    parser = _Parsing([], prog="fit", description=None).parser
+    parser: Any = _Parsing([], prog="fit", description=None).parser
     parser.exit_on_error = False
+    usual = parser.get_defaults(skip_validation=True)
+    # Nothing is added to this parser any more, and each parsing would gather them anew.
+    parser.get_defaults = lambda **_: usual.clone()
     return parser
 
 
@@ -92,6 +95,11 @@ def keys() -> list[str]:
     return list(_parser().keys())
 
 
+def linked() -> frozenset[str]:
+    """The names of what follows from flags, and is no flag."""
+    return frozenset(_parser().linked)
+
+
 def identity(config: Any) -> str:
     """Hash of what the flags come to: scaling, recipe, network, data, trainer and random seed.
 
@@ -99,9 +107,13 @@ def identity(config: Any) -> str:
     is the same as none. What is as `fit` has it by itself is left out, so that an option that is
     new changes no identity; so is what changes no number.
     """
-    text = _parser().dump(config, skip_default=True, skip_unset=False, format="yaml")
-    given: dict[str, Any] = yaml.safe_load(text) or {}
-    told = {
+    return config_hash(_told(config))
+
+
+def _told(config: Any) -> dict[str, Any]:
+    """What the identity is the hash of."""
+    given = _given(config)
+    return {
         "seed": config.seed_everything,
         "arm": _changed(arms.choose(**vars(config.scaling)), "name"),
         "recipe": _changed(recipes.choose(**vars(config.recipe))),
@@ -111,7 +123,21 @@ def identity(config: Any) -> str:
         "trainer": _without(given.get("trainer", {}), *SHOWN_ONLY),
         "asked": {key: value for key, value in given.get("run", {}).items() if key in ASKED},
     }
-    return config_hash(told)
+
+
+# Trials of a sweep differ mostly in what is not among these, and writing them takes long.
+_WRITTEN = ("model", "data", "trainer", "run")
+_dumped: dict[str, dict[str, Any]] = {}
+
+
+def _given(config: Any) -> dict[str, Any]:
+    """Those sections that are told as they are given, without what is as it is by itself."""
+    key = str([_without(vars(getattr(config, name)), "seed") for name in _WRITTEN])
+    if key not in _dumped:
+        text = _parser().dump(config, skip_default=True, skip_unset=False, format="yaml")
+        given: dict[str, Any] = yaml.safe_load(text) or {}
+        _dumped[key] = {name: given[name] for name in _WRITTEN if name in given}
+    return _dumped[key]
 
 
 # Of the trainer's options those that decide about what is shown.
@@ -143,8 +169,12 @@ def metrics(config: Any) -> list[str]:
     return ["train/loss", "val/loss", *classification_metrics(2, "val/"), *averaged]
 
 
-def outlook(config: Any) -> Outlook:
+def outlook(config: Any, arguments: Sequence[str] = ()) -> Outlook:
     """What the run of a configuration will be; its network is built without memory.
+
+    Args:
+        config: The configuration.
+        arguments: What was typed, for messages.
 
     Raises:
         ValueError: it cannot be run, in one line that names the flag.
@@ -152,7 +182,7 @@ def outlook(config: Any) -> Outlook:
     try:
         return _outlook(config)
     except ValueError as error:
-        raise ValueError(name_flag(str(error), keys(), _parser().arguments)) from None
+        raise ValueError(name_flag(str(error), keys(), arguments)) from None
 
 
 # Repeats of an arm differ in their random seed, which changes nothing here.
@@ -163,14 +193,23 @@ def _outlook(config: Any) -> Outlook:
     check_seed(config.seed_everything)
     check_trainer(config.trainer)
     sections = ("scaling", "model", "recipe", "weights", "data")
-    data = {key: value for key, value in vars(config.data).items() if key != "seed"}
+    data = _without(vars(config.data), "seed")
     key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])
     if key not in _known:
         _known[key] = _built(config, data)
     # The same network by other flags is the same; all else is as for the identity.
-    plain = config.clone()
-    plain.scaling, plain.model = _parser().get_defaults().scaling, _parser().get_defaults().model
-    return replace(_known[key], twin=config_hash({"all": (_known[key].twin, identity(plain))}))
+    plain = {**_told(config), "arm": _usual_arm(), "model": {}}
+    return replace(_known[key], twin=config_hash({"all": (_known[key].twin, config_hash(plain))}))
+
+
+@cache
+def _usual_arm() -> dict[str, Any]:
+    return _changed(arms.choose(**vars(_parser().get_defaults().scaling)), "name")
+
+
+# A search over these has one network; to build it takes as long as the parsing of ten trials.
+OF_THE_OPTIMIZER = ("learning_rate", "weight_decay", "momentum", "warmup_epochs", "ema_decay")
+_networks: dict[str, tuple[Complexity, str]] = {}
 
 
 def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
@@ -182,13 +221,16 @@ def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
     scaling = settled(arm, data.base_image_size, data.num_classes)
     size = scaling.image_size(data.base_image_size)
     model = {key: value for key, value in vars(config.model).items() if key not in LINKED}
-    with torch.device("meta"):
-        network = network_of(scaling, recipe, weights, data.num_classes, **model)
-        here = complexity(network, size)
+    of_network = _without(vars(config.recipe), *OF_THE_OPTIMIZER)
+    key = str((scaling, size, weights, data.num_classes, of_network, model))
+    if key not in _networks:
+        with torch.device("meta"):
+            network = network_of(scaling, recipe, weights, data.num_classes, **model)
+            _networks[key] = complexity(network, size), config_hash({"all": (str(network), size)})
+    here, twin = _networks[key]
     baseline, residual = baseline_on(arm, data), None
     if arm.budget is not None and baseline is not None:
         residual = residual_of(arm.budget, here, baseline)
-    twin = config_hash({"all": (str(network), size)})
     return Outlook(arm.name, scaling, size, here, baseline, residual, twin)
 
 

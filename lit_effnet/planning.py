@@ -14,6 +14,7 @@ import torch
 
 from lit_effnet import outlook
 from lit_effnet.command_line import usual_setting
+from lit_effnet.composing import Composer
 from lit_effnet.data.store import available_cores
 from lit_effnet.outlook import Outlook
 from lit_effnet.training.record import RunFolder
@@ -61,6 +62,7 @@ class Planner:
         self.sweep, self.options = sweep, options
         self.varied = varied(sweep)
         self.configs: dict[str, Any] = {}
+        self.composer = Composer(self.parse, sweep.parameters, outlook.linked())
 
     def trial(self, point: Mapping[str, Any], number: int) -> Trial:
         """The trial of a point.
@@ -68,7 +70,7 @@ class Planner:
         Raises:
             ValueError: `fit` does not take its arguments.
         """
-        config = self.parse(point)
+        config = self.composer.config(point)
         trial_id = outlook.identity(config)
         self.configs[trial_id] = config
         folder = RunFolder(self.options.root / config.run.group / trial_id)
@@ -138,7 +140,7 @@ class Planner:
         Raises:
             ValueError: it cannot be trained.
         """
-        return outlook.outlook(self.configs[trial.id])
+        return outlook.outlook(self.configs[trial.id], trial.arguments)
 
 
 def make_source(planner: Planner, trials: Sequence[Trial]) -> Source:

@@ -84,7 +84,7 @@ def show_progress(file: Path, options: Options, screen: Console) -> None:
 def planned(planner: Planner, seen: Sequence[Seen]) -> list[Place]:
     """The trials of a sweep in their order, each with its run folder.
 
-    Folders are found by their points, for a trial's identity takes a tenth of a second; it decides
+    Folders are found by their points, for a trial's identity may take some milliseconds; it decides
     where a point has several folders, and where the flags after -- are not those of the folders.
     """
     by_point: dict[str, list[Seen]] = {}

@@ -68,17 +68,23 @@ class Entry:
 
         A folder with a file that cannot be read counts as failed, and `reason` says which.
         """
+        return self.state()[0]
+
+    def state(self) -> tuple[Status, dict[str, Any]]:
+        """The status with the record that tells it; an empty one where that cannot be read."""
+        record: dict[str, Any] = {}
         try:
-            record, notes = self.record(), self.notes()
+            record = self.record()
+            notes = self.notes()
         except ValueError:
-            return Status.FAILED
+            return Status.FAILED, record
         if record.get("status") == FINISHED and not self.folder.due(record):
-            return Status.FINISHED
+            return Status.FINISHED, record
         if "stopped_early" in notes:
-            return Status.STOPPED_EARLY
+            return Status.STOPPED_EARLY, record
         if "failed" in notes:
-            return Status.FAILED
-        return Status.BEGUN if record else Status.MISSING
+            return Status.FAILED, record
+        return Status.BEGUN if record else Status.MISSING, record
 
     def reason(self) -> str:
         """Why the trial ended otherwise than finished."""

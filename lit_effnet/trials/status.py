@@ -41,7 +41,7 @@ class Seen:
         folder: The run folder.
         status: What has become of it; MISSING where a trial has begun nothing.
         record: What is needed here of its `run.json`; empty before there is one.
-        silent_s: Since it wrote anything.
+        silent_s: Since it wrote anything; 0 where it has ended.
         point: The sweep's parameters as its trial has them; null where it does not have them all.
     """
 
@@ -86,14 +86,11 @@ def read(group: Path, names: Iterable[str]) -> list[Seen]:
 
 def look(folder: RunFolder, names: tuple[str, ...], locks: bool) -> Seen:
     """One run folder; `locks` is whether a lock that nobody holds means that nobody runs it."""
-    entry = Entry(folder)
-    status = entry.status()
-    try:
-        record = entry.record()
-    except ValueError:
-        record = {}
-    silent = time.time() - last_written(folder)
+    # Each file once: between machines every opening is a question to the server.
+    status, record = Entry(folder).state()
+    silent = 0.0
     if status in (Status.BEGUN, Status.MISSING):
+        silent = time.time() - last_written(folder)
         status = _open(folder, record, silent, locks)
     kept = {key: record[key] for key in KEPT if key in record}
     return Seen(folder, status, kept, silent, point_of(folder, names))
