@@ -9,12 +9,16 @@ from difflib import get_close_matches
 from functools import cached_property
 from glob import has_magic
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
 from lit_effnet.data.rows import images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
+from lit_effnet.locations import Location, is_url, locate
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 HUB_TIMEOUT_S = 5.0
 
@@ -66,8 +70,8 @@ def find(
     """The splits of a data set, those that do not exist cut from train.
 
     Args:
-        name: A name of the catalog, a hub id (owner/name), or a folder.
-        path: Folder of a local copy of the named data set.
+        name: A name of the catalog, a hub id (owner/name), or a folder, also by URL.
+        path: Folder of a copy of the named data set, also by URL.
         subset: Configuration of a set on the hub, or of its copy, that has several.
         image_column: Column of images; found by its type if null.
         label_column: Column of labels; found by its type if null.
@@ -77,13 +81,13 @@ def find(
     """
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
-    if folder is not None and not _has_tables(Path(folder).expanduser()):
+    if folder is not None and not _has_tables(locate(folder).expanduser()):
         for argument, column in (("image_column", image_column), ("label_column", label_column)):
             if column is not None:
                 raise ValueError(
                     f"{argument} {column!r}: {folder} has folders of classes, no table"
                 )
-        loaded, notes = load_class_folders(Path(folder).expanduser())
+        loaded, notes = load_class_folders(locate(folder).expanduser())
         return ImageSet(*labelled(loaded, entry, None, None, notes))
     loaded = _load(name, folder, subset, entry)
     names = {ours: _their_name(ours, loaded) for ours in SPLITS}
@@ -104,14 +108,14 @@ def find(
 
 def is_folder(name: str) -> bool:
     """Whether a name that is not of the catalog means a folder and not a place on the hub."""
-    return name.startswith((".", "~", os.sep)) or Path(name).expanduser().is_dir()
+    return is_url(name) or name.startswith((".", "~", os.sep)) or Path(name).expanduser().is_dir()
 
 
 def _load(
     name: str, folder: str | None, subset: str | None, entry: Entry | None
 ) -> Mapping[str, Any]:
     if folder is not None:
-        return load_tables(Path(folder).expanduser(), subset, entry.data_dir if entry else None)
+        return load_tables(locate(folder).expanduser(), subset, entry.data_dir if entry else None)
     if entry is not None:
         if entry.make is not None:
             return dict(entry.make())
@@ -125,7 +129,7 @@ def _load(
     )
 
 
-def _has_tables(folder: Path) -> bool:
+def _has_tables(folder: Location) -> bool:
     """Whether a folder holds parquet files or what `datasets` saved, and not images.
 
     Raises:
@@ -139,7 +143,7 @@ def _has_tables(folder: Path) -> bool:
 
 
 def load_tables(
-    folder: Path, subset: str | None = None, data_dir: str | None = None
+    folder: Location, subset: str | None = None, data_dir: str | None = None
 ) -> Mapping[str, Any]:
     """The splits of a folder of parquet files, or of what `datasets` saved.
 
@@ -150,13 +154,17 @@ def load_tables(
 
     try:
         if (folder / "dataset_dict.json").exists():
-            return dict(datasets.load_from_disk(folder))
+            return dict(datasets.load_from_disk(str(folder)))
         if (folder / "dataset_info.json").exists() and any(folder.glob("*.arrow")):
-            return {"train": datasets.load_from_disk(folder)}
+            return {"train": datasets.load_from_disk(str(folder))}
         if has_magic(str(folder.resolve())):
             raise ValueError("datasets takes *, ? and [ in a path for patterns; rename it")
         there = data_dir if data_dir and (folder / data_dir).is_dir() else None
-        return _load_dataset(str(folder.resolve()), subset, data_dir=there)
+        if isinstance(folder, Path):
+            return _load_dataset(str(folder.resolve()), subset, data_dir=there)
+        if subset is not None:
+            raise ValueError(f"subset {subset!r} is for a hub or a local folder; give its own URL")
+        return _load_parquet(folder / there if there else folder)
     except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
         raise ValueError(f"{folder}: cannot be read ({_first_line(error)})") from error
 
@@ -207,6 +215,25 @@ def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str,
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     return dict(datasets.load_dataset(path, subset, **options))
+
+
+def _load_parquet(folder: "UPath") -> Mapping[str, Any]:
+    """The splits of a folder in a store, by the names of its files, as `datasets` takes local ones.
+
+    They go to the cache of `datasets`, which tells another file of the same URL by its ETag; where
+    a store has none, they are fetched for each run.
+    """
+    from datasets.data_files import DataFilesDict, get_data_patterns
+
+    url = str(folder)
+    files = DataFilesDict.from_local_or_remote(
+        get_data_patterns(url), base_path=url, allowed_extensions=[".parquet"]
+    )
+    first = next(file for of_split in files.values() for file in of_split)
+    known = {"ETag", "etag"} & set(folder.fs.info(first))
+    return _load_dataset(
+        "parquet", None, data_files=files, download_mode=None if known else "force_redownload"
+    )
 
 
 def _their_name(ours: str, loaded: Mapping[str, Any]) -> str:
