@@ -8,10 +8,10 @@ locate("s3://bucket/runs")  # universal_pathlib's UPath, which has the same meth
 import errno
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -63,6 +63,7 @@ def locate(name: str | Path, argument: str = "") -> Location:
         ) from error
     try:
         location = UPath(text)
+        location.fs.invalidate_cache()  # others may have written there since
         location.exists()
     except Exception as error:  # the client of each store has its own
         raise ValueError(f"{told}: cannot be reached ({_reason(error)})") from error
@@ -94,7 +95,7 @@ def read_file(name: str) -> bytes:
         return Path(name).read_bytes()
     from upath import UPath
 
-    with _as_os_error(name):
+    with as_os_error(name):
         # Anew each time: the client of another process or thread must not be used.
         location = UPath(name)
         return bytes(location.fs.cat_file(location.path))
@@ -108,7 +109,7 @@ def list_folder(url: str) -> Iterator[tuple[str, bool]]:
     """
     from upath import UPath
 
-    with _as_os_error(url):
+    with as_os_error(url):
         location = UPath(url)
         for info in location.fs.ls(location.path, detail=True):
             name = str(info["name"]).rstrip("/").rsplit("/", 1)[-1]
@@ -121,7 +122,7 @@ def write_file(location: "UPath", content: bytes | memoryview) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    with _as_os_error(str(location)):
+    with as_os_error(str(location)):
         location.write_bytes(content)  # type: ignore[arg-type] # fsspec takes any buffer
 
 
@@ -138,15 +139,19 @@ def file_state(name: str) -> tuple[int, int]:
         return state.st_size, state.st_mtime_ns
     from upath import UPath
 
-    with _as_os_error(name):
+    with as_os_error(name):
         location = UPath(name)
-        info = location.fs.info(location.path)
+        return state_of(location.fs.info(location.path))
+
+
+def state_of(info: Mapping[str, Any]) -> tuple[int, int]:
+    """The same from what a store tells of a file."""
     told = next((str(info[key]) for key in CHANGING if info.get(key)), "")
     return int(info["size"] or 0), 1 + int(hashlib.sha256(told.encode()).hexdigest()[:15], 16)
 
 
 @contextmanager
-def _as_os_error(name: str) -> Iterator[None]:
+def as_os_error(name: str) -> Iterator[None]:
     """What the client of a store raises, as OSError."""
     try:
         yield

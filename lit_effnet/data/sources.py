@@ -9,16 +9,14 @@ from difflib import get_close_matches
 from functools import cached_property
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
+from lit_effnet.data.fetching import fetched
 from lit_effnet.data.rows import images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
 from lit_effnet.locations import Location, is_url, locate
-
-if TYPE_CHECKING:
-    from upath import UPath
 
 HUB_TIMEOUT_S = 5.0
 
@@ -81,15 +79,16 @@ def find(
     """
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
-    if folder is not None and not _has_tables(locate(folder).expanduser()):
+    place = None if folder is None else locate(folder).expanduser()
+    if place is not None and not _has_tables(place):
         for argument, column in (("image_column", image_column), ("label_column", label_column)):
             if column is not None:
                 raise ValueError(
                     f"{argument} {column!r}: {folder} has folders of classes, no table"
                 )
-        loaded, notes = load_class_folders(locate(folder).expanduser())
+        loaded, notes = load_class_folders(place)
         return ImageSet(*labelled(loaded, entry, None, None, notes))
-    loaded = _load(name, folder, subset, entry)
+    loaded = _load(name, place, subset, entry)
     names = {ours: _their_name(ours, loaded) for ours in SPLITS}
     if entry is not None:
         image_column = image_column or entry.image_column
@@ -112,10 +111,10 @@ def is_folder(name: str) -> bool:
 
 
 def _load(
-    name: str, folder: str | None, subset: str | None, entry: Entry | None
+    name: str, folder: Location | None, subset: str | None, entry: Entry | None
 ) -> Mapping[str, Any]:
     if folder is not None:
-        return load_tables(locate(folder).expanduser(), subset, entry.data_dir if entry else None)
+        return load_tables(folder, subset, entry.data_dir if entry else None)
     if entry is not None:
         if entry.make is not None:
             return dict(entry.make())
@@ -153,18 +152,15 @@ def load_tables(
     import datasets
 
     try:
-        if (folder / "dataset_dict.json").exists():
-            return dict(datasets.load_from_disk(str(folder)))
-        if (folder / "dataset_info.json").exists() and any(folder.glob("*.arrow")):
-            return {"train": datasets.load_from_disk(str(folder))}
-        if has_magic(str(folder.resolve())):
+        here = folder if isinstance(folder, Path) else fetched(folder)
+        if (here / "dataset_dict.json").exists():
+            return dict(datasets.load_from_disk(here))
+        if (here / "dataset_info.json").exists() and any(here.glob("*.arrow")):
+            return {"train": datasets.load_from_disk(here)}
+        if has_magic(str(here.resolve())):
             raise ValueError("datasets takes *, ? and [ in a path for patterns; rename it")
-        there = data_dir if data_dir and (folder / data_dir).is_dir() else None
-        if isinstance(folder, Path):
-            return _load_dataset(str(folder.resolve()), subset, data_dir=there)
-        if subset is not None:
-            raise ValueError(f"subset {subset!r} is for a hub or a local folder; give its own URL")
-        return _load_parquet(folder / there if there else folder)
+        there = data_dir if data_dir and (here / data_dir).is_dir() else None
+        return _load_dataset(str(here.resolve()), subset, data_dir=there)
     except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
         raise ValueError(f"{folder}: cannot be read ({_first_line(error)})") from error
 
@@ -215,25 +211,6 @@ def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str,
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     return dict(datasets.load_dataset(path, subset, **options))
-
-
-def _load_parquet(folder: "UPath") -> Mapping[str, Any]:
-    """The splits of a folder in a store, by the names of its files, as `datasets` takes local ones.
-
-    They go to the cache of `datasets`, which tells another file of the same URL by its ETag; where
-    a store has none, they are fetched for each run.
-    """
-    from datasets.data_files import DataFilesDict, get_data_patterns
-
-    url = str(folder)
-    files = DataFilesDict.from_local_or_remote(
-        get_data_patterns(url), base_path=url, allowed_extensions=[".parquet"]
-    )
-    first = next(file for of_split in files.values() for file in of_split)
-    known = {"ETag", "etag"} & set(folder.fs.info(first))
-    return _load_dataset(
-        "parquet", None, data_files=files, download_mode=None if known else "force_redownload"
-    )
 
 
 def _their_name(ours: str, loaded: Mapping[str, Any]) -> str:

@@ -95,8 +95,6 @@ class Search:
         except ValueError as error:
             self._skip(str(path), str(error).removeprefix(f"{path}: "))
             return
-        if not isinstance(location, Path):
-            location.fs.invalidate_cache()  # a notebook may have looked there before
         name = str(location).rstrip("/") or "/"
         self._look(name, 0) or self._skip(name, EMPTY)
 
