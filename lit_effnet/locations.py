@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 if TYPE_CHECKING:
     from upath import UPath
 
-Location: TypeAlias = "Path | UPath"
+Location: TypeAlias = Union[Path, "UPath"]
 
 URL = re.compile(r"([A-Za-z][\w+.:-]*)://")
 HERE = ("file", "local")  # fsspec's names of this machine's own files

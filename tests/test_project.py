@@ -37,7 +37,7 @@ def test_every_dependency_is_locked_to_one_version_which_is_the_one_tested() -> 
     [
         *(
             (f"{name}.py", ["torch", "lightning", "numpy"])
-            for name in ("scaling", "counting", "budget", "arms")
+            for name in ("scaling", "counting", "budget", "arms", "locations")
         ),
         ("network", ["lightning", "datasets", "lit_effnet.data", "lit_effnet.training"]),
         ("data", ["lit_effnet.network", "lit_effnet.training", "timm"]),
