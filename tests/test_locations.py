@@ -105,7 +105,7 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = [*TINY, "--trainer.max_epochs=2", "--run.noise=[0.1]", "--run.test=true"]
+    flags = [*TINY, "--trainer.max_epochs=2", "--run.test=true"]
     fit.main([*flags, "--run.root=here", "--run.id=whole"])
     made = fit.checkpoint_callbacks
     with monkeypatch.context() as stopped:
@@ -121,14 +121,14 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
     fit.main(["--resume", str(folder)])
     files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.*"))
     assert files == [
-        *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "config.yaml", "evaluations.jsonl"),
+        *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "config.yaml"),
         *("metrics.csv", "run.json"),
     ]
     whole = Path("here/photos/whole")
     expected = weights(whole)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(folder).items())
     records = [json.loads((path / "run.json").read_text()) for path in (whole, folder)]
-    for key in ("status", "metrics", "test", "noise", "config_hash"):
+    for key in ("status", "metrics", "test", "config_hash"):
         assert records[0][key] == records[1][key], key
     assert [path.name for path in tmp_path.iterdir()] == ["here"]  # and no "memory:"
 
