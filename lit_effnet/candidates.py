@@ -13,6 +13,7 @@ from lit_effnet.building import settled
 from lit_effnet.counting import Complexity
 from lit_effnet.evaluation.configuration import Configuration
 from lit_effnet.evaluation.memory import reason
+from lit_effnet.locations import Location, locate
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only
@@ -79,7 +80,7 @@ def candidate(
     made = _untrained(name, num_classes)
     trained = made is None
     if made is None:
-        made = _of_run(Path(name))
+        made = _of_run(locate(name))
     if made is None:
         found = subject(name, Changes({}, image_size))
         made = found.network, found.own.image_size
@@ -110,7 +111,7 @@ def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
     return Candidate(str(file), network, own, None, True, precision)
 
 
-def _of_run(path: Path) -> tuple[nn.Module, int] | None:
+def _of_run(path: Location) -> tuple[nn.Module, int] | None:
     """A run's network and image size, without its images; null for another kind of name."""
     folder = RunFolder(path.parents[1] if path.parent.name == "checkpoints" else path)
     if not (folder.path / "run.json").exists():

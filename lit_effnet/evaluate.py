@@ -23,6 +23,7 @@ from lit_effnet.command_line import (
     stopping,
     written,
 )
+from lit_effnet.locations import locate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +93,7 @@ def evaluate_all(config: Any) -> bool:
     from lit_effnet.evaluation_tables import networks_tables
     from lit_effnet.subjects import run_folders
 
-    if config.relative_to is not None and not Path(config.relative_to).is_dir():
+    if config.relative_to is not None and not locate(config.relative_to, "relative_to").is_dir():
         raise ValueError(f"relative_to {config.relative_to}: no such run folder")
     console, done = Console(), []
     names = run_folders(config.runs)
@@ -243,7 +244,7 @@ def reference_of(
             and not evaluator.recalibrate
         )
         return ("AlexNet, published for ImageNet-C", ALEXNET_ERRORS) if of_benchmark else None
-    rows = RunFolder(Path(config.relative_to)).read_evaluations()
+    rows = RunFolder(locate(config.relative_to)).read_evaluations()
     errors = corruption_errors(same_images(rows, wanted))
     if not errors:
         raise ValueError(

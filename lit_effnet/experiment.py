@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import class_from_function
+from jsonargparse import class_from_function, set_parsing_settings
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -47,7 +47,7 @@ class RunOptions:
     """Where the run is recorded.
 
     Args:
-        root: Folder of all run folders.
+        root: Folder of all run folders; a path, or the URL of a store (s3://BUCKET/runs).
         group: Folder of the run's group; the experiment file's name if null, else the data set's.
         id: Name of the run folder; W&B's run id if null, else made of the time.
         wandb: online, offline or disabled; auto is online with a key and offline without.
@@ -99,6 +99,8 @@ class Experiment(LightningCLI):
     datamodule: ImageData
 
     def __init__(self, arguments: list[str], prog: str, description: str | None) -> None:
+        # A run in a store goes on under the configuration that lies there.
+        set_parsing_settings(config_read_mode_fsspec_enabled=True)
         super().__init__(
             classifier,
             ImageData,

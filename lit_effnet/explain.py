@@ -21,6 +21,7 @@ from lit_effnet.command_line import (
     plain_warnings,
     quiet_libraries,
 )
+from lit_effnet.locations import local
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,7 +140,7 @@ def show(config: Any) -> None:
 def output_of(config: Any, lookers: list["Looker"]) -> Path:
     """Where figures go: by default a folder of their own for each run, group or weights."""
     if config.output is not None:
-        return Path(config.output)
+        return local(config.output, "output")
     folders = {looker.subject.folder.path for looker in lookers}
     groups = {folder.parent.name for folder in folders}
     if len(folders) == 1:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.calibration import add_calibration_flags, calibration_flags
 from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, plain_warnings, stopping
+from lit_effnet.locations import local, locate
 
 if TYPE_CHECKING:
     from torch import nn
@@ -84,10 +85,10 @@ def main(args: list[str] | None = None) -> None:
 
 def write_checked(parser: OneLineErrors, config: Any) -> None:
     """Write a file that another program runs, if it is the network, and print the comparison."""
-    output = Path(config.output)
     if config.layout != "timm":
         fail(f"--layout {config.layout}: is for --format {TENSORS}")
     with parser.bad_input():
+        output = local(config.output, "output")
         from lit_effnet.evaluation.exporting.formats import FORMATS
 
         FORMATS[config.format].check(output, config.precision)
@@ -133,7 +134,8 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     for name, value in config.items():
         if name not in FOR_TENSORS and value != usual[name]:
             fail(f"--{name} {value}: is for a --format that a program runs; {TENSORS} have none")
-    output = Path(config.output)
+    with parser.bad_input():
+        output = local(config.output, "output")
     if output.suffix != ".safetensors":
         fail(f"--output {output}: must end in .safetensors")
     beside = output.with_name("config.json")
@@ -146,7 +148,7 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     from lit_effnet.training.record import FINISHED, RunFolder, write_whole
 
     with parser.bad_input():
-        network, weights = network_of_run(Path(config.run))
+        network, weights = network_of_run(locate(config.run))
         state = to_layout(network, config.layout)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +160,7 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     print(f"{len(state)} tensors in {config.layout}'s layout: {output}")
     if config.layout == "timm":
         print(f"what timm needs to build the network: {beside}")
-    if (status := RunFolder(Path(config.run)).read()["status"]) != FINISHED:
+    if (status := RunFolder(locate(config.run)).read()["status"]) != FINISHED:
         print(f"the run is {status}: these are the weights of its last whole epoch")
 
 

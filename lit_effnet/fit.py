@@ -27,6 +27,7 @@ from lit_effnet.command_line import (
 )
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment import Experiment
+from lit_effnet.locations import locate
 from lit_effnet.network.released import find
 from lit_effnet.new_run import new_record
 from lit_effnet.training.allocator import keep_freed_memory
@@ -167,7 +168,7 @@ def fit_and_evaluate(
             trainer.fit(
                 experiment.model,
                 experiment.datamodule,
-                ckpt_path=folder.last_checkpoint if folder.last_checkpoint.exists() else None,
+                ckpt_path=str(folder.last_checkpoint) if folder.last_checkpoint.exists() else None,
                 weights_only=True,
             )
         folder = recorder.folder  # that of the first process, as all have it now
@@ -277,7 +278,8 @@ def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
     if first_process():
         say(f"test     {experiment.datamodule.sizes()['test']:,} images")
         # The strategy hands the first process's weights to the others.
-        checkpoint = torch.load(recorder.folder.last_checkpoint, "cpu", weights_only=True)
+        with recorder.folder.last_checkpoint.open("rb") as file:
+            checkpoint = torch.load(file, "cpu", weights_only=True)
         experiment.model.load_state_dict(checkpoint["state_dict"])
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)
@@ -342,6 +344,8 @@ def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequ
     )
     if logger is None:
         return ()
+    if not isinstance(recorder.folder.path, Path):
+        say(f"wandb    writes local files only: {Path(logger.experiment.dir).parent}")
     if not logger.experiment.offline:
         say(f"wandb    {logger.experiment.url}")
     return (logger,)
@@ -355,8 +359,8 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
     words = [*first.split("=", 1), *rest] if first.startswith("--resume=") else arguments
     if len(words) != 2 or words[0] != "--resume":
         fail("--resume RUN takes no other flag: the run goes on under its own config.yaml")
-    folder = RunFolder(Path(words[1]))
     with one_line_errors():
+        folder = RunFolder(locate(words[1], "--resume"))
         folder.read()
     if not folder.config.exists():
         fail(f"{folder.path}: no config.yaml to go on under")
@@ -367,7 +371,7 @@ def choose_folder(experiment: Experiment) -> RunFolder:
     """Where the run will be recorded; makes nothing.
 
     Raises:
-        ValueError: the id or the group is no plain name.
+        ValueError: the id or the group is no plain name, or the root is no folder's.
     """
     options = experiment.config.run
     given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
@@ -376,7 +380,7 @@ def choose_folder(experiment: Experiment) -> RunFolder:
         # The characters that W&B refuses in an id; most file systems do too.
         if value in (".", "..") or set(value) & set('/\\#?%:"<>|*'):
             raise ValueError(f'{name} {value!r}: must be a plain name, without /\\#?%:"<>|*')
-    return RunFolder(Path(options.root) / group / run_id)
+    return RunFolder(locate(options.root, "root") / group / run_id)
 
 
 def make_folder(folder: RunFolder, root: str) -> None:
@@ -389,8 +393,10 @@ def make_folder(folder: RunFolder, root: str) -> None:
         return
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
+        if not isinstance(folder.path, Path):  # whether a store can be written, a file tells
+            write_whole(folder.config, "")
     except OSError as error:
-        raise ValueError(f"root {root}: {error.strerror}") from error
+        raise ValueError(f"root {root}: {error.strerror or error}") from error
 
 
 def new_id() -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import STOPPED, OneLineErrors, plain_warnings, quiet_libraries
+from lit_effnet.locations import local
 from lit_effnet.rows_file import check_output, keep
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         with parser.bad_input():
             if config.output is not None:
-                check_output(Path(config.output))
+                check_output(local(config.output, "output"))
             if config.from_log:
                 read_logs(config)
             if config.names or not config.from_log:
@@ -132,7 +133,7 @@ def run(config: Any, done: list[str]) -> None:
         for row in measure(found, kinds, plan, step):
             rows.append(row)
             if config.output is not None:
-                keep(Path(config.output), [row])
+                keep(local(config.output, "output"), [row])
                 done.append(row["name"])
     console = Console()
     for table in (costs_table(rows), throughput_table(rows)):
@@ -199,7 +200,7 @@ def read_logs(config: Any) -> None:
         rows.append({"device": config.device_name, "log": name, **asdict(timing)})
     Console().print(devices_table(rows), highlight=False)
     if config.output is not None:
-        keep(Path(config.output), rows)
+        keep(local(config.output, "output"), rows)
 
 
 @contextmanager

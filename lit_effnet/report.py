@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries, stopping
+from lit_effnet.locations import local
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def report(config: Any) -> None:
         document_tables() if config.document else (),
     )
     made = page.views(table, options)
-    folder = Path(config.output)
+    folder = local(config.output, "output")
     files = page.steps(made, table, config.runs, options)
     try:
         # Where no bar can move, the files take seconds all the same.

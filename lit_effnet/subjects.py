@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
@@ -15,6 +15,7 @@ from torch import nn
 from lit_effnet.data.images import USUAL_IMAGE_SIZE, ImageData
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.evaluation.evaluator import View
+from lit_effnet.locations import Location, locate
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.efficientnet import IMAGENET_CLASSES
 from lit_effnet.network.released import find
@@ -143,13 +144,14 @@ def run_folders(names: list[str], *, one_of_each_arm: bool = False) -> list[str]
     """
     found = []
     for name in names:
-        path = Path(name)
+        path = locate(name)
         if not path.is_dir() or any(
             (path / file).exists() for file in ("run.json", "model.safetensors")
         ):
             found.append(name)
             continue
-        runs = [run.parent for run in sorted(path.glob("*/run.json"))]
+        files: Iterable[Location] = path.glob("*/run.json")
+        runs = sorted((file.parent for file in files), key=str)
         trained = [run for run in runs if RunFolder(run).last_checkpoint.exists()]
         for run in runs:
             if run not in trained:
@@ -176,7 +178,7 @@ def subject(name: str, changes: Changes, root: str = "runs") -> Subject:
     Raises:
         ValueError: there is none such, or it does not fit the images.
     """
-    path = Path(name)
+    path = locate(name)
     if not path.exists() and len(path.parts) > 1 and Path(path.parts[0]).is_dir():
         beside = path.parent.glob("*") if path.parent.is_dir() else ()
         near = get_close_matches(path.name, [other.name for other in beside], n=3, cutoff=0.6)
@@ -200,7 +202,7 @@ def subject(name: str, changes: Changes, root: str = "runs") -> Subject:
     return found
 
 
-def _of_run(path: Path, checkpoint: Path, changes: Changes) -> Subject:
+def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
     folder = RunFolder(path)
     record = folder.read()
     network, weights = network_of_run(checkpoint)
@@ -249,9 +251,9 @@ def _usual_size(data: ImageData | None) -> int:
 
 
 def _released(name: str, changes: Changes, root: str) -> Subject:
-    folder = RunFolder(Path(root) / RELEASED / re.sub(r"[^\w.=-]+", "_", name))
-    if (Path(name) / "run.json").exists():  # a folder that an earlier evaluation made
-        folder = RunFolder(Path(name))
+    folder = RunFolder(locate(root, "root") / RELEASED / re.sub(r"[^\w.=-]+", "_", name))
+    if (locate(name) / "run.json").exists():  # a folder that an earlier evaluation made
+        folder = RunFolder(locate(name))
         name = str(folder.read()["weights"]["name"])
     try:
         weights = find(name)

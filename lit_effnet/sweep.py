@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lit_effnet.command_line import SETTING, OneLineErrors, fail, plain_warnings, quiet_libraries
+from lit_effnet.locations import local
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,7 +107,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         from lit_effnet.planning import Options
 
-        options = Options(Path(flags.root), flags.seed, flags.count, tuple(extra))
+        options = Options(local(flags.root, "--root"), flags.seed, flags.count, tuple(extra))
         if flags.check:
             check_files(files, options)
         elif flags.status:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lit_effnet.locations import Location
+
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".avif"),
     *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"),
@@ -20,7 +22,7 @@ OTHER_NAMES = {
 }
 
 
-def load_class_folders(folder: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def load_class_folders(folder: Location) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The splits of a folder by our names, and notes on what in it was no image.
 
     Links are followed. A folder without an image is no class; a file whose name has another
@@ -75,11 +77,11 @@ class _Found:
             yield f"files that are no images are left out: {', '.join(kinds)}"
 
 
-def _images_by_class(root: Path) -> _Found:
+def _images_by_class(root: Location) -> _Found:
     found = _Found()
     for folder in _subfolders(root):
         images = found.images.setdefault(folder.name, [])
-        for place, folders, names in os.walk(folder, followlinks=True):
+        for place, folders, names in _walk(folder):
             folders[:] = sorted(name for name in folders if name[0] != ".")
             for name in sorted(names):
                 if name[0] == ".":
@@ -109,7 +111,7 @@ def _rows(images: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Any:
     return Dataset.from_dict({"image": files, "label": labels}, features=features)
 
 
-def _split_folders(folder: Path) -> dict[str, Path]:
+def _split_folders(folder: Location) -> dict[str, Location]:
     """The folders that are splits, by our names; none where the folder holds classes."""
     subfolders = {entry.name: entry for entry in _subfolders(folder)}
     lowered = {name.lower(): entry for name, entry in subfolders.items()}
@@ -129,13 +131,14 @@ def _split_folders(folder: Path) -> dict[str, Path]:
     return splits
 
 
-def _has_image(folder: Path) -> bool:
-    return any(
-        name.lower().endswith(EXTENSIONS)
-        for _, _, names in os.walk(folder, followlinks=True)
-        for name in names
-    )
+def _has_image(folder: Location) -> bool:
+    return any(name.lower().endswith(EXTENSIONS) for _, _, names in _walk(folder) for name in names)
 
 
-def _subfolders(folder: Path) -> Iterable[Path]:
+def _walk(folder: Location) -> Iterable[tuple[Any, list[str], list[str]]]:
+    """Each folder below, with the names of the folders and files in it."""
+    return os.walk(folder, followlinks=True) if isinstance(folder, Path) else folder.walk()
+
+
+def _subfolders(folder: Location) -> Iterable[Location]:
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")

@@ -53,8 +53,9 @@ class ImageData(LightningDataModule):
 
     Args:
         name: photos, cifar10, cifar100, stanford_dogs, flowers102, imagenette, tiny_imagenet,
-            imagenet; or a hub id (owner/name); or a folder of class folders or parquet files.
-        path: Folder of a local copy of the named data set.
+            imagenet; or a hub id (owner/name); or a folder of class folders or parquet files, by
+            path or URL (s3://BUCKET/FOLDER).
+        path: Folder of a copy of the named data set, by path or URL.
         subset: Configuration of a data set on the hub that has several.
         image_column: Column of images; found by its type if null.
         label_column: Column of labels; found by its type if null.

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lit_effnet.data.decoding import BadImageError
+from lit_effnet.locations import file_state, read_file
 
 HASHED_BYTES = 4 * 2**30  # of encoded images, which take some seconds
 FINGERPRINTED_IMAGES = 64  # whose bytes are looked at where there are more
@@ -49,7 +49,7 @@ def encoded(rows: Any, index: int) -> bytes:
     if image is None or (image["bytes"] is None and image["path"] is None):
         raise BadImageError("the row has no image")
     content: bytes | None = image["bytes"]
-    return Path(image["path"]).read_bytes() if content is None else content
+    return read_file(image["path"]) if content is None else content
 
 
 def where(rows: Any, index: int) -> str:
@@ -128,7 +128,6 @@ def _file_state(path: str | None) -> tuple[int, int]:
     if path is None:
         return -1, 0
     try:
-        state = Path(path).stat()
+        return file_state(path)
     except OSError:
         return -1, 0
-    return state.st_size, state.st_mtime_ns

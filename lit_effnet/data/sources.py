@@ -13,8 +13,10 @@ from typing import Any
 
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
+from lit_effnet.data.fetching import fetched
 from lit_effnet.data.rows import images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
+from lit_effnet.locations import Location, is_url, locate
 
 HUB_TIMEOUT_S = 5.0
 
@@ -66,8 +68,8 @@ def find(
     """The splits of a data set, those that do not exist cut from train.
 
     Args:
-        name: A name of the catalog, a hub id (owner/name), or a folder.
-        path: Folder of a local copy of the named data set.
+        name: A name of the catalog, a hub id (owner/name), or a folder, also by URL.
+        path: Folder of a copy of the named data set, also by URL.
         subset: Configuration of a set on the hub, or of its copy, that has several.
         image_column: Column of images; found by its type if null.
         label_column: Column of labels; found by its type if null.
@@ -77,15 +79,16 @@ def find(
     """
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
-    if folder is not None and not _has_tables(Path(folder).expanduser()):
+    place = None if folder is None else locate(folder).expanduser()
+    if place is not None and not _has_tables(place):
         for argument, column in (("image_column", image_column), ("label_column", label_column)):
             if column is not None:
                 raise ValueError(
                     f"{argument} {column!r}: {folder} has folders of classes, no table"
                 )
-        loaded, notes = load_class_folders(Path(folder).expanduser())
+        loaded, notes = load_class_folders(place)
         return ImageSet(*labelled(loaded, entry, None, None, notes))
-    loaded = _load(name, folder, subset, entry)
+    loaded = _load(name, place, subset, entry)
     names = {ours: _their_name(ours, loaded) for ours in SPLITS}
     if entry is not None:
         image_column = image_column or entry.image_column
@@ -104,14 +107,14 @@ def find(
 
 def is_folder(name: str) -> bool:
     """Whether a name that is not of the catalog means a folder and not a place on the hub."""
-    return name.startswith((".", "~", os.sep)) or Path(name).expanduser().is_dir()
+    return is_url(name) or name.startswith((".", "~", os.sep)) or Path(name).expanduser().is_dir()
 
 
 def _load(
-    name: str, folder: str | None, subset: str | None, entry: Entry | None
+    name: str, folder: Location | None, subset: str | None, entry: Entry | None
 ) -> Mapping[str, Any]:
     if folder is not None:
-        return load_tables(Path(folder).expanduser(), subset, entry.data_dir if entry else None)
+        return load_tables(folder, subset, entry.data_dir if entry else None)
     if entry is not None:
         if entry.make is not None:
             return dict(entry.make())
@@ -125,7 +128,7 @@ def _load(
     )
 
 
-def _has_tables(folder: Path) -> bool:
+def _has_tables(folder: Location) -> bool:
     """Whether a folder holds parquet files or what `datasets` saved, and not images.
 
     Raises:
@@ -139,7 +142,7 @@ def _has_tables(folder: Path) -> bool:
 
 
 def load_tables(
-    folder: Path, subset: str | None = None, data_dir: str | None = None
+    folder: Location, subset: str | None = None, data_dir: str | None = None
 ) -> Mapping[str, Any]:
     """The splits of a folder of parquet files, or of what `datasets` saved.
 
@@ -149,14 +152,15 @@ def load_tables(
     import datasets
 
     try:
-        if (folder / "dataset_dict.json").exists():
-            return dict(datasets.load_from_disk(folder))
-        if (folder / "dataset_info.json").exists() and any(folder.glob("*.arrow")):
-            return {"train": datasets.load_from_disk(folder)}
-        if has_magic(str(folder.resolve())):
+        here = folder if isinstance(folder, Path) else fetched(folder)
+        if (here / "dataset_dict.json").exists():
+            return dict(datasets.load_from_disk(here))
+        if (here / "dataset_info.json").exists() and any(here.glob("*.arrow")):
+            return {"train": datasets.load_from_disk(here)}
+        if has_magic(str(here.resolve())):
             raise ValueError("datasets takes *, ? and [ in a path for patterns; rename it")
-        there = data_dir if data_dir and (folder / data_dir).is_dir() else None
-        return _load_dataset(str(folder.resolve()), subset, data_dir=there)
+        there = data_dir if data_dir and (here / data_dir).is_dir() else None
+        return _load_dataset(str(here.resolve()), subset, data_dir=there)
     except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
         raise ValueError(f"{folder}: cannot be read ({_first_line(error)})") from error
 

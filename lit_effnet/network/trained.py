@@ -1,18 +1,18 @@
 """The network of a run, built again as its record tells and filled with its last weights."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from lit_effnet.locations import Location
 from lit_effnet.network.registry import OURS, build
 from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import Scaling
 
 
-def network_of_run(path: Path) -> tuple[nn.Module, Weights]:
+def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     """The trained network in evaluation mode, and how it wants its images.
 
     Args:

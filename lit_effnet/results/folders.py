@@ -2,10 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from lit_effnet.locations import is_url, list_folder, locate, read_file
 
 DEEPEST = 5  # folders below one that is given; a link that leads back would have no end
 
@@ -45,6 +47,8 @@ class Folder:
             ValueError: it cannot be read.
         """
         try:
+            if is_url(self.path):
+                return read_file(f"{self.path}/{name}").decode()
             with open(f"{self.path}/{name}", encoding="utf-8") as file:  # noqa: PTH123 # in a hurry
                 return file.read()
         except (OSError, ValueError) as error:
@@ -82,28 +86,30 @@ class Search:
 
     runs: list[Folder] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    _seen: set[tuple[int, int]] = field(default_factory=set)
+    _seen: set[Hashable] = field(default_factory=set)
 
     def add(self, path: str | Path) -> None:
-        """Look for runs in a folder, which may be one itself."""
-        self._look(str(path), 0) or self._skip(str(path), EMPTY)
+        """Look for runs in a folder, which may be one itself, and may lie in a store."""
+        try:
+            location = locate(path)
+        except ValueError as error:
+            self._skip(str(path), str(error).removeprefix(f"{path}: "))
+            return
+        name = str(location).rstrip("/") or "/"
+        self._look(name, 0) or self._skip(name, EMPTY)
 
     def _look(self, path: str, depth: int) -> bool:
         """Whether there is a run, or what has been named already."""
         try:
-            status = os.stat(path)  # noqa: PTH116 # os's own are quicker, for 10,000 folders
-            if (status.st_dev, status.st_ino) in self._seen:
-                return True
-            self._seen.add((status.st_dev, status.st_ino))
-            with os.scandir(path) as found:
-                entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
-            names = frozenset(entry.name for entry in entries)
-            if "run.json" in names or any(name.endswith(".wandb") for name in names):
-                self.runs.append(Folder(path, names))
-                return True
-            inner = [entry.path for entry in entries if entry.name[0] != "." and entry.is_dir()]
+            identity, names, inner = _in_store(path) if is_url(path) else _on_disk(path)
         except OSError as error:
-            return self._skip(path, f"cannot be read ({error.strerror})")
+            return self._skip(path, f"cannot be read ({error.strerror or error})")
+        if identity in self._seen:
+            return True
+        self._seen.add(identity)
+        if "run.json" in names or any(name.endswith(".wandb") for name in names):
+            self.runs.append(Folder(path, names))
+            return True
         if inner and depth == DEEPEST:
             return self._skip(path, f"lies {DEEPEST} folders deep, and is not looked into")
         without = [one for one in inner if not self._look(one, depth + 1)]
@@ -114,6 +120,22 @@ class Search:
     def _skip(self, path: str, reason: str) -> bool:
         self.skipped.append(Skipped(printable(path), reason))
         return True
+
+
+def _on_disk(path: str) -> tuple[Hashable, frozenset[str], list[str]]:
+    """What tells a folder from others, the names in it, and its folders; links come last."""
+    status = os.stat(path)  # noqa: PTH116 # os's own are quicker, for 10,000 folders
+    with os.scandir(path) as found:
+        entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
+    inner = [entry.path for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    return (status.st_dev, status.st_ino), frozenset(entry.name for entry in entries), inner
+
+
+def _in_store(url: str) -> tuple[Hashable, frozenset[str], list[str]]:
+    """The same of a folder in a store, by one request."""
+    folders = dict(list_folder(url))
+    inner = [f"{url}/{name}" for name in sorted(folders) if folders[name] and name[0] != "."]
+    return url, frozenset(folders), inner
 
 
 def get(content: Mapping[str, Any], name: str, kind: type, *, needed: bool = False) -> Any:

@@ -1,7 +1,6 @@
 """Checkpoints of the last and of the best epoch, in files that are written whole."""
 
 import io
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,12 +8,13 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from lit_effnet.locations import locate
 from lit_effnet.training.record import HEADLINE, RunFolder, write_whole
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Writes beside the target and renames; Lightning's own goes through the system's temporary
-    folder, and copies from there where that is another disk.
+    folder, and copies from there where that is another disk. To a store they go as they are.
     """
 
     def save_checkpoint(
@@ -23,14 +23,15 @@ class WholeCheckpointIO(TorchCheckpointIO):
         """Save a checkpoint; a process that is killed meanwhile leaves the old one."""
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(Path(path), content.getbuffer())
+        file = locate(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, content.getbuffer())
 
 
 def checkpoint_callbacks(folder: RunFolder, validates: bool) -> list[Callback]:
     """Keep the last epoch and, where there is a validation, the one of the best top-1."""
     shared: dict[str, Any] = {
-        "dirpath": folder.checkpoints,
+        "dirpath": str(folder.checkpoints),
         "save_on_train_epoch_end": True,
         "enable_version_counter": False,
     }

@@ -2,18 +2,19 @@
 
 import errno
 import traceback
-from pathlib import Path
 
 import torch
 
+from lit_effnet.locations import Location
 from lit_effnet.training.classifier import NonFiniteLossError
+from lit_effnet.training.record import write_whole
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, limit on a file's size
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "Insufficient memory")
 
 
-def explain_failure(error: BaseException, folder: Path) -> str:
+def explain_failure(error: BaseException, folder: Location) -> str:
     """One line on an error that a training met.
 
     A kind that is not known here is a fault of the suite or of what was plugged into it: its
@@ -29,7 +30,7 @@ def explain_failure(error: BaseException, folder: Path) -> str:
     file = folder / "traceback.txt"
     summary = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
     try:
-        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        write_whole(file, "".join(traceback.format_exception(error)))
     except OSError:
         return summary
     return f"{summary} (traceback in {file})"

@@ -11,13 +11,13 @@ import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError, TCPStore
 
+from lit_effnet.locations import locate
 from lit_effnet.training.ranks import (
     LOST_AFTER_S,
     TRAINING,
@@ -59,7 +59,7 @@ class RankWatch(Callback):
             return
         self.trainer = trainer
         path = trainer.strategy.broadcast(str(self.recorder.folder.path))
-        self.recorder.folder = RunFolder(Path(path))
+        self.recorder.folder = RunFolder(locate(path))
         store = open_store(trainer)
         self.board = RankBoard(store, trainer.global_rank, trainer.world_size, self.stall_s)
         self.board.tell()

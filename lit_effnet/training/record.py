@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ import yaml
 from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from lit_effnet.locations import Location, local, write_file
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
@@ -34,13 +36,18 @@ def first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def write_whole(path: Path, content: str | bytes | memoryview) -> None:
+def write_whole(path: Location, content: str | bytes | memoryview) -> None:
     """Write a file under a temporary name and rename it, so that no reader sees half of it.
+
+    To a store it goes as it is: an object store shows no half of one.
 
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
     data = content.encode() if isinstance(content, str) else content
+    if not isinstance(path, Path):
+        write_file(path, data)
+        return
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as file:
@@ -57,22 +64,31 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of one run."""
+    """Paths of one run; of a folder in a store, URLs with the same methods."""
 
-    path: Path
+    path: Location
 
     @property
-    def config(self) -> Path:
+    def local_path(self) -> Path:
+        """Its path, for what needs locks or a log.
+
+        Raises:
+            ValueError: it lies in a store.
+        """
+        return local(str(self.path), "run folder")
+
+    @property
+    def config(self) -> Location:
         """The run's configuration."""
         return self.path / "config.yaml"
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> Location:
         """Where checkpoints go."""
         return self.path / "checkpoints"
 
     @property
-    def last_checkpoint(self) -> Path:
+    def last_checkpoint(self) -> Location:
         """The checkpoint of the last whole epoch."""
         return self.checkpoints / "last.ckpt"
 
@@ -99,12 +115,12 @@ class RunFolder:
 
     @contextmanager
     def only_process(self) -> Iterator[None]:
-        """Keep a second run out of the folder.
+        """Keep a second run out of the folder; a store has no locks, and keeps none out.
 
         Raises:
             ValueError: another process is training the run.
         """
-        if not first_process():
+        if not first_process() or not isinstance(self.path, Path):
             yield
             return
         lock = FileLock(self.path / ".lock", timeout=0)
@@ -157,11 +173,15 @@ class RunFolder:
         return rows
 
     def add_evaluation(self, row: dict[str, Any]) -> None:
-        """Add a row to `evaluations.jsonl`, in the place of one with its id."""
-        with FileLock(self.path / ".evaluations.lock"):  # of two evaluations at once, none is lost
+        """Add a row to `evaluations.jsonl`, in the place of one with its id.
+
+        Of two evaluations at once no row is lost, but in a store, which has no locks.
+        """
+        path = self.path
+        with FileLock(path / ".evaluations.lock") if isinstance(path, Path) else nullcontext():
             rows = [old for old in self.read_evaluations() if old.get("id") != row["id"]]
             text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in (*rows, row))
-            write_whole(self.path / "evaluations.jsonl", text)
+            write_whole(path / "evaluations.jsonl", text)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.csv`."""

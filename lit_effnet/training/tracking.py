@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 
 from lightning.pytorch.loggers import WandbLogger
 
+from lit_effnet.locations import Location
+
 Mode = Literal["auto", "online", "offline", "disabled"]
 
 INIT_TIMEOUT_S = 30
@@ -45,7 +47,7 @@ def has_key() -> bool:
 
 
 def wandb_logger(
-    folder: Path,
+    folder: Location,
     *,
     group: str,
     run_id: str,
@@ -56,20 +58,22 @@ def wandb_logger(
     """Lightning's logger on a W&B run that has the run folder's id; none if disabled.
 
     A training does not fail for its tracking: where W&B cannot be started online it goes on
-    offline, and where not even that without, each with a warning.
+    offline, and where not even that without, each with a warning. W&B writes local files only: of
+    a run folder in a store they go where W&B puts them by itself, into WANDB_DIR or here.
     """
     if mode == "disabled":
         return None
     import wandb
 
     project = project or os.environ.get("WANDB_PROJECT", "lit_effnet")
+    place = folder if isinstance(folder, Path) else None
     for how in dict.fromkeys((mode, "offline")):
         try:
             run = wandb.init(
                 project=project,
                 group=os.environ.get("WANDB_RUN_GROUP", group),
                 id=run_id,
-                dir=folder,
+                dir=place,
                 mode=how,  # type: ignore[arg-type]
                 config=config,
                 resume="allow",
@@ -78,7 +82,7 @@ def wandb_logger(
         except Exception as error:
             warnings.warn(f"W&B does not start {how} ({_line(error)})", stacklevel=2)
         else:
-            return _PlainConfigLogger(experiment=run, save_dir=folder, project=project)
+            return _PlainConfigLogger(experiment=run, save_dir=place or ".", project=project)
     return None
 
 

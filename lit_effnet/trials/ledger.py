@@ -42,12 +42,12 @@ class Entry:
     @property
     def notes_file(self) -> Path:
         """What the launcher knows of the trial."""
-        return self.folder.path / "trial.json"
+        return self.folder.local_path / "trial.json"
 
     @property
     def log(self) -> Path:
         """What the trial printed."""
-        return self.folder.path / "trial.log"
+        return self.folder.local_path / "trial.log"
 
     def record(self) -> dict[str, Any]:
         """The run's record; empty before there is one."""
@@ -115,7 +115,8 @@ class Entry:
         try:
             self.record()
         except ValueError:
-            (self.folder.path / "run.json").replace(self.folder.path / "run.json.unreadable")
+            file = self.folder.local_path / "run.json"
+            file.replace(file.with_name("run.json.unreadable"))
 
     def last_lines(self) -> list[str]:
         """The end of what the trial printed."""
@@ -128,7 +129,7 @@ class Entry:
     def claim(self) -> Iterator[bool]:
         """Hold the trial against other launchers as long as this process lives; false if taken."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder.path / ".trial.lock", timeout=0)
+        lock = FileLock(self.folder.local_path / ".trial.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:

@@ -40,7 +40,7 @@ class Trial:
     @property
     def parameters_file(self) -> Path:
         """The file that `${args_json_file}` names."""
-        return self.folder.path / "parameters.json"
+        return self.folder.local_path / "parameters.json"
 
 
 def points(sweep: Sweep, seed: int, limit: int | None) -> Iterator[dict[str, Any]]:

@@ -5,11 +5,12 @@ Colours and texts are the page's, so that one drawing is right in light and dark
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 
+from lit_effnet.locations import read_file
 from lit_effnet.results.pareto import arm_points, pareto_front
 from lit_effnet.results.report.answers import NOISE
 from lit_effnet.results.report.labelling import Placed, at_ends, placed
@@ -137,7 +138,7 @@ def epochs_chart(section: Section, value: str) -> Chart | None:
     of_arm: dict[str, dict[int, list[float]]] = {}
     count = 0
     for row in section.runs.to_dict("records"):
-        curve = dict(_epochs(Path(str(row["run"])), value))
+        curve = dict(_epochs(str(row["run"]), value))
         count += bool(curve)
         for epoch, of in curve.items():
             of_arm.setdefault(str(row["arm"]), {}).setdefault(epoch, []).append(of)
@@ -177,14 +178,14 @@ def _lines(
     )  # fmt: skip
 
 
-def _epochs(run: Path, value: str) -> Iterator[tuple[int, float]]:
+def _epochs(run: str, value: str) -> Iterator[tuple[int, float]]:
     """Validation after each epoch, from the run's `metrics.csv`."""
     try:
-        with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                told = row.get(f"val/{value}")
-                if told:
-                    yield int(row["epoch"]), float(told)
+        text = read_file(f"{run}/metrics.csv").decode()
+        for row in csv.DictReader(StringIO(text, newline="")):
+            told = row.get(f"val/{value}")
+            if told:
+                yield int(row["epoch"]), float(told)
     except (OSError, ValueError, KeyError, TypeError):
         return  # a line that is being written
 

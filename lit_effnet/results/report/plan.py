@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lit_effnet.locations import read_file
 from lit_effnet.results.questions import sweep_of
 from lit_effnet.trials.search import grid
 from lit_effnet.trials.sweep_file import Sweep, load
@@ -69,18 +70,18 @@ def plan_of(group: str, known: Mapping[str, Plan]) -> Plan | None:
 
 def parameters_of(run: str) -> dict[str, Any]:
     """What a launcher called a run with, by dotted names; nothing of one that a person began."""
-    return _content(Path(run) / "parameters.json")
+    return _content(f"{run}/parameters.json")
 
 
 def recipe_of(run: str) -> dict[str, Any]:
     """The recipe that a run records, by dotted names; nothing where it records none."""
-    told = _content(Path(run) / "run.json")
+    told = _content(f"{run}/run.json")
     return {name: value for name, value in told.items() if name.startswith("recipe.")}
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _content(file: str) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_file(file))
     except (OSError, ValueError):
         return {}
     return dict(_flat(content)) if isinstance(content, dict) else {}

@@ -1,0 +1,178 @@
+"""Where things lie: a path of this machine, or the URL of a store that fsspec knows.
+
+locate("runs/photos")       # pathlib's Path
+locate("file:///x/runs")    # the same, as /x/runs
+locate("s3://bucket/runs")  # universal_pathlib's UPath, which has the same methods
+"""
+
+import errno
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+Location: TypeAlias = Union[Path, "UPath"]
+
+URL = re.compile(r"([A-Za-z][\w+.:-]*)://")
+HERE = ("file", "local")  # fsspec's names of this machine's own files
+
+# What stores tell of a file that changes with it; a hash of its content comes first.
+CHANGING = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
+
+
+def is_url(name: str) -> bool:
+    """Whether a name is a URL, of whatever protocol, and no path."""
+    return URL.match(name) is not None
+
+
+def locate(name: str | Path, argument: str = "") -> Location:
+    """A folder or file by path or URL; of a URL the store is asked once, so that it is there.
+
+    Args:
+        name: A path, `file://` and a path, or a URL of any protocol that fsspec knows.
+        argument: What the name was given for, as an error begins.
+
+    Raises:
+        ValueError: a protocol that is not known, lacks its package, or does not answer.
+    """
+    text, told = str(name), f"{argument} {name}".strip()
+    protocol = _protocol(text)
+    if protocol is None:
+        return Path(name)
+    import fsspec
+
+    if protocol in HERE:
+        return Path(fsspec.core.strip_protocol(text))
+    from upath import UPath
+
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except ValueError:
+        raise ValueError(
+            f"{told}: must be a local path, or the URL of a store that fsspec knows, such as "
+            f"s3://BUCKET/FOLDER; {protocol}:// is none"
+        ) from None
+    except ImportError as error:
+        raise ValueError(
+            f"{told}: must be in a store whose package is installed ({error}{_remedy(protocol)})"
+        ) from error
+    try:
+        location = UPath(text)
+        location.fs.invalidate_cache()  # others may have written there since
+        location.exists()
+    except Exception as error:  # the client of each store has its own
+        raise ValueError(f"{told}: cannot be reached ({_reason(error)})") from error
+    return location
+
+
+def local(name: str, argument: str) -> Path:
+    """A path of this machine, for what needs one.
+
+    Args:
+        name: A path, or `file://` and a path.
+        argument: What the name was given for, as an error begins.
+
+    Raises:
+        ValueError: it is the URL of a store.
+    """
+    if _protocol(name) in (None, *HERE):
+        return Path(locate(name))  # type: ignore[arg-type] # of these two kinds it is a Path
+    raise ValueError(f"{argument} {name}: must be a local path, not the URL of a store")
+
+
+def read_file(name: str) -> bytes:
+    """The content of a file, from a store in one request.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not is_url(name):
+        return Path(name).read_bytes()
+    from upath import UPath
+
+    with as_os_error(name):
+        # Anew each time: the client of another process or thread must not be used.
+        location = UPath(name)
+        return bytes(location.fs.cat_file(location.path))
+
+
+def list_folder(url: str) -> Iterator[tuple[str, bool]]:
+    """What lies in a folder of a store: names, and whether they are folders.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    from upath import UPath
+
+    with as_os_error(url):
+        location = UPath(url)
+        for info in location.fs.ls(location.path, detail=True):
+            name = str(info["name"]).rstrip("/").rsplit("/", 1)[-1]
+            yield name, info["type"] == "directory"
+
+
+def write_file(location: "UPath", content: bytes | memoryview) -> None:
+    """Write a file of a store; an object store shows it to readers when it is whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with as_os_error(str(location)):
+        location.write_bytes(content)  # type: ignore[arg-type] # fsspec takes any buffer
+
+
+def file_state(name: str) -> tuple[int, int]:
+    """Bytes of a file, and a number that is another after a change; it is 0 for no file.
+
+    For a file of this machine that is when it was changed, in nanoseconds.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    if not is_url(name):
+        state = Path(name).stat()
+        return state.st_size, state.st_mtime_ns
+    from upath import UPath
+
+    with as_os_error(name):
+        location = UPath(name)
+        return state_of(location.fs.info(location.path))
+
+
+def state_of(info: Mapping[str, Any]) -> tuple[int, int]:
+    """The same from what a store tells of a file."""
+    told = next((str(info[key]) for key in CHANGING if info.get(key)), "")
+    return int(info["size"] or 0), 1 + int(hashlib.sha256(told.encode()).hexdigest()[:15], 16)
+
+
+@contextmanager
+def as_os_error(name: str) -> Iterator[None]:
+    """What the client of a store raises, as OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # each has its own
+        raise OSError(errno.EIO, _reason(error), name) from error
+
+
+def _protocol(name: str) -> str | None:
+    match = URL.match(name)
+    return match[1] if match else None
+
+
+def _remedy(protocol: str) -> str:
+    """How to install what a protocol needs, where that is a package of its own."""
+    from fsspec.registry import known_implementations
+
+    package = known_implementations.get(protocol, {}).get("class", "fsspec").split(".")[0]
+    return "" if package == "fsspec" else f": pip install {package}"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
