@@ -8,11 +8,9 @@ python -m lit_effnet.fit --resume runs/photos/RUN
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
 import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -27,9 +25,20 @@ from lit_effnet.command_line import (
 )
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment import Experiment
-from lit_effnet.locations import locate
-from lit_effnet.network.released import find
+from lit_effnet.final_evaluation import (
+    check_evaluation,
+    evaluate_on_test_split,
+    evaluate_under_noise,
+)
 from lit_effnet.new_run import new_record
+from lit_effnet.run_choice import (
+    RUN_ID_VARIABLE,
+    choose_folder,
+    folder_to_resume,
+    from_agent,
+    make_folder,
+    weights_in,
+)
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.batch_norm import SharedRunningStatistics
@@ -51,9 +60,6 @@ from lit_effnet.training.throughput import ThroughputRecord
 from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
 
 FAILURE, STOPPED = 1, 130
-
-# Lightning starts further processes of a run by the same command line; they find its id here.
-RUN_ID_VARIABLE = "LIT_EFFNET_RUN_ID"
 
 
 def main(args: list[str] | None = None) -> None:
@@ -135,11 +141,6 @@ def take_up(folder: RunFolder, record: dict[str, Any]) -> None:
     go_on(folder)
 
 
-def from_agent(folder: RunFolder) -> bool:
-    """Whether a W&B agent named the folder."""
-    return os.environ.get("WANDB_RUN_ID") == folder.path.name
-
-
 def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: str) -> None:
     """Fit, and end the process with a line and a status that say how it went."""
     try:
@@ -174,7 +175,7 @@ def fit_and_evaluate(
         folder = recorder.folder  # that of the first process, as all have it now
         due = folder.due(recorder.record) if recorder.record["status"] == FINISHED else []
         if "test" in due:  # in all processes; the other is in the first, for which they do not wait
-            test(experiment, trainer, recorder)
+            evaluate_on_test_split(experiment, trainer, recorder)
         if "noise" in due and first_process():
             evaluate_under_noise(experiment, recorder, trainer.strategy.root_device)
     except KeyboardInterrupt:
@@ -205,85 +206,6 @@ def end_by_error(
     if line_here is not None:
         sys.stderr.write(f"failed: {line_here}\n")
     sys.exit(FAILURE)
-
-
-def weights_in(folder: RunFolder) -> list[str]:
-    """The flag by which a run that goes on takes its weights from itself.
-
-    Those that it began with may be gone, and its record tells what they expected of images.
-    """
-    if folder.read().get("weights") is None or not folder.last_checkpoint.exists():
-        return []
-    return [f"--weights.name={folder.path}"]
-
-
-def check_evaluation(experiment: Experiment) -> None:
-    """Look at what the weights at the training's end shall be evaluated on.
-
-    Raises:
-        ValueError: there is none, it has bad images, or no weights will be kept.
-    """
-    data, options = experiment.datamodule, experiment.config
-    if options.run.noise:
-        from lit_effnet.data.corruptions.noise import GaussianNoise
-
-        for sigma in options.run.noise:
-            try:
-                GaussianNoise(sigma)
-            except ValueError as error:
-                raise ValueError(f"run.noise: {error}") from error
-    if options.run.noise and options.trainer.enable_checkpointing is False:
-        raise ValueError("run.noise: evaluates the last checkpoint, and none is kept")
-    if not experiment.config.run.test:
-        return
-    if "test" not in data.splits:
-        raise ValueError(f"run.test true: {data.name} has only {', '.join(data.splits)}")
-    if experiment.config.trainer.enable_checkpointing is False:
-        raise ValueError("run.test true: tests the last checkpoint, and none is kept")
-    data.setup("test")
-
-
-def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: torch.device) -> None:
-    """Evaluate the last checkpoint under every level of noise that has no row yet.
-
-    And on clean images, with which the others compare.
-    """
-    from lit_effnet.data.corruptions.noise import GaussianNoise
-    from lit_effnet.evaluation.conditions import Condition
-    from lit_effnet.evaluation.evaluator import Evaluator, View
-
-    folder, data, model = recorder.folder, experiment.datamodule, experiment.model
-    levels = experiment.config.run.noise or ()
-    say(f"noise    sigma {', '.join(f'{sigma:g}' for sigma in levels)}")
-    weights = find(str(folder.path))
-    weights.load_into(model.network)
-    model.to(device)  # Lightning brought it home after the training
-    evaluator = Evaluator(model.network, data, "validation", weights.fingerprint, View.of(data))
-    done = {row.get("id") for row in folder.read_evaluations()}
-    noise = [Condition(GaussianNoise(sigma), made_at="reference") for sigma in levels]
-    for condition in evaluator.with_clean(noise):
-        if evaluator.id(condition) not in done:
-            folder.add_evaluation(evaluator.row(condition))
-    recorder.record["noise"] = list(levels)
-    recorder.write(FINISHED)
-
-
-def test(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
-    """Evaluate the last checkpoint on the test split and record it; this happens once.
-
-    The checkpoint and not the network as it is: that holds no averaged weights where a run was
-    stopped after its last epoch. Not by way of Lightning, which gives an averaging callback the
-    averages and the network the others.
-    """
-    if first_process():
-        say(f"test     {experiment.datamodule.sizes()['test']:,} images")
-        # The strategy hands the first process's weights to the others.
-        with recorder.folder.last_checkpoint.open("rb") as file:
-            checkpoint = torch.load(file, "cpu", weights_only=True)
-        experiment.model.load_state_dict(checkpoint["state_dict"])
-    (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
-    recorder.record["test"] = dict(metrics)
-    recorder.write(FINISHED)
 
 
 def close(folder: RunFolder) -> None:
@@ -349,59 +271,6 @@ def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequ
     if not logger.experiment.offline:
         say(f"wandb    {logger.experiment.url}")
     return (logger,)
-
-
-def folder_to_resume(arguments: list[str]) -> RunFolder | None:
-    """The run folder after `--resume`, which stands alone; none without the flag."""
-    if not any(a == "--resume" or a.startswith("--resume=") for a in arguments):
-        return None
-    first, *rest = arguments
-    words = [*first.split("=", 1), *rest] if first.startswith("--resume=") else arguments
-    if len(words) != 2 or words[0] != "--resume":
-        fail("--resume RUN takes no other flag: the run goes on under its own config.yaml")
-    with one_line_errors():
-        folder = RunFolder(locate(words[1], "--resume"))
-        folder.read()
-    if not folder.config.exists():
-        fail(f"{folder.path}: no config.yaml to go on under")
-    return folder
-
-
-def choose_folder(experiment: Experiment) -> RunFolder:
-    """Where the run will be recorded; makes nothing.
-
-    Raises:
-        ValueError: the id or the group is no plain name, or the root is no folder's.
-    """
-    options = experiment.config.run
-    given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
-    group, run_id = experiment.group, given or new_id()
-    for name, value in (("id", run_id), ("group", group)):
-        # The characters that W&B refuses in an id; most file systems do too.
-        if value in (".", "..") or set(value) & set('/\\#?%:"<>|*'):
-            raise ValueError(f'{name} {value!r}: must be a plain name, without /\\#?%:"<>|*')
-    return RunFolder(locate(options.root, "root") / group / run_id)
-
-
-def make_folder(folder: RunFolder, root: str) -> None:
-    """Make the run folder.
-
-    Raises:
-        ValueError: it cannot be made.
-    """
-    if not first_process():
-        return
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        if not isinstance(folder.path, Path):  # whether a store can be written, a file tells
-            write_whole(folder.config, "")
-    except OSError as error:
-        raise ValueError(f"root {root}: {error.strerror or error}") from error
-
-
-def new_id() -> str:
-    """A name that sorts by time; the process's number keeps runs of one second apart."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
 if __name__ == "__main__":

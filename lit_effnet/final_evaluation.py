@@ -1,0 +1,78 @@
+"""What a run is evaluated on when its training has ended: the test split, and noise."""
+
+import torch
+from lightning.pytorch import Trainer
+
+from lit_effnet.experiment import Experiment
+from lit_effnet.network.released import find
+from lit_effnet.training.progress import say
+from lit_effnet.training.record import FINISHED, RunRecord, first_process
+
+
+def check_evaluation(experiment: Experiment) -> None:
+    """Look at what the weights at the training's end shall be evaluated on.
+
+    Raises:
+        ValueError: there is none, it has bad images, or no weights will be kept.
+    """
+    data, options = experiment.datamodule, experiment.config
+    if options.run.noise:
+        from lit_effnet.data.corruptions.noise import GaussianNoise
+
+        for sigma in options.run.noise:
+            try:
+                GaussianNoise(sigma)
+            except ValueError as error:
+                raise ValueError(f"run.noise: {error}") from error
+    if options.run.noise and options.trainer.enable_checkpointing is False:
+        raise ValueError("run.noise: evaluates the last checkpoint, and none is kept")
+    if not experiment.config.run.test:
+        return
+    if "test" not in data.splits:
+        raise ValueError(f"run.test true: {data.name} has only {', '.join(data.splits)}")
+    if experiment.config.trainer.enable_checkpointing is False:
+        raise ValueError("run.test true: tests the last checkpoint, and none is kept")
+    data.setup("test")
+
+
+def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: torch.device) -> None:
+    """Evaluate the last checkpoint under every level of noise that has no row yet.
+
+    And on clean images, with which the others compare.
+    """
+    from lit_effnet.data.corruptions.noise import GaussianNoise
+    from lit_effnet.evaluation.conditions import Condition
+    from lit_effnet.evaluation.evaluator import Evaluator, View
+
+    folder, data, model = recorder.folder, experiment.datamodule, experiment.model
+    levels = experiment.config.run.noise or ()
+    say(f"noise    sigma {', '.join(f'{sigma:g}' for sigma in levels)}")
+    weights = find(str(folder.path))
+    weights.load_into(model.network)
+    model.to(device)  # Lightning brought it home after the training
+    evaluator = Evaluator(model.network, data, "validation", weights.fingerprint, View.of(data))
+    done = {row.get("id") for row in folder.read_evaluations()}
+    noise = [Condition(GaussianNoise(sigma), made_at="reference") for sigma in levels]
+    for condition in evaluator.with_clean(noise):
+        if evaluator.id(condition) not in done:
+            folder.add_evaluation(evaluator.row(condition))
+    recorder.record["noise"] = list(levels)
+    recorder.write(FINISHED)
+
+
+def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
+    """Evaluate the last checkpoint on the test split and record it; this happens once.
+
+    The checkpoint and not the network as it is: that holds no averaged weights where a run was
+    stopped after its last epoch. Not by way of Lightning, which gives an averaging callback the
+    averages and the network the others.
+    """
+    if first_process():
+        say(f"test     {experiment.datamodule.sizes()['test']:,} images")
+        # The strategy hands the first process's weights to the others.
+        with recorder.folder.last_checkpoint.open("rb") as file:
+            checkpoint = torch.load(file, "cpu", weights_only=True)
+        experiment.model.load_state_dict(checkpoint["state_dict"])
+    (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
+    recorder.record["test"] = dict(metrics)
+    recorder.write(FINISHED)

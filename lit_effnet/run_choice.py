@@ -1,0 +1,81 @@
+"""Which run folder a training is recorded in: a new one, an agent's, or one that goes on."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lit_effnet.command_line import fail, one_line_errors
+from lit_effnet.experiment import Experiment
+from lit_effnet.locations import locate
+from lit_effnet.training.record import RunFolder, first_process, write_whole
+
+# Lightning starts further processes of a run by the same command line; they find its id here.
+RUN_ID_VARIABLE = "LIT_EFFNET_RUN_ID"
+
+
+def weights_in(folder: RunFolder) -> list[str]:
+    """The flag by which a run that goes on takes its weights from itself.
+
+    Those that it began with may be gone, and its record tells what they expected of images.
+    """
+    if folder.read().get("weights") is None or not folder.last_checkpoint.exists():
+        return []
+    return [f"--weights.name={folder.path}"]
+
+
+def from_agent(folder: RunFolder) -> bool:
+    """Whether a W&B agent named the folder."""
+    return os.environ.get("WANDB_RUN_ID") == folder.path.name
+
+
+def folder_to_resume(arguments: list[str]) -> RunFolder | None:
+    """The run folder after `--resume`, which stands alone; none without the flag."""
+    if not any(a == "--resume" or a.startswith("--resume=") for a in arguments):
+        return None
+    first, *rest = arguments
+    words = [*first.split("=", 1), *rest] if first.startswith("--resume=") else arguments
+    if len(words) != 2 or words[0] != "--resume":
+        fail("--resume RUN takes no other flag: the run goes on under its own config.yaml")
+    with one_line_errors():
+        folder = RunFolder(locate(words[1], "--resume"))
+        folder.read()
+    if not folder.config.exists():
+        fail(f"{folder.path}: no config.yaml to go on under")
+    return folder
+
+
+def choose_folder(experiment: Experiment) -> RunFolder:
+    """Where the run will be recorded; makes nothing.
+
+    Raises:
+        ValueError: the id or the group is no plain name, or the root is no folder's.
+    """
+    options = experiment.config.run
+    given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
+    group, run_id = experiment.group, given or new_id()
+    for name, value in (("id", run_id), ("group", group)):
+        # The characters that W&B refuses in an id; most file systems do too.
+        if value in (".", "..") or set(value) & set('/\\#?%:"<>|*'):
+            raise ValueError(f'{name} {value!r}: must be a plain name, without /\\#?%:"<>|*')
+    return RunFolder(locate(options.root, "root") / group / run_id)
+
+
+def make_folder(folder: RunFolder, root: str) -> None:
+    """Make the run folder.
+
+    Raises:
+        ValueError: it cannot be made.
+    """
+    if not first_process():
+        return
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        if not isinstance(folder.path, Path):  # whether a store can be written, a file tells
+            write_whole(folder.config, "")
+    except OSError as error:
+        raise ValueError(f"root {root}: {error.strerror or error}") from error
+
+
+def new_id() -> str:
+    """A name that sorts by time; the process's number keeps runs of one second apart."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
