@@ -219,11 +219,15 @@ class Experiment(LightningCLI):
                 )
         data.step = recipe.global_batch or processes
         batches = sizes["train"] // data.step * data.step // processes // data.batch_size
-        if not batches:
-            needed = recipe.global_batch or data.batch_size * processes
+        if not batches and recipe.global_batch:
             raise ValueError(
-                f"batch_size {data.batch_size}: there are {sizes['train']:,} training images, and "
-                f"a step of {processes} process{'es' * (processes != 1)} takes {needed:,}"
+                f"recipe.global_batch {recipe.global_batch}: must be at most {sizes['train']}, the "
+                "training images"
+            )
+        if not batches:
+            raise ValueError(
+                f"batch_size {data.batch_size}: there are {sizes['train']:,} training images for "
+                f"{processes} process{'es' * (processes != 1)}"
             )
         limit = options.limit_train_batches
         if limit is not None:

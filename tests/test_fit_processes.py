@@ -117,7 +117,7 @@ def test_a_global_batch_is_accumulated_on_one_device(tmp_path: Path) -> None:
     [
         (["--recipe.global_batch=12"], "--recipe.global_batch 12: must be a multiple of 8, the images of 1 process with batch_size 8"),
         (["--recipe.global_batch=32", "--trainer.accumulate_grad_batches=2"], "--trainer.accumulate_grad_batches 2: must be 1 with a recipe.global_batch"),
-        (["--recipe.global_batch=4000"], "--data.batch_size 8: there are 2,160 training images, and a step of 1 process takes 4,000"),
+        (["--recipe.global_batch=4000"], "--recipe.global_batch 4000: must be at most 2160, the training images"),
         (["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp_spawn"], "--trainer.strategy 'ddp_spawn': must be one of auto, ddp, ddp_find_unused_parameters_true with 2 processes"),
         (["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.sync_batchnorm=true", "--model.name=densenet201", "--scaling.width=null", "--scaling.depth=null"], "--trainer.sync_batchnorm true: must be false on a CPU with BatchNormAct2d in the network"),
     ],
@@ -267,3 +267,15 @@ def test_the_tasks_of_a_slurm_job_are_the_processes_of_one_run(
     assert (run["status"], run["processes"]) == ("finished", 2)
     assert ends[1][0] == ""
     assert checkpoint(folder)["epoch"] == 1
+
+
+@pytest.mark.gpu
+def test_two_gpus_train_with_shared_batch_norm(tiny: list[str], tmp_path: Path) -> None:
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two CUDA devices")
+    flags = ["--trainer.devices=2", "--trainer.accelerator=cuda", "--trainer.sync_batchnorm=true"]
+    done = spoilt(*tiny, *flags, "--recipe.reduced_precision=true")
+    assert done.returncode == 0, done.stderr[-2000:]
+    run = run_of(tmp_path)[1]
+    assert (run["status"], run["processes"], run["sync_batchnorm"]) == ("finished", 2, True)
+    assert run["precision"] == "16-mixed"
