@@ -3,8 +3,8 @@
 python benchmarks/process_equality.py
 
 One epoch of a small network on the embedded photographs, without dropout, with one global batch;
-then the test split of the first training again in one, two and three processes, on 25 images,
-which neither two nor three divide.
+then a trained network on a test split in one, two and three processes, of 25 images, which neither
+two nor three divide.
 """
 
 import json
@@ -58,12 +58,12 @@ def compare_trainings(root: Path, precision: str) -> None:
         devices = (
             [] if any("devices" in flag for flag in flags) else [f"--trainer.devices={name[0]}"]
         )
-        how = [f"--trainer.precision={precision}", f"--run.root={root}", f"--run.id={name[:40]}"]
+        how = [f"--trainer.precision={precision}", f"--run.root={root}", f"--run.id={name}"]
         fit(*COMMON, *flags, *devices, *how)
     print(f"\n{precision}: largest difference of a weight (averaged weight), of the training loss")
     for name in WAYS:
         reference = REFERENCES.get(name, next(iter(WAYS)))
-        here, there = (root / "equality" / run[:40] for run in (name, reference))
+        here, there = (root / "equality" / run for run in (name, reference))
         gaps = [
             float((weights(here, key) - weights(there, key)).abs().max())
             for key in ("current_model_state", "state_dict")

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 import warnings
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ from typing import Any, NoReturn, TypeVar
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 BAD_INPUT = 2
+
+TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
 
 T = TypeVar("T")
 STOPPED = 130
@@ -131,10 +134,13 @@ def stopping(left: str) -> Iterator[None]:
 def fail(message: str) -> NoReturn:
     """Print `message` in one line on standard error and exit with status 2.
 
-    Of several processes on one machine, which all find the same, the first prints it.
+    Of several processes on one machine, which mostly find the same, the first prints it, and its
+    launcher ends the others meanwhile; what only another finds is printed by that.
     """
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    local_rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
+    if local_rank != "0":
+        time.sleep(TIME_TO_END_OTHERS_S)
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
     sys.exit(BAD_INPUT)  # where W&B listens for the status of a run that has begun
 
 

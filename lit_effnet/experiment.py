@@ -5,6 +5,7 @@ network and the image size together; `--recipe` decides about optimiser, regular
 augmentation, epochs and precision.
 """
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ from lit_effnet.training import recipe as recipes
 from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
-from lit_effnet.training.ddp import strategy_for
+from lit_effnet.training.ddp import COLLECTIVE_TIMEOUT_S, finds_unused, strategy_for
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
 from lit_effnet.training.tracking import Mode
@@ -159,6 +160,11 @@ class Experiment(LightningCLI):
         self.config = parser.parse_args(args)
         with self.bad_input():
             check_seed(self.config.seed_everything)
+            stall = self.config.run.stall_timeout
+            if not 0 < stall < COLLECTIVE_TIMEOUT_S:
+                raise ValueError(
+                    f"stall_timeout {stall:g}: must be above 0 and below {COLLECTIVE_TIMEOUT_S:g}"
+                )
 
     def before_instantiate_classes(self) -> None:
         """Fill in what the recipe decides about the trainer."""
@@ -198,9 +204,17 @@ class Experiment(LightningCLI):
         options_only: dict[str, Any] = {**chosen, **dict.fromkeys(unused, False)}
         trainer = Trainer(**options_only)
         processes = self.processes = trainer.world_size
+        asked = trainer.num_devices * trainer.num_nodes
+        by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+        started = int(os.environ["WORLD_SIZE"]) if by_torchrun else asked
+        if started != asked:
+            raise ValueError(
+                f"devices {options.devices}: must, with num_nodes {options.num_nodes}, make as "
+                f"many processes as torchrun started, which are {started}, and not {asked}"
+            )
         strategy_for(options.strategy, processes)
-        unused_allowed = "find_unused_parameters_true" in str(options.strategy)
-        if processes > 1 and 0 < recipe.head_only < 1 and not unused_allowed:
+        frozen_part = 0 < recipe.head_only < 1
+        if processes > 1 and frozen_part and not finds_unused(options.strategy):
             raise ValueError(
                 f"strategy {options.strategy}: must be ddp_find_unused_parameters_true while "
                 f"recipe.head_only is {recipe.head_only:g} and there are {processes} processes"

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import ProgressBar
 
 from lit_effnet.announcements import closing_line, opening_lines
 from lit_effnet.command_line import (
-    fail,
+    BAD_INPUT,
     one_line_errors,
     plain_warnings,
     quiet_libraries,
@@ -45,7 +45,7 @@ from lit_effnet.training.batch_norm import SharedRunningStatistics
 from lit_effnet.training.checkpoints import checkpoint_callbacks
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, say
-from lit_effnet.training.rank_watch import RankWatch
+from lit_effnet.training.rank_watch import FAILURE, STOPPED, RankWatch
 from lit_effnet.training.record import (
     FINISHED,
     INTERRUPTED,
@@ -58,8 +58,6 @@ from lit_effnet.training.record import (
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.training.throughput import ThroughputRecord
 from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
-
-FAILURE, STOPPED = 1, 130
 
 
 def main(args: list[str] | None = None) -> None:
@@ -112,7 +110,8 @@ def go_on(folder: RunFolder) -> None:
     """
     record = folder.read()
     if record.get("status") == FINISHED and not folder.due(record):
-        say(f"already finished: {closing_line(folder)}")
+        if first_process():
+            say(f"already finished: {closing_line(folder)}")
         return
     with one_line_errors(), folder.only_process():
         if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
@@ -124,10 +123,24 @@ def go_on(folder: RunFolder) -> None:
             record = folder.read()
             if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
+            check_global_batch(experiment, folder, record)
             recorder = RunRecord(folder, record)
             trainer = make_trainer(experiment, folder, recorder)
             mode = choose_mode(experiment.config.run.wandb)
         train(experiment, trainer, recorder, mode)
+
+
+def check_global_batch(experiment: Experiment, folder: RunFolder, record: dict[str, Any]) -> None:
+    """Raise ValueError where a run would train on with other steps than it began with.
+
+    The schedule of its learning rate was made for those.
+    """
+    began, here = record["data"].get("global_batch"), experiment.global_batch
+    if record["status"] != FINISHED and began not in (None, here):
+        raise ValueError(
+            f"{folder.path}: began with {began} images for a step, and the devices here make it "
+            f"{here}; with recipe.global_batch {began} in its config.yaml they accumulate them"
+        )
 
 
 def take_up(folder: RunFolder, record: dict[str, Any]) -> None:
@@ -200,12 +213,10 @@ def end_by_error(
     if bad_image or recorder.record["status"] == RUNNING:  # it was not Lightning that saw the error
         recorder.on_exception(trainer, experiment.model, error)
     line = str(error) if bad_image else explain_failure(error, recorder.folder.path)
-    line_here = watch.share(line)
-    if line_here is not None and bad_image:
-        fail(line_here)
+    line_here = watch.share(trainer, line)
     if line_here is not None:
-        sys.stderr.write(f"failed: {line_here}\n")
-    sys.exit(FAILURE)
+        sys.stderr.write(f"{'error' if bad_image else 'failed'}: {' '.join(line_here.split())}\n")
+    sys.exit(BAD_INPUT if bad_image else FAILURE)
 
 
 def close(folder: RunFolder) -> None:

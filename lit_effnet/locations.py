@@ -43,6 +43,7 @@ def locate(name: str | Path, argument: str = "") -> Location:
     text, told = str(name), f"{argument} {name}".strip()
     protocol = _protocol(text)
     if protocol is None:
+        _check_slashes(text, told)
         return Path(name)
     import fsspec
 
@@ -164,6 +165,17 @@ def as_os_error(name: str) -> Iterator[None]:
 def _protocol(name: str) -> str | None:
     match = URL.match(name)
     return match[1] if match else None
+
+
+def _check_slashes(text: str, told: str) -> None:
+    """Raise ValueError for a path that was to be a URL, like s3:BUCKET."""
+    match = re.match(r"([a-z][a-z0-9]+):", text)
+    if match is None:
+        return
+    from fsspec.registry import known_implementations
+
+    if match[1] in known_implementations and not Path(text).exists():
+        raise ValueError(f"{told}: must begin with {match[1]}:// to be the URL of a store")
 
 
 def _remedy(protocol: str) -> str:

@@ -74,6 +74,8 @@ def make_folder(folder: RunFolder, root: str) -> None:
             write_whole(folder.config, "")
     except OSError as error:
         raise ValueError(f"root {root}: {error.strerror or error}") from error
+    except NotImplementedError as error:  # as fsspec says it of http://
+        raise ValueError(f"root {root}: must be in a store that can be written") from error
 
 
 def new_id() -> str:

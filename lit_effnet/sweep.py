@@ -130,6 +130,8 @@ def check_cluster_flags(flags: Any) -> None:
     chosen = [f"--{name.replace('_', '-')}" for name in ways if flags[name] not in (None, False)]
     if len(chosen) > 1:
         fail(f"{chosen[0]} {chosen[1]}: must be one of them")
+    if flags.slurm is not None and not Path(flags.slurm).parent.is_dir():
+        fail(f"--slurm {flags.slurm}: no such folder {Path(flags.slurm).parent}")
     if flags.sbatch is not None and flags.slurm is None:
         fail("--sbatch: needs --slurm FILE, whose job it is for")
     cpus, gpus = flags.cpus_per_trial, flags.gpus_per_trial
@@ -225,6 +227,9 @@ def run_all(checked: "Checked", planner: "Planner", flags: Any, screen: "Console
         total = None  # there are more
     width = max((len(trial.arm) for trial in checked.unlike), default=30)
     watch(launch, total, width, screen)
+    if launch.hopeless:
+        begun = f"the first {len(launch.refused)} trials were refused, as all others would be"
+        sys.stderr.write(f"{begun}; mend that, then add --retry-failed\n")
     close(launch, planner, total, screen)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -47,9 +48,20 @@ class KeepAverages(Callback):
         torch.save(average._average_model.module.state_dict(), FOUND / f"{trainer.global_rank}.pt")
 
 
+def hanging_test_step(self: LitClassifier, batch: tuple, batch_idx: int) -> None:
+    """A test step that never ends in one rank."""
+    if self.trainer.global_rank == RANK:
+        time.sleep(600)
+    test_step(self, batch, batch_idx)
+
+
 if __name__ == "__main__":
+    if SPOIL == "never begin" and os.environ.get("LOCAL_RANK") == str(RANK):
+        sys.exit(7)
     if SPOIL == "predictions":
         LitClassifier.test_step = seen_test_step
+    elif SPOIL == "hang in test":
+        LitClassifier.test_step = hanging_test_step
     elif SPOIL == "averages":
         callbacks = fit.checkpoint_callbacks
         fit.checkpoint_callbacks = lambda *a, **k: [KeepAverages(), *callbacks(*a, **k)]

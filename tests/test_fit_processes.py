@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -54,9 +53,14 @@ def two_nodes(arguments: list[str], port: int) -> list[subprocess.CompletedProce
         )
         for node in (0, 1)
     ]  # fmt: skip
+    try:
+        told = [node.communicate(timeout=240) for node in nodes]
+    finally:
+        for node in nodes:
+            node.kill()
     return [
-        subprocess.CompletedProcess(node.args, node.wait(), *node.communicate(timeout=240))
-        for node in nodes
+        subprocess.CompletedProcess(node.args, node.returncode, *texts)
+        for node, texts in zip(nodes, told, strict=True)
     ]
 
 
@@ -118,7 +122,8 @@ def test_a_global_batch_is_accumulated_on_one_device(tmp_path: Path) -> None:
         (["--recipe.global_batch=12"], "--recipe.global_batch 12: must be a multiple of 8, the images of 1 process with batch_size 8"),
         (["--recipe.global_batch=32", "--trainer.accumulate_grad_batches=2"], "--trainer.accumulate_grad_batches 2: must be 1 with a recipe.global_batch"),
         (["--recipe.global_batch=4000"], "--recipe.global_batch 4000: must be at most 2160, the training images"),
-        (["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp_spawn"], "--trainer.strategy 'ddp_spawn': must be one of auto, ddp, ddp_find_unused_parameters_true with 2 processes"),
+        (["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp_spawn"], "--trainer.strategy 'ddp_spawn': must be one of auto, ddp, ddp_find_unused_parameters_true, ddp_find_unused_parameters_false with 2 processes"),
+        (["--run.stall_timeout=0"], "--run.stall_timeout 0: must be above 0 and below 7200"),
         (["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.sync_batchnorm=true", "--model.name=densenet201", "--scaling.width=null", "--scaling.depth=null"], "--trainer.sync_batchnorm true: must be false on a CPU with BatchNormAct2d in the network"),
     ],
 )  # fmt: skip
@@ -130,6 +135,28 @@ def test_what_the_devices_cannot_do_is_one_line(
     assert end.value.code == 2
     assert line in capsys.readouterr().err
     assert not list(tmp_path.glob("*/*"))
+
+
+@pytest.mark.parametrize("devices", ["auto", "3"])
+def test_torchruns_processes_are_those_that_are_asked_for(
+    devices: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        **{"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"},
+        **{"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "x", "MASTER_PORT": "1"},
+    }.items():
+        monkeypatch.setenv(name, value)
+    flags = ["--trainer.accelerator=cpu", f"--trainer.devices={devices}"]
+    with pytest.raises(SystemExit) as end:
+        fit.main([*TINY, f"--run.root={tmp_path}", *flags])
+    assert end.value.code == 2
+    told = (
+        f"--trainer.devices {devices}: must, with num_nodes 1, make as many processes as torchrun"
+    )
+    assert told in capsys.readouterr().err
 
 
 def test_two_processes_make_one_run_and_have_the_same_averages(
@@ -200,40 +227,59 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
         ),
         pytest.param("TERM", 130, "stopped (rank 1); ", marks=pytest.mark.slow),
         pytest.param("STOP", 1, "failed: rank 1: has stood still", marks=pytest.mark.slow),
+        pytest.param(
+            "hang in test",
+            1,
+            "failed: rank 1: has stood still for 5 s in batch 1 of the test; ",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
     spoil: str, status: int, line: str, tiny: list[str], tmp_path: Path
 ) -> None:
     flags = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--run.stall_timeout=5"]
+    flags += ["--run.test=true"] if "test" in spoil else []
     done = spoilt(*tiny, *flags, SPOIL=spoil)
     assert done.returncode == status
     assert [text for text in done.stderr.splitlines() if line in text] == [done.stderr.strip()]
     folder, run = run_of(tmp_path)
-    assert run["status"] == ("interrupted" if status == 130 else "failed")
+    ends = {"TERM": "interrupted", "hang in test": "finished"}
+    assert run["status"] == ends.get(spoil, "failed")
     assert f"python -m lit_effnet.fit --resume {folder}" in done.stderr
     if spoil != "hang":  # a resume is a resume; one is enough
         return
     again = start("--resume", str(folder))
-    assert again.wait(120) == 0
+    assert again.communicate(timeout=120) is not None
+    assert again.returncode == 0
     assert [row["epoch"] for row in RunFolder(folder).read_metrics()] == ["0", "1"]
-    again.communicate()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("spoil", "status"), [("KILL", -9), ("TERM", 130)])
+@pytest.mark.parametrize(("spoil", "status"), [("KILL", -9), ("TERM", 130), ("STOP", None)])
 def test_what_ends_the_first_rank_ends_all(
     spoil: str, status: int, tiny: list[str], tmp_path: Path
 ) -> None:
     import psutil
 
     flags = ["--trainer.devices=2", "--trainer.accelerator=cpu"]
-    done = spoilt(*tiny, *flags, SPOIL=spoil, SPOILT_RANK="0")
-    assert done.returncode == status
-    lost = "failed: rank 0: its process " if spoil == "KILL" else "stopped; "
-    assert lost in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    time.sleep(1)
+    lost = {
+        "KILL": "failed: rank 0: its process ",
+        "TERM": "stopped; ",
+        "STOP": "failed: rank 0: not heard of for 20 s",
+    }
+    with subprocess.Popen(
+        [sys.executable, str(SPOILT), *tiny, *flags], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SPOIL": spoil, "SPOILT_RANK": "0"},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        if spoil == "STOP":
+            process.kill()  # nothing else reaches a frozen process
+        rest = process.stderr.read()
+    assert first.startswith(lost[spoil])
+    assert rest == ""
+    assert status in (None, process.returncode)
     left = [
         p
         for p in psutil.process_iter(["cmdline"])
@@ -241,8 +287,54 @@ def test_what_ends_the_first_rank_ends_all(
     ]
     assert not left
     again = start("--resume", str(run_of(tmp_path)[0]))
-    assert again.wait(120) == 0
-    again.communicate()
+    assert again.communicate(timeout=120) is not None
+    assert again.returncode == 0
+
+
+@pytest.mark.slow
+def test_torchrun_leaves_the_line_on_a_dead_rank_to_us(tiny: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}",
+         str(SPOILT), *tiny, "--trainer.devices=2", "--trainer.accelerator=cpu"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "SPOIL": "KILL"},
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("failed: rank 1: its process ") == 1
+    _, run = run_of(tmp_path)
+    assert run["status"] == "failed"
+    assert run["error"].startswith("rank 1: its process ")
+
+
+@pytest.mark.slow
+def test_a_process_that_does_not_come_to_the_training_ends_the_others(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu"]
+    done = spoilt(*tiny, *flags, SPOIL="never begin")
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "failed: local rank 1: its process ended with status 7 before the training began\n"
+    )
+
+
+def test_a_run_does_not_go_on_with_other_steps(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit.main(tiny)
+    folder, run = run_of(tmp_path)
+    RunFolder(folder).write({**run, "status": "interrupted"})
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["data"]["batch_size"] = 4
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(SystemExit) as end:
+        fit.main(["--resume", str(folder)])
+    assert end.value.code == 2
+    assert (
+        f"{folder}: began with 8 images for a step, and the devices here make it 4"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow

@@ -191,6 +191,14 @@ def test_a_run_in_a_store_is_evaluated_exported_and_begun_with(
     ("command", "arguments", "message"),
     [
         (fit, ["--run.root=foo://x"], "--run.root foo://x: must be a local path, or the URL"),
+        (
+            fit,
+            ["--run.root=s3:x"],
+            "--run.root s3:x: must begin with s3:// to be the URL of a store",
+        ),
+        (fit, ["--run.root=memory:/x"], "--run.root memory:/x: must begin with memory://"),
+        (fit, ["--run.root=http://127.0.0.1:9/x"], "--run.root http://127.0.0.1:9/x: "),
+        (fit, ["--data.name=http://127.0.0.1:9/x"], "--data.name 'http://127.0.0.1:9/x': "),
         (fit, ["--resume=foo://x"], "--resume foo://x: must be a local path, or the URL"),
         (fit, ["--resume=memory://none"], "memory://none: no run folder (it has no run.json)"),
         (fit, ["--weights.name=memory://none"], "--weights.name memory://none: no such file"),

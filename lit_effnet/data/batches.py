@@ -101,13 +101,11 @@ class EpochSampler(DistributedSampler[Any]):
         # What does not divide is left out; torch's default would take images twice.
         super().__init__(images, world, rank, shuffle=True, seed=seed, drop_last=True)
         self.num_samples = len(images) // step * step // world
+        self.total_size = self.num_samples * world
 
     def __iter__(self) -> Iterator[int]:
-        images = len(self.dataset)  # type: ignore[arg-type] # ours has a length
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        order = torch.randperm(images, generator=generator).tolist()
-        shift, end = self.epoch * images, self.num_samples * self.num_replicas
-        return (shift + index for index in order[self.rank : end : self.num_replicas])
+        shift = self.epoch * len(self.dataset)  # type: ignore[arg-type] # ours has a length
+        return (shift + index for index in super().__iter__())
 
 
 def normalised_batch(

@@ -16,7 +16,7 @@ from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
 from lit_effnet.data.fetching import fetched
 from lit_effnet.data.rows import images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
-from lit_effnet.locations import Location, is_url, locate
+from lit_effnet.locations import Location, as_os_error, is_url, locate
 
 HUB_TIMEOUT_S = 5.0
 
@@ -134,9 +134,13 @@ def _has_tables(folder: Location) -> bool:
     Raises:
         ValueError: no such folder.
     """
-    if not folder.is_dir():
-        kind = "is a file, not a folder" if folder.exists() else "no such folder"
-        raise ValueError(f"{folder}: {kind}")
+    try:
+        with as_os_error(str(folder)):
+            there, exists = folder.is_dir(), folder.exists()
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be reached ({_first_line(error)})") from error
+    if not there:
+        raise ValueError(f"{folder}: {'is a file, not a folder' if exists else 'no such folder'}")
     saved = any((folder / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
     return saved or next(folder.rglob("*.parquet"), None) is not None
 

@@ -9,7 +9,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import override
 
-from lit_effnet.training.classifier import at_least_float32
+from lit_effnet.training.precision import at_least_float32
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
@@ -19,7 +19,8 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 def check_synchronised_on_cpu(network: nn.Module) -> None:
     """Raise ValueError where a batch norm is of a kind that only GPUs can synchronise."""
-    kinds = {type(module) for module in batch_norms(network)} - {nn.BatchNorm2d}
+    kinds = {type(norm) for norm in batch_norms(network) if norm.affine} - {nn.BatchNorm2d}
+    kinds |= {type(norm) for norm in batch_norms(network) if not norm.affine}
     if kinds:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise ValueError(f"sync_batchnorm true: must be false on a CPU with {names} in the network")
@@ -48,10 +49,12 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         with torch.no_grad():
             count = world * images.numel() / images.shape[1]
             self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * (count / max(count - 1, 1)), momentum)
+            unbiased = variance * (count / max(count - 1, 1))
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+            self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(images.dtype)
+        normalised: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        return normalised.to(images.dtype)
 
 
 class MeanOfAll(torch.autograd.Function):

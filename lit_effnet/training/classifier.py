@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
 
 from lit_effnet.metrics import classification_metrics
+from lit_effnet.training.batch_norm import batch_norms
+from lit_effnet.training.precision import at_least_float32
 from lit_effnet.training.recipe import Recipe, warmup_cosine
 
 LOOK_AT_LOSS_EVERY = 50  # steps, where looking costs
@@ -34,14 +36,8 @@ def check_optimizer(name: str) -> None:
 
 def set_bn_momentum(network: nn.Module, momentum: float) -> None:
     """Set the weight of the newest batch in all batch norms' running statistics."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = momentum
-
-
-def at_least_float32(values: Tensor) -> Tensor:
-    """The values in float32, or as they are where they are more precise."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    for module in batch_norms(network):
+        module.momentum = momentum
 
 
 class LitClassifier(LightningModule):

@@ -1,10 +1,14 @@
-"""Lightning's DDP as this suite needs it: evaluation without exchanges, ranks ended by us."""
+"""Lightning's DDP as this suite needs it: evaluation without collectives, ranks ended by us."""
 
 import os
+import signal
+import sys
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
@@ -12,11 +16,12 @@ from typing_extensions import override
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
 
-EXCHANGE_TIMEOUT = timedelta(hours=2)  # `RankWatch` ends a training that stands still long before
+COLLECTIVE_TIMEOUT_S = 7200.0  # a training that stands still is ended before, by `RankWatch`
+EVERY_S = 1.0
 
 
 class Ddp(DDPStrategy):
-    """DDP that exchanges nothing but gradients by itself.
+    """DDP whose only collective of its own is that of the gradients.
 
     Its own hand-over of batch norm's statistics at each forward pass would also be done in an
     evaluation, where one process may have a batch more than another and would wait for ever.
@@ -26,20 +31,24 @@ class Ddp(DDPStrategy):
         super().__init__(
             forward_sync_buffers=False,
             find_unused_parameters=find_unused_parameters,
-            timeout=EXCHANGE_TIMEOUT,
+            timeout=timedelta(seconds=COLLECTIVE_TIMEOUT_S),
         )
 
     @override
     def _configure_launcher(self) -> None:
         assert self.cluster_environment is not None
-        self._launcher = _Launcher(self.cluster_environment, self.num_processes, self.num_nodes)
+        self._launcher = Launcher(self.cluster_environment, self.num_processes, self.num_nodes)
 
 
-class _Launcher(_SubprocessScriptLauncher):
-    """Starts the processes of a node, and leaves to `RankWatch` what happens when one ends.
+class Launcher(_SubprocessScriptLauncher):
+    """Starts the processes of a node, and watches them until `RankWatch` does.
 
     Lightning's observer would kill the first process before that could say why and record it.
     """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.begun = threading.Event()  # `RankWatch` has begun
 
     @override
     def launch(
@@ -55,7 +64,29 @@ class _Launcher(_SubprocessScriptLauncher):
             # Of an end that `RankWatch` tells in a line, torch would tell a page of addresses.
             os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
             self._call_children_scripts()
+            threading.Thread(target=self._watch_children, daemon=True).start()
+        else:
+            parent = os.getppid()
+            threading.Thread(target=self._watch_parent, args=(parent,), daemon=True).start()
+        _set_num_threads_if_needed(num_processes=self.num_processes)
         return function(*args, **kwargs)
+
+    def _watch_parent(self, parent: int) -> None:
+        """End this process where what started it has ended before all had met."""
+        while not self.begun.wait(EVERY_S):
+            if os.getppid() != parent:
+                os._exit(1)
+
+    def _watch_children(self) -> None:
+        """End this process where one that it waits for has ended before all had met."""
+        while not self.begun.wait(EVERY_S):
+            for rank, child in enumerate(self.procs, start=1):
+                if (status := child.poll()) is not None:
+                    self.kill(signal.SIGKILL)
+                    how = f"its process ended with status {status} before the training began"
+                    sys.stderr.write(f"failed: local rank {rank}: {how}\n")
+                    sys.stderr.flush()
+                    os._exit(1)
 
 
 def strategy_for(name: Any, processes: int) -> Any:
@@ -67,6 +98,11 @@ def strategy_for(name: Any, processes: int) -> Any:
     if processes == 1:
         return name
     if name not in STRATEGIES:
-        accepted = ", ".join(STRATEGIES[:3])
+        accepted = ", ".join(STRATEGIES)
         raise ValueError(f"strategy {name!r}: must be one of {accepted} with {processes} processes")
-    return Ddp(find_unused_parameters=str(name).endswith("true"))
+    return Ddp(find_unused_parameters=finds_unused(name))
+
+
+def finds_unused(name: Any) -> bool:
+    """Whether parameters may be without a gradient under a strategy, as a frozen part's are."""
+    return str(name).endswith("find_unused_parameters_true")

@@ -1,6 +1,7 @@
 """The precision a recipe means on the device at hand."""
 
 import torch
+from torch import Tensor
 
 
 def cpu_computes_bf16() -> bool:
@@ -32,3 +33,8 @@ def dtype_of(precision: str) -> torch.dtype:
     if precision.startswith("16"):
         return torch.float16
     return torch.float64 if precision.startswith("64") else torch.float32
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The values in float32, or as they are where they are more precise."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,6 +1,6 @@
 """The processes of one training watch one another: where one is lost, all end, and one says why.
 
-Without this, a rank that dies or fails leaves the others in an exchange that never ends, or ends
+Without this, a rank that dies or fails leaves the others in a collective that never ends, or ends
 with a message about sockets.
 """
 
@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -18,8 +17,11 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError, TCPStore
 
 from lit_effnet.locations import locate
+from lit_effnet.training.ddp import Launcher
 from lit_effnet.training.ranks import (
     LOST_AFTER_S,
+    TESTED,
+    TESTING,
     TRAINING,
     VALIDATED,
     VALIDATING,
@@ -31,6 +33,7 @@ from lit_effnet.training.tracking import finish
 
 EVERY_S = 1.0
 TIME_TO_SPEAK_S = 5.0  # that the others give the one that speaks
+TIME_FOR_WANDB_S = 30.0  # to take note of the end, from a process that cannot go on
 
 FAILURE, STOPPED = 1, 130
 
@@ -50,7 +53,7 @@ class RankWatch(Callback):
         self.recorder, self.stall_s = recorder, stall_s
         self.trainer: Trainer | None = None
         self.board: RankBoard | None = None  # while there are several ranks that train
-        self.thread = threading.Thread()
+        self.judge = threading.Thread()
         self.over = threading.Event()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -65,9 +68,15 @@ class RankWatch(Callback):
         self.board.tell()
         trainer.strategy.barrier("all ranks have told of themselves")
         self.board.listen()
+        launcher_of(trainer).begun.set()
+        if threading.current_thread() is threading.main_thread():
+            # Before Lightning keeps the handlers to which it returns after an error.
+            signal.signal(signal.SIGTERM, self._stop)
         self.over.clear()
-        self.thread = threading.Thread(target=self._watch, name="rank-watch", daemon=True)
-        self.thread.start()
+        # In threads of their own: one that asks a frozen process for its store waits for it.
+        threading.Thread(target=self._beat, name="rank-heartbeat", daemon=True).start()
+        self.judge = threading.Thread(target=self._judge, name="rank-watch", daemon=True)
+        self.judge.start()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """End the watch, when all have come to the end."""
@@ -79,7 +88,7 @@ class RankWatch(Callback):
         self.board = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Answer SIGTERM ourselves; Lightning's answer is an exchange in the midst of others."""
+        """Answer SIGTERM ourselves; Lightning's answer is a collective in the midst of others."""
         if self.board is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._stop)
 
@@ -107,7 +116,7 @@ class RankWatch(Callback):
         self._move(trainer.current_epoch, TRAINING, batch_idx, 0)
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Any) -> None:
-        """The gradients come next, and with them the exchange."""
+        """The gradients come next, which all ranks share."""
         if self.board is not None:
             self._move(*self.board.mine.place[:3], 1)
 
@@ -132,8 +141,20 @@ class RankWatch(Callback):
         """The scores of all are joined next."""
         self._move(trainer.current_epoch, VALIDATED, 0, 0)
 
-    on_test_batch_start = on_validation_batch_start
-    on_test_epoch_end = on_validation_epoch_end
+    def on_test_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """A batch has come from the loader."""
+        self._move(trainer.current_epoch, TESTING, batch_idx, 0)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The scores of all are joined next."""
+        self._move(trainer.current_epoch, TESTED, 0, 0)
 
     def _move(self, *place: int) -> None:
         if self.board is not None:
@@ -142,68 +163,90 @@ class RankWatch(Callback):
     def await_cause(self, error: Exception) -> None:
         """Come back only if this process's error is its own.
 
-        An exchange that fails is the end of another rank; the watch knows in a moment of which,
+        A collective that fails is the end of another rank; the watch knows in a moment of which,
         and ends this process.
         """
-        if self.board is not None and from_exchange(error):
-            self.thread.join(LOST_AFTER_S + TIME_TO_SPEAK_S)
+        if self.board is not None and from_collective(error):
+            self.judge.join(LOST_AFTER_S + TIME_TO_SPEAK_S)
 
-    def share(self, line: str) -> str | None:
+    def share(self, trainer: Trainer, line: str) -> str | None:
         """Tell all ranks of this one's error: what this one is to say, None if the first does."""
-        if self.board is None:
+        self.trainer = trainer
+        if self.board is None:  # one process, or an error before they had met
+            self._end_children()
             return line
         self.board.tell(error=line)
         self._end_watch()
-        if self.board.rank != 0 and self.board.answers(0):
+        if self.board.rank != 0 and self.board.is_heard(0):
             time.sleep(TIME_TO_SPEAK_S)  # a child of the first is ended by it
             return None
+        time.sleep(2 * EVERY_S)  # the others ask this process for what was told
         self._end_children()
         return f"rank {self.board.rank}: {line}"
 
-    def _watch(self) -> None:
+    def _beat(self) -> None:
+        assert self.board is not None
+        board = self.board
+        while not self.over.wait(EVERY_S):
+            board.tell()
+            board.listen()
+
+    def _judge(self) -> None:
         assert self.board is not None
         while not self.over.wait(EVERY_S):
-            self.board.tell()
-            self.board.listen()
             verdict = self.board.verdict()
             if verdict is not None and not self.over.is_set():
-                self._end(verdict, self.board.rank)
+                try:
+                    self._end(verdict, self.board)
+                finally:  # whatever the disk or W&B say: the main thread may wait for ever
+                    os._exit(STOPPED if verdict.stopped else FAILURE)
 
-    def _end(self, verdict: Verdict, rank: int) -> None:
-        """End this process from the watch, as its main thread may wait for ever.
+    def _end(self, verdict: Verdict, board: RankBoard) -> None:
+        """What is left to do before this process ends.
 
-        The first rank speaks and records, the second where it is the first that is lost; the
-        others give it time to.
+        One rank speaks and the others give it time to: the first, which also records, or another
+        where it is the first that is lost.
         """
-        status = STOPPED if verdict.stopped else FAILURE
-        if rank != (1 if verdict.lost and verdict.rank == 0 else 0):
+        speaker = 0
+        if verdict.lost and verdict.rank == 0:
+            time.sleep(3 * EVERY_S)  # with the first, others on its machine may grow silent
+            speaker = board.speaker(verdict.rank)
+        if board.rank != speaker:
             time.sleep(TIME_TO_SPEAK_S)
-            os._exit(status)
+            return
         again = f"go on with: python -m lit_effnet.fit --resume {self.recorder.folder.path}"
         if verdict.stopped:
             line = f"stopped (rank {verdict.rank}); {again}"
         else:
             line = f"failed: rank {verdict.rank}: {verdict.why}; {again}"
             self.recorder.record["error"] = f"rank {verdict.rank}: {verdict.why}"
-        with suppress(OSError):
-            self.recorder.write(INTERRUPTED if verdict.stopped else FAILED)
         sys.stdout.flush()
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
-        if rank == 0:
-            finish(status)
         self._end_children()
-        os._exit(status)
+        if self.trainer is not None and not self.trainer.testing:  # else it has been trained
+            self.recorder.write(INTERRUPTED if verdict.stopped else FAILED)
+        if board.rank == 0:
+            status = STOPPED if verdict.stopped else FAILURE
+            last = threading.Thread(target=finish, args=(status,), daemon=True)
+            last.start()
+            last.join(TIME_FOR_WANDB_S)
 
     def _end_watch(self) -> None:
         self.over.set()
-        self.thread.join(LOST_AFTER_S)
+        self.judge.join(LOST_AFTER_S)
 
     def _end_children(self) -> None:
         """End the processes that Lightning started from this one; the others end themselves."""
-        launcher = self.trainer.strategy.launcher if self.trainer else None
-        if launcher is not None:
-            launcher.kill(signal.SIGKILL)
+        if self.trainer is not None and self.trainer.world_size > 1:
+            launcher_of(self.trainer).kill(signal.SIGKILL)
+
+
+def launcher_of(trainer: Trainer) -> Launcher:
+    """What started the other processes of this node, or found them started."""
+    launcher = trainer.strategy.launcher
+    assert isinstance(launcher, Launcher)  # of `Ddp`, under which alone there are several
+    return launcher
 
 
 def open_store(trainer: Trainer) -> TCPStore:
@@ -218,8 +261,8 @@ def open_store(trainer: Trainer) -> TCPStore:
     return store or TCPStore(host, port, None, False, patience, wait_for_workers=False)
 
 
-def from_exchange(error: BaseException) -> bool:
-    """Whether an error is an exchange's that another rank left."""
+def from_collective(error: BaseException) -> bool:
+    """Whether an error is that of a collective which another rank left."""
     words = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
     return isinstance(error, DistError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in words)

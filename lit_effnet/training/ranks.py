@@ -3,9 +3,11 @@
 import json
 import os
 import socket
+import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,12 +15,12 @@ from torch.distributed import DistError, Store
 
 LOST_AFTER_S = 20.0  # of silence; a process on the same machine is missed at once
 
-TRAINING, VALIDATING, VALIDATED = range(3)
+TRAINING, VALIDATING, VALIDATED, TESTING, TESTED = range(5)
 
 
 @dataclass(frozen=True)
 class Place:
-    """How far a rank is; of two in one exchange, the one behind keeps the other waiting."""
+    """How far a rank is; of two in one collective, the one behind keeps the other waiting."""
 
     epoch: int = -1
     part: int = TRAINING
@@ -29,15 +31,18 @@ class Place:
         if self.epoch < 0:
             return "before its first batch"
         batch = f"batch {self.batch + 1}"
+        if self.part in (TESTING, TESTED):
+            return f"in {batch} of the test" if self.part == TESTING else "at the end of the test"
         parts = (batch, f"{batch} of the validation", "at the end of the validation")
         return f"in epoch {self.epoch + 1}, {parts[self.part]}"
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a rank tells the others."""
+class Heartbeat:
+    """What a rank tells the others, again and again."""
 
     host: str
+    machine: str  # where its process can be looked for
     process: int
     place: tuple[int, ...] = (-1, TRAINING, 0, 0)  # as of `Place`
     beat: int = 0
@@ -68,45 +73,59 @@ class RankBoard:
     def __init__(self, store: Store, rank: int, world: int, stall_s: float) -> None:
         self.store, self.rank, self.stall_s = store, rank, stall_s
         self.ranks = [other for other in range(world) if other != rank]
-        self.mine = Told(socket.gethostname(), os.getpid())
-        self.others: dict[int, tuple[Told, float]] = {}
+        self.mine = Heartbeat(socket.gethostname(), machine(), os.getpid())
+        self.others: dict[int, tuple[Heartbeat, float]] = {}
         self.moved = time.monotonic()
+        self._writing = threading.Lock()  # the training moves, the watch beats
 
     def move(self, *place: int) -> None:
         """Note how far this rank is: epoch, part, batch and step."""
-        self.moved = time.monotonic()
-        self.mine = replace(self.mine, place=place)
+        with self._writing:
+            self.moved = time.monotonic()
+            self.mine = replace(self.mine, place=place)
 
     def tell(self, **news: Any) -> None:
         """Tell the others how far this rank is, and that it lives."""
-        self.mine = replace(self.mine, beat=self.mine.beat + 1, **news)
+        with self._writing:
+            self.mine = replace(self.mine, beat=self.mine.beat + 1, **news)
+            told = json.dumps(asdict(self.mine))
         with suppress(DistError):  # who listens finds the first rank lost
-            self.store.set(str(self.rank), json.dumps(asdict(self.mine)))
+            self.store.set(str(self.rank), told)
 
     def listen(self) -> None:
-        """Note what the others told, and when it changed."""
+        """Note what the others told, and when; waits as long as the first rank is frozen."""
         try:
             answers = self.store.multi_get([str(rank) for rank in self.ranks])
         except DistError:  # the first rank does not answer, and so grows silent
             return
         now = time.monotonic()
         for rank, answer in zip(self.ranks, answers, strict=True):
-            told = Told(**json.loads(answer))
+            told = Heartbeat(**json.loads(answer))
             told = replace(told, place=tuple(told.place))
             old = self.others.get(rank)
             if old is None or old[0].place != told.place:
                 self.moved = now
-            if old is None or old[0].beat != told.beat:
+            if old is None or old[0] != told:
                 self.others[rank] = (told, now)
 
-    def answers(self, rank: int) -> bool:
-        """Whether another rank lives, as far as it was heard of."""
+    def speaker(self, lost: int) -> int:
+        """The rank that says so where one is lost: the lowest that lives, as far as is known."""
+        others = (r for r in self.ranks if r != lost and (self.is_heard(r) or self.is_seen(r)))
+        return min([self.rank, *others])
+
+    def is_heard(self, rank: int) -> bool:
+        """Whether another rank's heart beats."""
         told, heard = self.others[rank]
         return not self.is_dead(told) and time.monotonic() - heard < LOST_AFTER_S
 
-    def is_dead(self, told: Told) -> bool:
+    def is_seen(self, rank: int) -> bool:
+        """Whether another rank is a process that runs on this machine."""
+        told, _ = self.others[rank]
+        return told.machine == self.mine.machine and is_alive(told.process)
+
+    def is_dead(self, told: Heartbeat) -> bool:
         """Whether a rank on this machine has no process any more."""
-        return told.host == self.mine.host and not is_alive(told.process)
+        return told.machine == self.mine.machine and not is_alive(told.process)
 
     def verdict(self) -> Verdict | None:
         """Which rank ends the training and why; None while all is well."""
@@ -129,6 +148,17 @@ class RankBoard:
             last = min(places, key=lambda rank: places[rank])
             return Verdict(last, f"has stood still for {self.stall_s:g} s {Place(*places[last])}")
         return None
+
+
+def machine() -> str:
+    """A name that only processes share which can look at one another by their numbers.
+
+    A host's name does not do: containers share it, and have processes of their own.
+    """
+    spaces = Path("/proc/self/ns/pid")
+    with suppress(OSError):
+        return f"{socket.gethostname()} {psutil.boot_time()} {spaces.readlink()}"
+    return f"{socket.gethostname()} {psutil.boot_time()}"
 
 
 def is_alive(process: int) -> bool:

@@ -91,14 +91,29 @@ def finish(exit_status: int) -> None:
     import wandb
 
     if wandb.run is not None:
-        wandb.finish(exit_code=exit_status)
+        try:
+            wandb.finish(exit_code=exit_status)
+        except Exception as error:
+            warnings.warn(f"W&B does not end its run ({_line(error)})", stacklevel=2)
 
 
 class _PlainConfigLogger(WandbLogger):
     """W&B's config is the whole configuration, once; Lightning would add a flat copy of parts."""
 
+    lost = False
+
     def log_hyperparams(self, params: Any) -> None:
         """Leave the config as it is."""
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Log, as long as W&B's own process takes it; a training does not end with that."""
+        if self.lost:
+            return
+        try:
+            super().log_metrics(metrics, step)
+        except Exception as error:
+            self.lost = True
+            warnings.warn(f"W&B logs no more ({_line(error)}); the run goes on", stacklevel=2)
 
 
 def _line(error: Exception) -> str:

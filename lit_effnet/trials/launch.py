@@ -15,6 +15,7 @@ from lit_effnet.trials.process import GRACE_S, NO_FORKS, STOPPED, TAKEN, Share
 from lit_effnet.trials.sweep_file import Sweep
 
 LOOK_EVERY_S = 0.5
+REFUSED = 2  # the exit status of bad input
 TRY_AGAIN_S = 5.0  # for a trial that another launcher runs
 
 # A trial that ended by one of these was ended by a person or the machine, not by itself.
@@ -91,6 +92,9 @@ class Launch:
         self.terminated: set[str] = set()
         self.stopping = False
         self.reached = False  # the metric's target
+        self.refused: list[str] = []  # the last lines of trials that were refused
+        self.one_ran = False
+        self.hopeless = False  # all would be refused
 
     def run(self) -> Iterator[list[Progress]]:
         """Run the trials; gives what has ended since the last time, every half second or sooner."""
@@ -126,7 +130,11 @@ class Launch:
             if self.free and when <= time.monotonic():
                 del self.elsewhere[trial_id]
                 ended += self._take(self.all[trial_id].trial)
-        while self.free and not self.reached and (trial := self.source.next()) is not None:
+        while (
+            self.free
+            and not (self.reached or self.hopeless)
+            and (trial := self.source.next()) is not None
+        ):
             if trial.id not in self.all:  # two points may come to the same
                 ended += self._take(trial)
         return ended
@@ -171,6 +179,7 @@ class Launch:
         """What a process's end says about its trial."""
         entry = Entry(trial.folder)
         status = entry.status()
+        self._note_refusal(entry, exit_status)
         if status in (Status.FINISHED, Status.STOPPED_EARLY, Status.FAILED):
             return self._end(trial, status, entry.reason())
         outside = -exit_status in ENDED_FROM_OUTSIDE or exit_status in (STOPPED, NO_FORKS)
@@ -182,6 +191,15 @@ class Launch:
         except OSError as error:  # a full disk; it is then tried again at the next launch
             return self._end(trial, Status.FAILED, f"{error.strerror}: {error.filename}")
         return self._end(trial, Status.FAILED, entry.reason())
+
+    def _note_refusal(self, entry: Entry, exit_status: int) -> None:
+        """Give up where the first trials were all refused, by one line: so would be the others."""
+        if exit_status != REFUSED:
+            self.one_ran = True
+        else:
+            self.refused.append(next(iter(entry.last_lines()[::-1]), ""))
+        alike = len(self.refused) > 1 and len(set(self.refused)) == 1
+        self.hopeless = alike and not self.one_ran
 
     def _end(self, trial: Trial, status: Status, reason: str) -> Progress:
         progress = self.all[trial.id]

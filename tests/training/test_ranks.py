@@ -3,13 +3,22 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from torch.distributed import HashStore
 
 from lit_effnet.training import ranks
-from lit_effnet.training.rank_watch import from_exchange
-from lit_effnet.training.ranks import TRAINING, VALIDATED, VALIDATING, RankBoard, Verdict
+from lit_effnet.training.rank_watch import from_collective
+from lit_effnet.training.ranks import (
+    TESTED,
+    TESTING,
+    TRAINING,
+    VALIDATED,
+    VALIDATING,
+    RankBoard,
+    Verdict,
+)
 
 
 @pytest.fixture
@@ -37,7 +46,7 @@ def test_an_error_is_the_fault_of_the_rank_that_tells_it(boards: list[RankBoard]
     boards[1].tell(error="out of memory")
     boards[0].listen()
     assert boards[0].verdict() == Verdict(1, "out of memory")
-    assert boards[0].answers(1)
+    assert boards[0].is_heard(1)
 
 
 def test_a_stop_is_no_failure(boards: list[RankBoard]) -> None:
@@ -65,7 +74,7 @@ def test_a_process_that_died_here_is_missed_at_once(boards: list[RankBoard]) -> 
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     told = boards[1].mine
-    boards[1].mine = type(told)(told.host, process.pid, beat=told.beat)
+    boards[1].mine = replace(told, process=process.pid)
     boards[1].tell()
     boards[0].listen()
     found = boards[0].verdict()
@@ -79,6 +88,7 @@ def test_a_process_that_died_here_is_missed_at_once(boards: list[RankBoard]) -> 
     [
         (((2, TRAINING, 5, 1), (2, TRAINING, 5, 1), (2, TRAINING, 4, 2)), 2, "in epoch 3, batch 5"),
         (((2, TRAINING, 5, 0), (2, TRAINING, 5, 1), (2, TRAINING, 5, 1)), 0, "in epoch 3, batch 6"),
+        (((2, TESTED, 0, 0), (2, TESTED, 0, 0), (2, TESTING, 0, 0)), 2, "in batch 1 of the test"),
         # A rank that has no image left to evaluate waits for those that have.
         (((2, VALIDATED, 0, 0), (2, VALIDATING, 9, 0), (2, VALIDATED, 0, 0)), 1, "in epoch 3, batch 10 of the validation"),
     ],
@@ -113,5 +123,25 @@ def test_of_a_standstill_the_rank_that_is_behind_is_the_cause(
         (ValueError("gloo"), False),
     ],
 )
-def test_an_error_of_an_exchange_is_known_by_its_words(error: Exception, expected: bool) -> None:
-    assert from_exchange(error) is expected
+def test_an_error_of_a_collective_is_known_by_its_words(error: Exception, expected: bool) -> None:
+    assert from_collective(error) is expected
+
+
+def test_the_lowest_rank_that_lives_speaks_for_a_lost_one(
+    boards: list[RankBoard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert boards[2].speaker(lost=0) == 1
+    assert boards[1].speaker(lost=0) == 1
+    other = replace(boards[1].mine, machine="another")
+    boards[1].mine = other
+    boards[1].tell()
+    boards[2].listen()
+    later(monkeypatch, 21)
+    assert boards[2].speaker(lost=0) == 2
+
+
+def test_processes_of_other_machines_are_not_looked_for_here(boards: list[RankBoard]) -> None:
+    boards[1].mine = replace(boards[1].mine, machine="another", process=2**22 + 1)
+    boards[1].tell()
+    boards[0].listen()
+    assert boards[0].verdict() is None

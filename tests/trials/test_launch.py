@@ -110,6 +110,21 @@ def test_a_trial_that_fails_is_told_with_its_last_line_and_the_sweep_goes_on(
     ]
 
 
+def test_where_the_first_trials_are_all_refused_alike_no_other_begins(tmp_path: Path) -> None:
+    trials = make_trials(tmp_path, 6, "--exit=2", "--seconds=0")
+    launch = make_launch(trials, workers=1)
+    progress = run(launch)
+    assert {p.status for p in progress.values()} == {Status.FAILED}
+    assert (len(progress), launch.hopeless) == (2, True)
+
+
+def test_one_trial_that_runs_shows_that_the_others_may(tmp_path: Path) -> None:
+    trials = make_trials(tmp_path, 5, "--exit=2", "--seconds=0", t0=["--exit=0"])
+    launch = make_launch(trials, workers=1)
+    assert len(run(launch)) == 5
+    assert not launch.hopeless
+
+
 def test_a_failure_is_noted_before_another_launcher_can_claim_the_trial(tmp_path: Path) -> None:
     """The trial's own process notes it, so that a killed launcher loses nothing."""
     (trial,) = make_trials(tmp_path, 1, "--exit=3")
