@@ -6,18 +6,15 @@ Prints the tables of docs/scale.md: how far two rules miss the published through
 and each arm's hours by them. Nothing is trained or timed.
 """
 
-import sys
 from pathlib import Path
 
 import yaml
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
 
 from lit_effnet.arms import Arm, choose
 from lit_effnet.building import cost, settled
 from lit_effnet.counting import Complexity
 
+ROOT = Path(__file__).parent.parent
 CLASSES, IMAGES, BASE_SIZE, REPEATS = 1000, 1_281_167, 224, 3
 EPOCHS = (100, 350)  # of experiments/ablation/imagenet.yaml, and of the paper
 
@@ -57,7 +54,7 @@ def main() -> None:
         )
     sweep = yaml.safe_load((ROOT / "sweeps" / "scaling_ablation.yaml").read_text())
     total = [0.0, 0.0]
-    print("\narm                                         px    MACs, M  MACs x   acts x   hours of")
+    print(f"\n{'arm':42}   px  MACs, M  MACs x   acts x   hours of")
     for text in sweep["parameters"]["scaling.arm"]["values"]:
         arm = choose(arm=text)
         scaling = settled(arm, BASE_SIZE, CLASSES)
@@ -66,8 +63,8 @@ def main() -> None:
         hours = [IMAGES / rate / 3600 * factor for factor in times]
         total = [sum(pair) for pair in zip(total, hours, strict=True)]
         shown = "; ".join(
-            f"{epochs} epochs: {epochs * hours[0]:.0f} by activations, {epochs * hours[1]:.0f} by MACs"
-            for epochs in EPOCHS
+            f"{n} epochs: {n * hours[0]:.0f} by activations, {n * hours[1]:.0f} by MACs"
+            for n in EPOCHS
         )
         size = round(BASE_SIZE * scaling.resolution)
         print(
