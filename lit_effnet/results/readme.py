@@ -12,8 +12,10 @@ from lit_effnet.results.readme_tables import (
     efficiency_table,
     int8_b0_table,
     int8_lite0_table,
+    learning_rate_table,
     parity_table,
     scaling_table,
+    se_ratio_cifar10_table,
     se_ratio_table,
 )
 
@@ -41,6 +43,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "complexity": complexity_table,
     "scaling_ablation": scaling_table,
     "se_ratio": se_ratio_table,
+    "se_ratio_cifar10": se_ratio_cifar10_table,
+    "learning_rate_cifar10": learning_rate_table,
     "efficiency": efficiency_table,
     "parity": parity_table,
     "int8_b0": int8_b0_table,

@@ -35,6 +35,24 @@ def se_ratio_table() -> str:
     return arms_table(read_shipped(RESULTS / "se_ratio_photos.json"))
 
 
+def se_ratio_cifar10_table() -> str:
+    """The arms of the squeeze-and-excite sweep on CIFAR-10."""
+    return arms_table(read_shipped(RESULTS / "se_ratio_cifar10.json"))
+
+
+def learning_rate_table() -> str:
+    """Top-1 of each arm on CIFAR-10 by learning rate, one repeat each."""
+    frame = read_shipped(RESULTS / "learning_rate_cifar10.json")
+    rates = sorted(frame["learning_rate"].unique())
+    rows = []
+    for arm in frame.groupby("arm")["macs"].first().sort_values().index:
+        by_rate = frame[frame["arm"] == arm].set_index("learning_rate")
+        top1 = [f"{POINTS * by_rate.loc[rate, 'top1']:.1f}" for rate in rates]
+        macs = by_rate["macs"].iloc[0] / 1e6
+        rows.append([f"`{arm}`", f"{macs:.1f}", *top1, f"{by_rate['top1'].idxmax():g}"])
+    return _markdown(("arm", "MACs, M", *(f"{rate:g}" for rate in rates), "best rate"), rows)
+
+
 def arms_table(frame: pd.DataFrame) -> str:
     """A row for each arm, from the cheapest on: what it costs, and its repeats.
 

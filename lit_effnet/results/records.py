@@ -73,6 +73,8 @@ def _run(record: Json, folder: Folder) -> Row:
         "processes": get(record, "processes", int),
         "precision": get(record, "precision", str),
         "recipe": get(optional["recipe"], "name", str),
+        "learning_rate": get(optional["recipe"], "learning_rate", float),
+        "global_batch": get(get(record, "data", dict) or {}, "global_batch", int),
         "planned_epochs": get(record, "max_epochs", int),
         "training_limit": _limit(folder, "limit_train_batches"),
         "network": get(optional["model"], "name", str),

@@ -51,6 +51,8 @@ COLUMNS = {
     "processes": (WHOLE, "that trained it"),
     "precision": (TEXT, "of the training"),
     "recipe": (TEXT, "name of the recipe"),
+    "learning_rate": (NUMBER, "its peak for 256 images of a step"),
+    "global_batch": (WHOLE, "images of a step, on all devices"),
     "network": (TEXT, "name of the network"),
     "se_ratio": (NUMBER, "squeeze-and-excitation ratio; empty for the network's own"),
     "began_with": (TEXT, "weights that the training began with; empty for random ones"),

@@ -105,6 +105,8 @@ def row_of_run(
         "planned_epochs": get(trainer, "max_epochs", int),
         "precision": _text(trainer.get("precision")),
         "recipe": get(recipe, "name", str),
+        "learning_rate": get(recipe, "learning_rate", float),
+        "global_batch": get(recipe, "global_batch", int),
         "network": network,
         "se_ratio": get(model, "se_ratio", float),
         "began_with": get(get(config, "weights", dict) or {}, "name", str),
