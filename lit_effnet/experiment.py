@@ -345,6 +345,8 @@ def check_trainer(options: Any) -> None:
         raise ValueError(f"max_epochs {options.max_epochs}: must be at least 1")
     if options.limit_train_batches == 0:
         raise ValueError("limit_train_batches 0: must leave a batch to train on")
+    if str(options.devices) == "0":
+        raise ValueError("devices 0: must be auto, at least 1, or -1 for all there are")
 
 
 def _as_list(value: Any) -> list[Any]:

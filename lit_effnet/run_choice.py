@@ -1,6 +1,7 @@
 """Which run folder a training is recorded in: a new one, an agent's, or one that goes on."""
 
 import os
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def make_folder(folder: RunFolder, root: str) -> None:
         folder.path.mkdir(parents=True, exist_ok=True)
         if not isinstance(folder.path, Path):  # whether a store can be written, a file tells
             write_whole(folder.config, "")
+            if folder.path.protocol == "memory":
+                warnings.warn(f"{root}: is gone when this process ends", stacklevel=2)
     except OSError as error:
         raise ValueError(f"root {root}: {error.strerror or error}") from error
     except NotImplementedError as error:  # as fsspec says it of http://

@@ -16,6 +16,7 @@ FLAGS = [
     (["--data.image_size", "16"], "--data.image_size 16: must give at least 32 pixels"),
     (["--scaling.resolution", "0.3"], "--data.image_size 64 times resolution 0.3: must give at least 32 pixels"),
     (["--data.batch_size", "0"], "--data.batch_size 0: must be at least 1"),
+    (["--trainer.devices", "0"], "--trainer.devices 0: must be auto, at least 1, or -1 for all"),
     (["--data.batch_size", "5000"], "--data.batch_size 5000: there are 2,160 training images"),
     (["--data.image_size", "20000"], "--data.image_size 20000: a step's activations alone take"),
     (["--data.batch_size", "many"], "--data.batch_size: 'many' must be a whole number"),
