@@ -73,7 +73,7 @@ def free_port() -> int:
 
 
 def test_two_nodes_train_as_one_process_with_their_batches_together(tmp_path: Path) -> None:
-    """In double precision and by small steps: a training doubles a difference with each step.
+    """In double precision and by small steps: at a usual rate a difference grows with each.
 
     Dropout has no part in it: each process draws its own.
     """
