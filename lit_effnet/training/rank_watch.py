@@ -135,26 +135,15 @@ class RankWatch(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """A batch has come from the loader."""
-        self._move(trainer.current_epoch, VALIDATING, batch_idx, 0)
+        part = TESTING if trainer.testing else VALIDATING
+        self._move(trainer.current_epoch, part, batch_idx, 0)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The scores of all are joined next."""
-        self._move(trainer.current_epoch, VALIDATED, 0, 0)
+        self._move(trainer.current_epoch, TESTED if trainer.testing else VALIDATED, 0, 0)
 
-    def on_test_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """A batch has come from the loader."""
-        self._move(trainer.current_epoch, TESTING, batch_idx, 0)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The scores of all are joined next."""
-        self._move(trainer.current_epoch, TESTED, 0, 0)
+    on_test_batch_start = on_validation_batch_start
+    on_test_epoch_end = on_validation_epoch_end
 
     def _move(self, *place: int) -> None:
         if self.board is not None:

@@ -94,7 +94,6 @@ class Launch:
         self.reached = False  # the metric's target
         self.refused: list[str] = []  # the last lines of trials that were refused
         self.one_ran = False
-        self.hopeless = False  # all would be refused
 
     def run(self) -> Iterator[list[Progress]]:
         """Run the trials; gives what has ended since the last time, every half second or sooner."""
@@ -193,13 +192,11 @@ class Launch:
         return self._end(trial, Status.FAILED, entry.reason())
 
     def _note_refusal(self, entry: Entry, exit_status: int) -> None:
-        """Give up where the first trials were all refused, by one line: so would be the others."""
+        """Note whether a trial ran, or by which line it was refused."""
         if exit_status != REFUSED:
             self.one_ran = True
         else:
             self.refused.append(next(iter(entry.last_lines()[::-1]), ""))
-        alike = len(self.refused) > 1 and len(set(self.refused)) == 1
-        self.hopeless = alike and not self.one_ran
 
     def _end(self, trial: Trial, status: Status, reason: str) -> Progress:
         progress = self.all[trial.id]
@@ -233,6 +230,12 @@ class Launch:
         progress.epochs = record.get("max_epochs")
         progress.seconds = cost.get("seconds", 0.0)
         progress.value = metrics.get(self.metric) if self.metric else None
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the first trials were all refused by one line, as the others would be."""
+        alike = len(self.refused) > 1 and len(set(self.refused)) == 1
+        return alike and not self.one_ran
 
     @property
     def metric(self) -> str | None:
