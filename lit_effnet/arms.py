@@ -5,6 +5,7 @@ given as so many times the baseline's (`axis=width, budget=2`), so the multiplie
 image size and the number of classes, and is settled once these are known.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -139,6 +140,18 @@ def choose(
         fixed = Scaling(**multipliers, rounding=rounding)
     named = _name(asked, given, multipliers)
     return Arm(named, base, fixed, spend, network, se_ratio)
+
+
+def arm_name(arm: Arm, model: Mapping[str, Any]) -> str:
+    """Name of what is compared: the scaling, and what else was chosen about the network.
+
+    Args:
+        arm: The scaling.
+        model: The network's options that were chosen, its name among them.
+    """
+    network = [] if arm.network == "efficientnet" else [arm.network]
+    options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
+    return ", ".join([*network, arm.name, *options])
 
 
 def parse(arm: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lit_effnet.arms import Arm
+from lit_effnet.arms import Arm, arm_name
 from lit_effnet.building import baseline_on, residual_of
 from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
@@ -126,13 +126,6 @@ def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:
             f"image_size {data.image_size}: a step's activations alone take {needed / 1e9:,.0f} GB "
             f"at batch_size {data.batch_size}, and this machine has {memory / 1e9:,.0f} GB"
         )
-
-
-def arm_name(arm: Arm, model: dict[str, Any]) -> str:
-    """Name of what is compared: the scaling, and what else was chosen about the network."""
-    network = [] if arm.network == "efficientnet" else [arm.network]
-    options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
-    return ", ".join([*network, arm.name, *options])
 
 
 def budget_record(arm: Arm, here: Complexity, baseline: Complexity | None) -> dict[str, Any] | None:

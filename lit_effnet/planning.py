@@ -5,14 +5,14 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lit_effnet import outlook
+from lit_effnet import arms, outlook
 from lit_effnet.command_line import usual_setting
 from lit_effnet.composing import Composer
 from lit_effnet.data.store import available_cores
@@ -26,6 +26,7 @@ from lit_effnet.trials.source import Listed, Proposed
 from lit_effnet.trials.sweep_file import Sweep
 
 MODULE = "lit_effnet.fit"
+RATE = "--recipe.learning_rate"
 
 MEMORY_OF_A_TRIAL = 2 * 10**9  # bytes; a small one takes half of it
 
@@ -42,12 +43,14 @@ class Options:
         seed: Random seed of a random or bayes search.
         count: Most trials; null for the sweep's own run_cap.
         extra: Further arguments of `fit` for every trial.
+        rates: Learning rates by the names that runs give their arms; the others keep the recipe's.
     """
 
     root: Path = Path("runs")
     seed: int = 0
     count: int | None = None
     extra: tuple[str, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 class Planner:
@@ -62,6 +65,7 @@ class Planner:
         self.sweep, self.options = sweep, options
         self.varied = varied(sweep)
         self.configs: dict[str, Any] = {}
+        self.rates: dict[str, float | None] = {}  # of the arms of its trials
         self.composer = Composer(self.parse, sweep.parameters, outlook.linked())
 
     def trial(self, point: Mapping[str, Any], number: int) -> Trial:
@@ -71,14 +75,19 @@ class Planner:
             ValueError: `fit` does not take its arguments.
         """
         config = self.composer.config(point)
+        arm = arm_of(self.varied, point)
+        rate = self.options.rates.get(run_name(config)) if self.options.rates else None
+        rated = [] if rate is None else [f"{RATE}={rate:g}"]
+        if rated:
+            config = self.parse(point, *rated)
+        self.rates[arm] = rate
         trial_id = outlook.identity(config)
         self.configs[trial_id] = config
         folder = RunFolder(self.options.root / config.run.group / trial_id)
-        trial = Trial(
-            number, trial_id, point, (), folder, arm_of(self.varied, point), point.get(SEED)
-        )
+        trial = Trial(number, trial_id, point, (), folder, arm, point.get(SEED))
         arguments = (
             *self.arguments(point, trial.parameters_file),
+            *rated,
             f"--run.root={self.options.root}",
             f"--run.id={trial_id}",
         )
@@ -94,8 +103,8 @@ class Planner:
             words.append(f"--run.project={self.sweep.config['project']}")
         return [*map(usual_setting, words), *self.options.extra]
 
-    def parse(self, point: Mapping[str, Any]) -> Any:
-        """The configuration of a point.
+    def parse(self, point: Mapping[str, Any], *more: str) -> Any:
+        """The configuration of a point, and of further flags.
 
         Raises:
             ValueError: `fit` does not take its arguments.
@@ -104,7 +113,7 @@ class Planner:
             file = Path(folder) / "parameters.json"
             file.write_text(json.dumps(point), encoding="utf-8")
             try:
-                return outlook.parse(self.arguments(point, file))
+                return outlook.parse([*self.arguments(point, file), *more])
             except ValueError as error:
                 # Its key is in the sweep file, whichever file brings it to `fit`.
                 brought = rf" in (?:\S+ or )*{re.escape(str(file))}"
@@ -141,6 +150,16 @@ class Planner:
             ValueError: it cannot be trained.
         """
         return outlook.outlook(self.configs[trial.id], trial.arguments)
+
+
+def run_name(config: Any) -> str:
+    """The name that the run of a configuration gives its arm."""
+    chosen = {
+        key: value
+        for key, value in vars(config.model).items()
+        if value is not None and key not in outlook.LINKED
+    }
+    return arms.arm_name(arms.choose(**vars(config.scaling)), chosen)
 
 
 def make_source(planner: Planner, trials: Sequence[Trial]) -> Source:

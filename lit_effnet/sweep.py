@@ -3,6 +3,7 @@
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --dry-run
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --workers 4 -- --data.path FOLDER
+python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --rates runs/learning_rate_cifar100
 python -m lit_effnet.sweep --check sweeps/*.yaml
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --status
 python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos --ray auto
@@ -14,7 +15,7 @@ Running it again runs what is missing. What comes after -- goes to every trial.
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,12 @@ def make_parser() -> OneLineErrors:
     )
     parser.add_argument("--count", type=int | None, help="Most trials, counted from the first.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of a random or bayes search.")
+    parser.add_argument(
+        "--rates",
+        type=str | None,
+        help="Runs of a sweep over learning rates, or their numbers in results/: each arm gets the "
+        "rate that was best for it there.",
+    )
     parser.add_argument("--root", type=str, default="runs", help="Folder of all run folders.")
     add_cluster_flags(parser)
     return parser
@@ -107,7 +114,8 @@ def main(args: list[str] | None = None) -> None:
     try:
         from lit_effnet.planning import Options
 
-        options = Options(local(flags.root, "--root"), flags.seed, flags.count, tuple(extra))
+        root, rates = local(flags.root, "--root"), rates_in(flags.rates)
+        options = Options(root, flags.seed, flags.count, tuple(extra), rates)
         if flags.check:
             check_files(files, options)
         elif flags.status:
@@ -122,6 +130,23 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped before a trial began\n")
         raise SystemExit(STOPPED) from None
+
+
+def rates_in(path: str | None) -> Mapping[str, float]:
+    """The best learning rate of each arm among runs; none without a path.
+
+    Raises:
+        ValueError: the runs do not tell it.
+    """
+    if path is None:
+        return {}
+    from lit_effnet.results.best_rates import best_rates
+    from lit_effnet.results.table import load
+
+    try:
+        return best_rates(load([path]).frame)
+    except ValueError as error:
+        raise ValueError(f"--rates {path}: {error}") from None
 
 
 def check_cluster_flags(flags: Any) -> None:
@@ -188,6 +213,10 @@ def run(file: Path, options: "Options", flags: Any) -> None:
         for problem in checked.problems:
             sys.stderr.write(f"{problem}\n")
         raise SystemExit(2)
+    if options.rates:
+        from lit_effnet.sweep_tables import rates_line
+
+        screen.print(f"--rates {flags.rates}: {rates_line(checked.planner.rates)}", soft_wrap=True)
     if flags.dry_run:
         from lit_effnet.planning import share_machine
         from lit_effnet.sweep_plan import print_plan
