@@ -3,10 +3,12 @@
 python -m lit_effnet.report runs/scaling_ablation_photos
 python -m lit_effnet.report runs --output report --language zh
 python -m lit_effnet.report runs/se_ratio_photos --baseline "baseline, se_ratio=0.0"
+python -m lit_effnet.report results/se_ratio_cifar10.json
+python -m lit_effnet.report runs/se_ratio_photos --numbers se_ratio.json
 
 The page works without a network. Its tables lie beside it as Markdown, LaTeX and CSV, its figures
 as PNG, SVG and PDF at the width of a paper's column. Of a sweep that is still running it says what
-is missing.
+is missing. Numbers that `--numbers` wrote into a file are read like the run folders.
 """
 
 import sys
@@ -37,7 +39,7 @@ def make_parser() -> OneLineErrors:
         description=__doc__,
     )
     add = parser.add_argument
-    add("runs", nargs="+", type=str, help="Run folders, or folders of them.")
+    add("runs", nargs="+", type=str, help="Run folders, folders of them, or files of --numbers.")
     add("--output", type=str, default="report", help="Folder of the page and its files.")
     add(
         "--baseline",
@@ -54,6 +56,14 @@ def make_parser() -> OneLineErrors:
     add("--language", type=Literal["en", "zh"], default="en", help="That the page begins in.")
     add("--sweeps", type=str, default=SWEEPS, help="Folder of sweep files: what is planned.")
     add("--document", type=bool, default=False, help="The design document's tables too.")
+    add(
+        "--numbers",
+        type=str | None,
+        help="A .json file for the finished runs' numbers, configurations and epochs, to be kept "
+        "or sent; written besides the page.",
+    )
+    add("--made_by", type=str, default="", help="In that file: the command that made the runs.")
+    add("--note", type=str, default="", help="In that file: what its reader has to know.")
     return parser
 
 
@@ -83,6 +93,8 @@ def report(config: Any) -> None:
         raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
     if not Path(config.sweeps).is_dir() and config.sweeps != SWEEPS:
         raise ValueError(f"sweeps {config.sweeps}: no such folder")
+    if config.numbers is not None and not config.numbers.endswith(".json"):
+        raise ValueError(f"numbers {config.numbers}: must end in .json")
     table = load(config.runs)
     check(table, config.runs)
     options = page.Options(
@@ -108,6 +120,21 @@ def report(config: Any) -> None:
     if paper.chinese_font() is None:
         sys.stderr.write(NO_FONT.format(folder=folder / "figures"))
     say(made, table, config.language, folder / page.PAGE)
+    if config.numbers is not None:
+        write_numbers(table, config)
+
+
+def write_numbers(table: "Table", config: Any) -> None:
+    """Write the finished runs into one file, and say where it is."""
+    from lit_effnet.results.records import FINISHED
+    from lit_effnet.results.shipped import ship
+
+    done, path = table.frame[table.frame["status"] == FINISHED], local(config.numbers, "numbers")
+    try:
+        ship(done, path, config.made_by, config.note)
+    except OSError as error:
+        fail(f"--numbers {path}: cannot be written ({error.strerror or error})")
+    sys.stdout.write(f"{path}: {done['run'].nunique()} runs\n")
 
 
 def check(table: "Table", paths: "Sequence[str]") -> None:

@@ -1,5 +1,6 @@
 """The command as a person types it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,7 @@ MISTAKES = [
     (["--language", "de"], "--language: 'de' must be en, zh"),
     (["--lnguage", "de"], "unknown flag --lnguage; nearest: --language"),
     (["--output", "file"], "--output file: cannot be written"),
+    (["--numbers", "file"], "--numbers file: must end in .json"),
 ]
 
 
@@ -81,6 +83,31 @@ def test_a_mistake_is_one_line(
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
     assert not Path("report").exists()
+
+
+def test_numbers_in_one_file_make_the_same_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(page, "_figures", lambda *_: iter(()))  # which another test writes
+    group = make_sweep(Path("runs"))
+    add_run(group, "width at 2.04 x MACs", 0, 0.1, 4_000_000, status="running")
+    run("runs", "--numbers", "made.json", "--made_by", "python -m lit_effnet.sweep s.yaml")
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "made.json: 9 runs"
+    shutil.rmtree("runs")
+    run("made.json", "--output", "again")
+    again = capsys.readouterr().out.splitlines()
+    assert again[1:-1] == said[1:-2]
+    for name in ("arms", "comparisons"):
+        (table,) = Path("report/tables").glob(f"*_{name}.en.csv")
+        assert (Path("again/tables") / table.name).read_text() == table.read_text()
+    text = Path("again/index.html").read_text()
+    assert text.count(">python -m lit_effnet.sweep s.yaml<") == 9
+    assert "after each epoch" in text.lower()
+    with pytest.raises(SystemExit):
+        run("made.json", "--numbers", "none/made.json")
+    assert "error: --numbers none/made.json: cannot be written" in capsys.readouterr().err
 
 
 def test_runs_without_a_finished_one_are_one_line(

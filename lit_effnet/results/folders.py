@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.locations import is_url, list_folder, locate, read_file
+from lit_effnet.locations import is_url, list_folder, locate
+from lit_effnet.results.run_parts import text_of
 
 DEEPEST = 5  # folders below one that is given; a link that leads back would have no end
 
@@ -47,10 +48,7 @@ class Folder:
             ValueError: it cannot be read.
         """
         try:
-            if is_url(self.path):
-                return read_file(f"{self.path}/{name}").decode()
-            with open(f"{self.path}/{name}", encoding="utf-8") as file:  # noqa: PTH123 # in a hurry
-                return file.read()
+            return text_of(self.path, name)
         except (OSError, ValueError) as error:
             raise ValueError(f"{name}: cannot be read ({error})") from error
 

@@ -2,7 +2,8 @@
 
 A file has the command that made its runs, what all of its rows have in common, and a row for each
 run and condition, or for each measurement. Rows have commit, device, seed, duration and the hash
-of the configuration; paths of the machine that made them are cut to their last part.
+of the configuration, and each run has its configuration, resolved recipe, versions and epochs;
+paths of the machine that made them are cut to their last part.
 """
 
 import json
@@ -12,14 +13,17 @@ from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.columns import COLUMNS, frame_of
 from lit_effnet.results.records import FINISHED
-from lit_effnet.results.table import COLUMNS, frame_of
+from lit_effnet.results.run_parts import common, parts_of, without
 from lit_effnet.results.writing import write_whole
 
 Row = dict[str, Any]
 
 FORMAT = 1
 RUNS, ROWS = "runs", "rows"
+DONE = (FINISHED, "released")
+EMPTY: Mapping[str, Row] = {}
 SMALL = 1e-2
 DIGITS = 6  # after the point: of an accuracy, a hundredth of an image in 10,000
 # Where a file lies, and what only its own machine knows.
@@ -41,15 +45,20 @@ def ship(frame: pd.DataFrame, path: Path, command: str, note: str = "") -> None:
     """
     if frame.empty:
         raise ValueError("frame: must have a finished run, and has no row")
-    if not (frame["status"] == FINISHED).all():
+    if not frame["status"].isin(DONE).all():
         statuses = ", ".join(sorted(frame["status"].unique()))
         raise ValueError(f"frame: must have finished runs only, and has {statuses}")
-    kept = frame.drop(columns=[*LEFT_OUT]).assign(run=frame["group"] + "/" + frame["id"])
+    places = frame["group"] + "/" + frame["id"]
+    kept = frame.drop(columns=[*LEFT_OUT]).assign(run=places)
     rows = [
         {str(name): _plain(value) for name, value in row.items() if not pd.isna(value)}
         for row in kept.to_dict("records")
     ]
-    _write(path, RUNS, (command, note), rows)
+    parts = {
+        place: _plain(parts_of(run))
+        for place, run in dict(zip(places, frame["run"], strict=True)).items()
+    }
+    _write(path, RUNS, (command, note), rows, parts)
 
 
 def read_shipped(path: Path) -> pd.DataFrame:
@@ -62,7 +71,7 @@ def read_shipped(path: Path) -> pd.DataFrame:
     unknown = {name for row in rows for name in row} - {*COLUMNS}
     if unknown:
         raise ValueError(f"{path.name}: must have columns of the table, and has {min(unknown)!r}")
-    return frame_of(rows)
+    return frame_of([{**row, "run": f"{path}#{row['run']}"} for row in rows])
 
 
 def ship_rows(rows: Iterable[Mapping[str, Any]], path: Path, command: str, note: str = "") -> None:
@@ -93,7 +102,9 @@ def read_shipped_rows(path: Path) -> list[Row]:
     return _read(path, ROWS)
 
 
-def _write(path: Path, kind: str, told: tuple[str, str], rows: list[Row]) -> None:
+def _write(
+    path: Path, kind: str, told: tuple[str, str], rows: list[Row], parts: Mapping[str, Row] = EMPTY
+) -> None:
     """Write a file, one row a line, so that a change of it can be read."""
     names = [name for name in rows[0] if all(name in row for row in rows)]
     same = {name: rows[0][name] for name in names if len(rows) > 1 and _one(rows, name)}
@@ -101,7 +112,13 @@ def _write(path: Path, kind: str, told: tuple[str, str], rows: list[Row]) -> Non
     head = {"format": FORMAT, "kind": kind, "command": told[0], "note": told[1], "same": same}
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     body = ",\n".join(f"  {json.dumps(row)}" for row in own)
-    text = "{\n" + ",\n".join(lines) + ',\n"rows": [\n' + body + "\n]\n}\n"
+    lines.append(f'"rows": [\n{body}\n]')
+    if parts:
+        in_all = common([*parts.values()])
+        own_parts = {place: without(part, in_all) for place, part in parts.items()}
+        runs = ",\n".join(f"  {json.dumps(k)}: {json.dumps(part)}" for k, part in own_parts.items())
+        lines += [f'"same_in_runs": {json.dumps(in_all)}', f'"runs": {{\n{runs}\n}}']
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
     write_whole(path, text.encode())
 
 

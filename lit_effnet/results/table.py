@@ -9,89 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.columns import frame_of
 from lit_effnet.results.folders import Search, Skipped, printable
 from lit_effnet.results.records import Row, rows_of
+from lit_effnet.results.shipped import read_shipped
 from lit_effnet.results.wandb_log import rows_of_log
 from lit_effnet.results.wandb_runs import rows_of_project
 from lit_effnet.results.writing import ending, write_whole
-
-TEXT, WHOLE, NUMBER, TRUTH = "str", "Int64", "float64", "boolean"
-TIME = "datetime64[ms, UTC]"
-
-# Each column's type and meaning; an empty cell means that it is not known.
-COLUMNS = {
-    "run": (TEXT, "run folder, or path of a W&B run"),
-    "source": (TEXT, "training, evaluation or wandb: who wrote the scores; empty without scores"),
-    "group": (TEXT, "folder of the run folder"),
-    "id": (TEXT, "name of the run folder"),
-    "arm": (TEXT, "what is compared"),
-    "seed": (WHOLE, "random seed; equal ones pair two arms"),
-    "status": (TEXT, "finished, running, interrupted, failed, stopped early or released"),
-    "reason": (TEXT, "why it is not finished"),
-    "started": (TIME, "when the training began"),
-    "duration_s": (NUMBER, "seconds of training with its validations"),
-    "epochs": (WHOLE, "epochs trained"),
-    "planned_epochs": (WHOLE, "epochs asked for"),
-    "training_limit": (
-        TEXT,
-        "batches of an epoch, or part of them, or all",
-    ),
-    "training_images": (
-        WHOLE,
-        "images trained on, each as often as it came",
-    ),
-    "training_images_per_s": (NUMBER, "throughput of training at its end, without validations"),
-    "config_hash": (TEXT, "equal for equal configurations"),
-    "commit": (TEXT, "of the code; +changes where files differed"),
-    "device": (TEXT, "that trained it"),
-    "processes": (WHOLE, "that trained it"),
-    "precision": (TEXT, "of the training"),
-    "recipe": (TEXT, "name of the recipe"),
-    "learning_rate": (NUMBER, "its peak for 256 images of a step"),
-    "global_batch": (WHOLE, "images of a step, on all devices"),
-    "network": (TEXT, "name of the network"),
-    "se_ratio": (NUMBER, "squeeze-and-excitation ratio; empty for the network's own"),
-    "began_with": (TEXT, "weights that the training began with; empty for random ones"),
-    "depth": (NUMBER, "multiplier of the blocks, relative to B0"),
-    "width": (NUMBER, "multiplier of the channels, relative to B0"),
-    "resolution": (NUMBER, "multiplier of the image size"),
-    "rounding": (TEXT, "of depth to whole blocks: ceil or round"),
-    "parameters": (WHOLE, "of the network"),
-    "macs": (WHOLE, "multiply-adds of one image; a paper's FLOPs"),
-    "activations": (WHOLE, "outputs of the convolutions for one image"),
-    "latency_ms": (NUMBER, "median milliseconds for one image"),
-    "latency_device": (TEXT, "that the latency was measured on"),
-    "data": (TEXT, "name of the data set"),
-    "data_fingerprint": (TEXT, "equal for equal images"),
-    "classes": (WHOLE, "number of classes trained on"),
-    "image_size": (WHOLE, "side of the network's input in pixels"),
-    "split": (TEXT, "validation or test"),
-    "condition": (TEXT, "clean, or what happened to the images"),
-    "condition_parameters": (TEXT, "of the condition, as JSON"),
-    "severity": (WHOLE, "of a corruption, 1 to 5"),
-    "severities": (TEXT, "which table of severities"),
-    "made_at": (TEXT, "the view that was corrupted: reference or input"),
-    "made_at_px": (WHOLE, "its side in pixels"),
-    "batch_norm": (TEXT, "where batch norm's statistics come from"),
-    "own": (TRUTH, "whether the images came in the view that the network was trained for"),
-    "weights": (TEXT, "fingerprint of the weights that were evaluated"),
-    "newest": (TRUTH, "whether the run's last evaluation was of these weights"),
-    "top1": (NUMBER, "fraction of the images whose class came first, 0 to 1"),
-    "top5": (NUMBER, "fraction of the images whose class was among the first five"),
-    "top1_macro": (NUMBER, "top-1 of each class, averaged over the classes"),
-    "calibration_error": (NUMBER, "expected calibration error, 15 bins, 0 to 1"),
-    "loss": (NUMBER, "the recipe's own; comparable under one recipe only"),
-    "images": (WHOLE, "images scored; empty where a limit left some out"),
-    "correct": (WHOLE, "images whose class came first, of those scored"),
-    "best_validation_top1": (NUMBER, "of the best epoch, which chose itself; no result"),
-    "evaluation_s": (NUMBER, "seconds of the evaluation"),
-    "evaluation_device": (TEXT, "that evaluated"),
-    "evaluated": (TIME, "when it was evaluated"),
-}
 
 FORMATS = ("parquet", "csv")
 
@@ -113,15 +40,22 @@ def load(paths: Iterable[str | Path]) -> Table:
     """Run folders in a table; a run that has no scores yet is in it with empty ones.
 
     Args:
-        paths: Run folders, folders of those at any depth down to five, and W&B's folders of offline
-            runs, in any mix. What lies in several of them is read once. Of a run folder W&B's copy
-            is not read.
+        paths: Run folders, folders of those at any depth down to five, W&B's folders of offline
+            runs, and files of `ship`, in any mix. What lies in several of them is read once. Of a
+            run folder W&B's copy is not read.
     """
-    search = Search()
-    for path in paths:
-        search.add(path)
-    rows: list[Row] = []
+    search, shipped = Search(), []
     skipped = search.skipped
+    for path in paths:
+        if not str(path).endswith(".json"):
+            search.add(path)
+            continue
+        try:
+            shipped.append(read_shipped(Path(path)))
+        except ValueError as error:
+            reason = str(error).removeprefix(f"{Path(path).name}: ")
+            skipped.append(Skipped(printable(str(path)), reason))
+    rows: list[Row] = []
     for folder in search.runs:
         try:
             found, bad = (rows_of if "run.json" in folder.files else rows_of_log)(folder)
@@ -130,7 +64,8 @@ def load(paths: Iterable[str | Path]) -> Table:
         else:
             rows += found
             skipped += bad
-    return Table(frame_of(rows), tuple(skipped))
+    frames = [one for one in (frame_of(rows), *shipped) if len(one)]
+    return Table(pd.concat(frames, ignore_index=True) if frames else frame_of([]), tuple(skipped))
 
 
 def load_project(path: str) -> Table:
@@ -146,21 +81,6 @@ def load_project(path: str) -> Table:
     """
     rows, skipped = rows_of_project(path)
     return Table(frame_of(rows), tuple(skipped))
-
-
-def frame_of(rows: list[Row]) -> pd.DataFrame:
-    """Rows as a frame with the table's columns and their types."""
-    columns = {}
-    for name, (kind, _) in COLUMNS.items():
-        cells: list[Any] = [row.get(name) for row in rows]
-        if kind == TIME:
-            moments = pd.to_datetime(
-                pd.Series(cells, dtype=TEXT), utc=True, errors="coerce", format="ISO8601"
-            )
-            columns[name] = moments.astype(TIME)
-        else:
-            columns[name] = pd.Series(cells, dtype=kind)
-    return pd.DataFrame(columns)
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:

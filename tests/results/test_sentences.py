@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lit_effnet.results.columns import frame_of
 from lit_effnet.results.sentences import (
     accuracy,
     coefficient_sentence,
@@ -15,7 +16,6 @@ from lit_effnet.results.sentences import (
     se_sentence,
     transfer_sentence,
 )
-from lit_effnet.results.table import frame_of
 
 from .figures import examples
 

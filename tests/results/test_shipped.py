@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from lit_effnet.results.found import (
     newest_run,
@@ -13,6 +14,7 @@ from lit_effnet.results.found import (
     read_rows,
     read_runs,
 )
+from lit_effnet.results.run_parts import command_of, common, joined, text_of, without
 from lit_effnet.results.shipped import read_shipped, read_shipped_rows, ship, ship_rows
 from lit_effnet.results.table import load
 
@@ -31,8 +33,55 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
     found = read_shipped(tmp_path / "made.json")
     left_out = ["run", "reason", "training_images_per_s"]
     pd.testing.assert_frame_equal(found.drop(columns=left_out), frame.drop(columns=left_out))
-    assert found["run"].to_list() == ["group/a", "group/a", "group/b"]
+    file = f"{tmp_path}/made.json"
+    assert found["run"].to_list() == [f"{file}#group/{run}" for run in ("a", "a", "b")]
+    pd.testing.assert_frame_equal(load([file]).frame, found)
     assert json.loads((tmp_path / "made.json").read_text())["command"] == "the command"
+
+
+def test_each_run_keeps_its_configuration_and_its_epochs(tmp_path: Path) -> None:
+    config = {"trainer": {"limit_val_batches": None}, "data": {"path": "/home/me/images"}}
+    told = {"a": "baseline", "b": "depth=1.5"}
+    for name, arm in told.items():
+        run = make_run(tmp_path / "group" / name, recipe={"name": "plain", "momentum": 0.9})
+        (run / "config.yaml").write_text(yaml.safe_dump(config | {"scaling": {"arm": arm}}))
+        (run / "parameters.json").write_text(json.dumps({"scaling.arm": arm, "cut": True}))
+        (run / "metrics.csv").write_text("epoch,val/top1,val/x\n0,0.25,\n1,0.5,1e-5\n")
+    file = tmp_path / "made.json"
+    ship(load([tmp_path / "group"]).frame, file, "the command")
+    for name, arm in told.items():
+        run_in_file = f"{file}#group/{name}"
+        flags = yaml.safe_load(text_of(run_in_file, "config.yaml"))
+        assert flags == {**config, "data": {"path": "images"}, "scaling": {"arm": arm}}
+        point = json.loads(text_of(run_in_file, "parameters.json"))
+        assert point == {"scaling.arm": arm, "cut": True}
+        record = json.loads(text_of(run_in_file, "run.json"))
+        assert record == {"recipe": {"name": "plain", "momentum": 0.9}}
+        assert text_of(run_in_file, "metrics.csv") == "epoch,val/top1,val/x\n0,0.25,\n1,0.5,1e-05\n"
+    with pytest.raises(FileNotFoundError, match=r"has no trial\.log of group/a"):
+        text_of(f"{file}#group/a", "trial.log")
+    assert command_of(f"{file}#group/a") == "the command"
+    assert command_of(f"{tmp_path}/group/a") is None
+
+
+def test_nested_mappings_come_apart_and_together() -> None:
+    parts = [
+        {"a": {"x": 1, "y": 2}, "b": 1, "c": [1]},
+        {"a": {"x": 1, "y": 3}, "b": True, "c": [1], "d": {}},
+        {"a": {"x": 1}, "b": 1, "c": [1], "d": {"e": None}},
+    ]
+    same = common(parts)
+    assert same == {"a": {"x": 1}, "c": [1]}
+    assert [joined(same, without(part, same)) for part in parts] == parts
+
+
+def test_a_broken_file_of_results_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "group" / "a")
+    (tmp_path / "made.json").write_text('{"rows": [')
+    table = load([run, tmp_path / "made.json", tmp_path / "none.json"])
+    assert len(table.frame) == 1
+    assert [Path(one.path).name for one in table.skipped] == ["made.json", "none.json"]
+    assert all(one.reason.startswith("cannot be read as results") for one in table.skipped)
 
 
 def test_places_of_the_machine_are_cut(tmp_path: Path) -> None:

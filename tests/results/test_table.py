@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lit_effnet.results.table import COLUMNS, load, write
+from lit_effnet.results.columns import COLUMNS
+from lit_effnet.results.table import load, write
 
 from .runs import EVALUATION, RECORD, make_run
 

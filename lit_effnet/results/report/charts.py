@@ -10,7 +10,6 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 
-from lit_effnet.locations import read_file
 from lit_effnet.results.pareto import arm_points, pareto_front
 from lit_effnet.results.report.answers import NOISE
 from lit_effnet.results.report.labelling import Placed, at_ends, placed
@@ -28,6 +27,7 @@ from lit_effnet.results.report.shapes import (
     axis,
 )
 from lit_effnet.results.report.words import WORDS, arm_text, cost_text, number
+from lit_effnet.results.run_parts import EPOCHS, text_of
 from lit_effnet.results.statistics import Estimate, Interval, Repeats, estimate
 
 ROW = 38  # of an arm in the figure of arms
@@ -181,8 +181,7 @@ def _lines(
 def _epochs(run: str, value: str) -> Iterator[tuple[int, float]]:
     """Validation after each epoch, from the run's `metrics.csv`."""
     try:
-        text = read_file(f"{run}/metrics.csv").decode()
-        for row in csv.DictReader(StringIO(text, newline="")):
+        for row in csv.DictReader(StringIO(text_of(run, EPOCHS), newline="")):
             told = row.get(f"val/{value}")
             if told:
                 yield int(row["epoch"]), float(told)

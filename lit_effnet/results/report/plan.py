@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.locations import read_file
 from lit_effnet.results.questions import sweep_of
+from lit_effnet.results.run_parts import POINT, RECORD, text_of
 from lit_effnet.trials.search import grid
 from lit_effnet.trials.sweep_file import Sweep, load
 
@@ -70,18 +70,18 @@ def plan_of(group: str, known: Mapping[str, Plan]) -> Plan | None:
 
 def parameters_of(run: str) -> dict[str, Any]:
     """What a launcher called a run with, by dotted names; nothing of one that a person began."""
-    return _content(f"{run}/parameters.json")
+    return _content(run, POINT)
 
 
 def recipe_of(run: str) -> dict[str, Any]:
     """The recipe that a run records, by dotted names; nothing where it records none."""
-    told = _content(f"{run}/run.json")
+    told = _content(run, RECORD)
     return {name: value for name, value in told.items() if name.startswith("recipe.")}
 
 
-def _content(file: str) -> dict[str, Any]:
+def _content(run: str, name: str) -> dict[str, Any]:
     try:
-        content = json.loads(read_file(file))
+        content = json.loads(text_of(run, name))
     except (OSError, ValueError):
         return {}
     return dict(_flat(content)) if isinstance(content, dict) else {}

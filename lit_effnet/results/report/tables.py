@@ -14,6 +14,7 @@ from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.language import Language, Text, same
 from lit_effnet.results.report.sections import CLEAN, Section
 from lit_effnet.results.report.words import WORDS, arm_text
+from lit_effnet.results.run_parts import command_of
 from lit_effnet.results.statistics import estimates
 
 COSTS = ("parameters", "macs", "latency_ms", "duration_s")
@@ -183,7 +184,7 @@ def runs_table(section: Section, value: str, ids: Mapping[str, str]) -> ReportTa
                 text_cell(row["device"]),
                 text_cell(_short(row["commit"])),
                 text_cell(run),
-                text_cell(f"python -m lit_effnet.fit --config {shlex.quote(run + '/config.yaml')}"),
+                text_cell(command_of(run) or _repeating(run)),
             )
         )
     names = (
@@ -195,6 +196,10 @@ def runs_table(section: Section, value: str, ids: Mapping[str, str]) -> ReportTa
         tuple(name in ("seed", "value", "duration_s") for name in names), tuple(rows),
         WORDS[value], len(rows), tuple(ids[str(run)] for run in section.runs["run"]),
     )  # fmt: skip
+
+
+def _repeating(run: str) -> str:
+    return f"python -m lit_effnet.fit --config {shlex.quote(f'{run}/config.yaml')}"
 
 
 def text_cell(value: object) -> Cell:

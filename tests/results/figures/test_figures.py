@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from lit_effnet.results.columns import frame_of
 from lit_effnet.results.figures.arms import arms_figure
 from lit_effnet.results.figures.coefficients import coefficient_figure, coefficient_points
 from lit_effnet.results.figures.drawing import axis_of
@@ -22,7 +23,6 @@ from lit_effnet.results.figures.scaling import scaling_figure
 from lit_effnet.results.figures.se_ratio import se_ratio_figure
 from lit_effnet.results.figures.transfer import transfer_figure
 from lit_effnet.results.pareto import COLUMN_IN, PAGE_IN
-from lit_effnet.results.table import frame_of
 
 from . import examples
 

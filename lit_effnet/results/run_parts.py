@@ -1,0 +1,149 @@
+"""What a file of results keeps of each run besides its rows: flags, recipe, versions, epochs.
+
+Parts go by the names of a run folder's files, and are read as those are. A run in a file of
+results has the path `results/NAME.json#GROUP/ID`.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_effnet.locations import is_url, read_file
+
+Part = dict[str, Any]
+
+INSIDE = ".json#"
+RECORD, FLAGS, POINT, EPOCHS = "run.json", "config.yaml", "parameters.json", "metrics.csv"
+OF_RECORD = ("recipe", "versions", "threads")
+
+
+def text_of(run: str, name: str) -> str:
+    """The text of a run's file, of a run folder or as a file of results has it.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is no text, or no file of results.
+    """
+    if INSIDE in run:
+        return _shipped_text(run, name)
+    if is_url(run):
+        return read_file(f"{run}/{name}").decode()
+    with open(f"{run}/{name}", encoding="utf-8") as file:  # noqa: PTH123 # in a hurry
+        return file.read()
+
+
+def command_of(run: str) -> str | None:
+    """The command that made the runs of a file of results; null of a run folder."""
+    if INSIDE not in run:
+        return None
+    file, _, _ = run.rpartition("#")
+    return str(_content(file, Path(file).stat().st_mtime_ns)["command"])
+
+
+def parts_of(run: str) -> dict[str, Part]:
+    """What a run folder has of the parts; of what cannot be read, nothing."""
+    found: dict[str, Part] = {}
+    for name, parse in _PARSERS.items():
+        try:
+            content = parse(text_of(run, name))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        if isinstance(content, dict):
+            found[name] = content
+    record = found.get(RECORD, {})
+    found[RECORD] = {name: record[name] for name in OF_RECORD if name in record}
+    return {name: part for name, part in found.items() if part}
+
+
+def common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of several nested mappings have."""
+    first, *others = parts
+    found: dict[str, Any] = {}
+    for name, value in first.items():
+        if not all(name in other for other in others):
+            continue
+        if all(isinstance(part[name], Mapping) for part in parts):
+            found[name] = common([part[name] for part in parts])
+        elif all(_same(other[name], value) for other in others):
+            found[name] = value
+    return found
+
+
+def without(part: Mapping[str, Any], same: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a nested mapping is not in what all have."""
+    found = {}
+    for name, value in part.items():
+        if name not in same:
+            found[name] = value
+        elif isinstance(value, Mapping) and (own := without(value, same[name])):
+            found[name] = own
+    return found
+
+
+def joined(same: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested mapping of which `without` left `own`."""
+    found = dict(same)
+    for name, value in own.items():
+        inner = found.get(name)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        found[name] = joined(inner, value) if both else value  # type: ignore[arg-type]
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other  # 1 and True are equal
+
+
+def _columns(text: str) -> Part:
+    """A CSV file's columns; a number stays one, what is empty is null."""
+    rows = [*csv.DictReader(StringIO(text, newline=""))]
+    return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+
+
+def _number(text: str | None) -> float | int | None:
+    if not text:
+        return None
+    return int(text) if text.isdigit() else float(text)
+
+
+def _csv(columns: Part) -> str:
+    lines = [",".join(columns)]
+    for row in zip(*columns.values(), strict=True):
+        lines.append(",".join("" if cell is None else str(cell) for cell in row))
+    return "\n".join([*lines, ""])
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    FLAGS: yaml.safe_load,
+    RECORD: json.loads,
+    POINT: json.loads,
+    EPOCHS: _columns,
+}
+
+
+def _shipped_text(run: str, name: str) -> str:
+    file, _, place = run.rpartition("#")
+    content = _content(file, Path(file).stat().st_mtime_ns)
+    own = content["runs"].get(place)
+    if own is None or name not in (part := joined(content["same_in_runs"], own)):
+        raise FileNotFoundError(f"{file}: has no {name} of {place}")
+    match name:
+        case "config.yaml":
+            return yaml.safe_dump(part[name], sort_keys=False)
+        case "metrics.csv":
+            return _csv(part[name])
+        case _:
+            return json.dumps(part[name])
+
+
+@cache
+def _content(file: str, _changed: int) -> dict[str, Any]:
+    """A file of results; read again when it has changed."""
+    content: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
+    return {"same_in_runs": {}, "runs": {}, **content}

@@ -1,0 +1,106 @@
+"""`sweep --rates`: each arm gets the learning rate that was best for it in another sweep."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lit_effnet import sweep
+from lit_effnet.planning import Options, Planner
+from lit_effnet.trials.sweep_file import Sweep
+
+from .conftest import ROOT
+from .results.runs import make_run
+
+COMMAND = ["${env}", "${interpreter}", "-m", "lit_effnet.fit", "--config", "${args_json_file}"]
+ARMS = {
+    "scaling.arm": {"values": ["baseline", "axis=depth,budget=2", "width=1.50"]},
+    "seed_everything": {"values": [0, 1]},
+}
+
+
+def planner(parameters: dict[str, Any] = ARMS, **options: Any) -> Planner:
+    config = {"name": "s", "method": "grid", "command": COMMAND, "parameters": parameters}
+    return Planner(Sweep(Path("s.yaml"), config, {}), Options(**options))
+
+
+def write(folder: Path, parameters: dict[str, Any] = ARMS) -> Path:
+    file = folder / "small.yaml"
+    config = {"name": "s", "method": "grid", "command": COMMAND, "parameters": parameters}
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    return file
+
+
+def rate_runs(folder: Path) -> Path:
+    """Runs of a sweep over two rates, of two arms."""
+    for index, (arm, rate, top1) in enumerate(
+        [("baseline", 0.1, 0.5), ("baseline", 0.2, 0.4), ("width 1.5", 0.1, 0.5),
+         ("width 1.5", 0.2, 0.6)]
+    ):  # fmt: skip
+        told = {"arm": arm, "metrics": {"val/top1": top1}}
+        make_run(folder / f"{index}", recipe={"name": "plain", "learning_rate": rate}, **told)
+    return folder
+
+
+def test_an_arm_goes_by_the_name_that_its_run_has() -> None:
+    rates = {"depth at 2 x MACs": 0.05, "width 1.5": 0.2}
+    made = planner(rates=rates)
+    trials = [*made.trials()]
+    found = [made.configs[trial.id].recipe.learning_rate for trial in trials]
+    assert found == [None, None, 0.05, 0.05, 0.2, 0.2]
+    said = [[w for w in trial.arguments if "learning_rate" in w] for trial in trials]
+    assert said[::2] == [[], ["--recipe.learning_rate=0.05"], ["--recipe.learning_rate=0.2"]]
+    assert made.rates == {"baseline": None, "axis=depth,budget=2": 0.05, "width=1.50": 0.2}
+
+
+def test_a_network_of_its_own_kind_is_an_arm_of_its_own() -> None:
+    parameters = {"model.se_ratio": {"values": [0.0, 0.25]}, "scaling.phi": {"value": 1}}
+    made = planner(parameters, rates={"phi 1, se_ratio=0.0": 0.05})
+    assert [made.configs[t.id].recipe.learning_rate for t in made.trials()] == [0.05, None]
+
+
+def test_a_run_is_the_same_whoever_says_its_rate() -> None:
+    own = [trial.id for trial in planner().trials()]
+    said = [trial.id for trial in planner(extra=("--recipe.learning_rate=0.2",)).trials()]
+    of_paper = 0.016  # the recipe's own, which needs no second run
+    rated = planner(rates={"baseline": of_paper, "width 1.5": 0.2}).trials()
+    assert [trial.id for trial in rated] == [*own[:4], *said[4:]]
+
+
+def test_the_rates_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    runs = rate_runs(tmp_path / "runs" / "rates")
+    small = ["--data.name=photos", "--data.image_size=32", "--recipe.name=plain"]
+    file = write(tmp_path)
+    sweep.main([str(file), f"--root={tmp_path}", f"--rates={runs}", "--dry-run", "--", *small])
+    assert (
+        f"--rates {runs}: learning rate 0.1 for baseline. learning rate 0.2 for width=1.50. "
+        "the recipe's own learning rate for axis=depth,budget=2\n"
+    ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"recipe.learning_rate": {"values": [0.1, 0.2]}}, "--rates: the sweep sets"),
+        (
+            {"recipe": {"parameters": {"learning_rate": {"values": [0.1, 0.2]}}}},
+            "--rates: the sweep sets",
+        ),
+        (ARMS, "--rates {folder}: must hold runs of two learning rates at least, and holds 0"),
+    ],
+)
+def test_rates_that_mean_nothing_are_refused_in_one_line(
+    parameters: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(ROOT)
+    runs = rate_runs(tmp_path / "rates") if parameters is not ARMS else tmp_path / "none"
+    with pytest.raises(SystemExit) as stopped:
+        sweep.main([str(write(tmp_path, parameters)), f"--rates={runs}", "--dry-run"])
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message.format(folder=runs) in line
