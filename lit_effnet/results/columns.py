@@ -77,6 +77,7 @@ COLUMNS = {
     "best_validation_top1": (NUMBER, "of the best epoch, which chose itself; no result"),
     "evaluation_s": (NUMBER, "seconds of the evaluation"),
     "evaluation_device": (TEXT, "that evaluated"),
+    "evaluation_commit": (TEXT, "of the code that evaluated; +changes where files differed"),
     "evaluated": (TIME, "when it was evaluated"),
 }
 

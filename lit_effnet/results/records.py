@@ -214,10 +214,17 @@ def _evaluation(content: Json) -> Row:
         "calibration_error": get(content, "calibration_error", float),
         "images": get(content, "images", int),
         "evaluation_s": get(content, "seconds", float),
-        "evaluation_device": get(content, "device", str),
+        "evaluation_device": _device(content),
+        "evaluation_commit": get(content, "git_commit", str),
         "evaluated": get(content, "evaluated", str),
     }
     return row | _correct(row)
+
+
+def _device(content: Json) -> str | None:
+    device: str | None = get(content, "device", str)
+    processor: str | None = get(content, "processor", str)
+    return processor if processor and device == "cpu" else device
 
 
 def _correct(row: Row) -> Row:

@@ -5,6 +5,7 @@ import json
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def config_hash(config: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
+@cache  # files that change later are not what runs
 def git_commit() -> str | None:
     """Commit of the code that runs, with `+changes` where files differ; null outside git."""
     code = Path(__file__).parent
@@ -61,6 +63,7 @@ def device_name(accelerator: str) -> str:
     return cpu_name()
 
 
+@cache
 def cpu_name() -> str:
     """The processor's name, as the system tells it."""
     if sys.platform == "linux":

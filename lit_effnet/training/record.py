@@ -26,6 +26,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_effnet.locations import Location, local, write_file
+from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
@@ -175,12 +176,14 @@ class RunFolder:
     def add_evaluation(self, row: dict[str, Any]) -> None:
         """Add a row to `evaluations.jsonl`, in the place of one with its id.
 
-        Of two evaluations at once no row is lost, but in a store, which has no locks.
+        It says which code made it on which processor, which may be others than the training's. Of
+        two evaluations at once no row is lost, but in a store, which has no locks.
         """
         path = self.path
         with FileLock(path / ".evaluations.lock") if isinstance(path, Path) else nullcontext():
             rows = [old for old in self.read_evaluations() if old.get("id") != row["id"]]
-            text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in (*rows, row))
+            made = {"git_commit": git_commit(), "processor": cpu_name(), **row}
+            text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in (*rows, made))
             write_whole(path / "evaluations.jsonl", text)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:

@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from lit_effnet.training.failure import explain_failure, is_out_of_memory
-from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
+from lit_effnet.training.provenance import (
+    config_hash,
+    cpu_name,
+    device_name,
+    git_commit,
+    versions,
+)
 from lit_effnet.training.record import RunFolder, write_whole
 
 
@@ -104,7 +110,13 @@ def test_an_evaluation_takes_the_place_of_one_with_its_id(tmp_path: Path) -> Non
     folder = RunFolder(tmp_path)
     for row in ({"id": "a", "top1": 1}, {"id": "b", "top1": 2}, {"id": "a", "top1": 3}):
         folder.add_evaluation(row)
-    assert folder.read_evaluations() == [{"id": "b", "top1": 2}, {"id": "a", "top1": 3}]
+    made_by = {"git_commit": git_commit(), "processor": cpu_name()}
+    assert folder.read_evaluations() == [
+        {**made_by, "id": "b", "top1": 2},
+        {**made_by, "id": "a", "top1": 3},
+    ]
+    folder.add_evaluation({"id": "a", "git_commit": "other"})  # a row that is kept, and completed
+    assert folder.read_evaluations()[1]["git_commit"] == "other"
 
 
 def test_a_broken_row_is_told_with_its_file(tmp_path: Path) -> None:
