@@ -213,6 +213,8 @@ def run(file: Path, options: "Options", flags: Any) -> None:
         for problem in checked.problems:
             sys.stderr.write(f"{problem}\n")
         raise SystemExit(2)
+    if flags.on is not None and not any(SETTING in str(w) for w in checked.planner.sweep.command):
+        fail(f"--on {flags.on}: {file} has no settings; its command has no ${{envvar:{SETTING}}}")
     if options.rates:
         from lit_effnet.sweep_tables import rates_line
 

@@ -21,7 +21,7 @@ FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
 NAMES = {
     "scaling_ablation", "scaling_curves", "coefficient_search", "coefficient_search_fine",
     "se_ratio", "transfer", "noise_robustness", "recipe_by_scale", "learning_rate",
-    "baselines",
+    "baselines", "transfer_flowers102",
 }  # fmt: skip
 HEADINGS = ("question", "arms", "cost", "expected", "command")
 
@@ -105,6 +105,12 @@ def test_every_trial_of_a_sweep_file_can_be_run(
     trials, arms = (int(word) for word in out.split() if word.isdigit())
     assert trials == arms * seeds
     assert ": right;" in out
+
+
+def test_a_setting_for_a_file_that_has_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    file = "sweeps/transfer_flowers102.yaml"
+    (line,) = fails([file, "--on=photos", "--dry-run"], capsys)
+    assert line.startswith(f"error: --on photos: {file} has no settings; its command has no ")
 
 
 def test_matched_arms_have_three_repeats_of_the_same_seeds_at_two_budgets() -> None:

@@ -108,6 +108,15 @@ QUESTIONS = {
         references=(r"^resnet50",),
         factor="recipe",
     ),
+    "transfer_flowers102": Question(
+        Text(
+            "What are ImageNet weights worth on 1,020 flowers: fine-tuned, as they are, or not at "
+            "all?",
+            "在 1,020 张花卉图像上，ImageNet 权重值多少：微调、原样使用，还是完全不用？",
+        ),
+        references=(r"linear_probe",),
+        costs=("duration_s",),
+    ),
     "baselines": Question(
         Text(
             "What does each network of the literature give for what it costs, with one recipe and "
