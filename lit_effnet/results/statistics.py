@@ -32,7 +32,7 @@ ALIKE = (
 # And these make an arm.
 OF_ARM = (
     *("network", "se_ratio", "depth", "width", "resolution", "image_size", "recipe"),
-    *("planned_epochs", "training_limit", "began_with"),
+    *("learning_rate", "planned_epochs", "training_limit", "began_with"),
 )
 
 

@@ -17,6 +17,7 @@ from lit_effnet.results.figures.arms import arms_figure
 from lit_effnet.results.figures.coefficients import coefficient_figure, coefficient_points
 from lit_effnet.results.figures.drawing import axis_of
 from lit_effnet.results.figures.efficiency import efficiency_figure
+from lit_effnet.results.figures.equal_cost import equal_cost_figure, equal_cost_points
 from lit_effnet.results.figures.int8 import int8_figure
 from lit_effnet.results.figures.noise import noise_figure
 from lit_effnet.results.figures.scaling import scaling_figure
@@ -29,6 +30,7 @@ from . import examples
 FIGURES: dict[str, tuple[Callable[..., Figure], Any]] = {
     "scaling": (scaling_figure, examples.scaling_runs),
     "arms": (arms_figure, examples.scaling_runs),
+    "equal_cost": (equal_cost_figure, examples.scaling_runs),
     "coefficients": (coefficient_figure, examples.coefficient_runs),
     "se_ratio": (se_ratio_figure, examples.se_runs),
     "transfer": (transfer_figure, examples.transfer_runs),
@@ -107,6 +109,25 @@ def test_the_baseline_begins_each_curve() -> None:
     starts = [line.get_xdata()[0] for line in curves if line.get_linestyle() == "-"]  # type: ignore
     assert starts
     assert set(starts) == {4e6}
+
+
+def test_arms_of_one_cost_stand_against_compound_scaling() -> None:
+    runs = examples.scaling_runs()
+    drawn = points(equal_cost_figure(runs))
+    found = equal_cost_points(runs).to_dict("records")
+    means = 100 * runs.groupby("arm")["top1"].mean()
+    costs = runs.groupby("arm")["macs"].median()
+    assert found
+    for point in found:
+        assert point["reference"].startswith("compound at ")
+        assert not point["reference"].endswith("round")
+        assert costs[point["arm"]] / costs[point["reference"]] == pytest.approx(1, abs=0.1)
+        assert point["times"] == pytest.approx(costs[point["reference"]] / costs["baseline"])
+        difference = means[point["arm"]] - means[point["reference"]]
+        assert 100 * point["difference"] == pytest.approx(difference)
+    assert {x for x, _ in drawn} == {round(100 * point["difference"], 4) for point in found}
+    with pytest.raises(ValueError, match="arms of one cost, a compound one among them"):
+        equal_cost_figure(runs[~runs["arm"].str.startswith("compound")])
 
 
 def test_arms_stand_in_the_order_of_their_cost() -> None:

@@ -153,7 +153,9 @@ def test_the_later_of_two_equal_runs_counts(tmp_path: Path) -> None:
 
 def test_learning_rates_tell_arms_apart(tmp_path: Path) -> None:
     for index, rate in enumerate((0.1, 0.2)):
-        folder = add_run(tmp_path / "learning_rate_x", "baseline", 10, 0.5 + rate, 2_000)
+        recipe = {"name": "quick", "learning_rate": rate}
+        group = tmp_path / "learning_rate_x"
+        folder = add_run(group, "baseline", 10, 0.5 + rate, 2_000, recipe=recipe)
         (folder / "parameters.json").write_text(f'{{"recipe.learning_rate": {rate}}}')
         assert folder.name == f"{index:03d}"
     (view,) = views_of(tmp_path)
