@@ -113,7 +113,7 @@ bench: $(READY) ## Run the benchmarks; takes tens of minutes.
 
 .PHONY: results
 results: $(READY) ## Write the README's tables from the project's results files.
-	$(BIN)/python -m lit_effnet.results.readme
+	$(BIN)/python -m lit_effnet.results.pages
 
 .PHONY: lock
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock; needs uv.

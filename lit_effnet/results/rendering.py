@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # What LaTeX reads as a command, and characters that its usual fonts lack.
@@ -87,6 +88,21 @@ def as_latex(table: PlainTable) -> str:
     ]
     lines += [f"  \\par\\footnotesize {_latex(note)}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def markdown_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)
+) -> str:
+    """A table of Markdown as it stands in a page; its texts may hold marks of Markdown.
+
+    Args:
+        columns: Headings.
+        rows: Each with a text for every column.
+        left: Places of the columns that are not set to the right.
+    """
+    rules = ["---" if place in left else "--:" for place in range(len(columns))]
+    lines = [_markdown_row([*columns]), f"|{'|'.join(rules)}|"]
+    return "\n".join([*lines, *(_markdown_row([*cells]) for cells in rows)])
 
 
 def as_csv(table: PlainTable) -> str:

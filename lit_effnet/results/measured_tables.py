@@ -1,16 +1,13 @@
-"""The README's tables of results, each made of a file in `results/`."""
+"""Tables of measurements for the pages: networks, INT8 and exported files side by side."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from lit_effnet.results.comparison import POINTS
-from lit_effnet.results.shipped import read_shipped, read_shipped_rows
-from lit_effnet.results.statistics import estimate
+from lit_effnet.results.rendering import markdown_table
+from lit_effnet.results.runs_tables import RESULTS
+from lit_effnet.results.shipped import read_shipped_rows
 
-RESULTS = Path(__file__).parents[2] / "results"
 Row = Mapping[str, Any]
 
 PROGRAMS = {
@@ -23,62 +20,6 @@ PROGRAMS = {
     "executorch": "ExecuTorch XNNPACK",
     "litert": "LiteRT",
 }
-
-
-def scaling_table() -> str:
-    """The arms of the scaling sweep on the embedded photographs."""
-    return arms_table(read_shipped(RESULTS / "scaling_ablation_photos.json"))
-
-
-def se_ratio_table() -> str:
-    """The arms of the squeeze-and-excite sweep on the embedded photographs."""
-    return arms_table(read_shipped(RESULTS / "se_ratio_photos.json"))
-
-
-def se_ratio_cifar10_table() -> str:
-    """The arms of the squeeze-and-excite sweep on CIFAR-10."""
-    return arms_table(read_shipped(RESULTS / "se_ratio_cifar10.json"))
-
-
-def learning_rate_table() -> str:
-    """Top-1 of each arm on CIFAR-10 by learning rate, one repeat each."""
-    frame = read_shipped(RESULTS / "learning_rate_cifar10.json")
-    rates = sorted(frame["learning_rate"].unique())
-    rows = []
-    for arm in frame.groupby("arm")["macs"].first().sort_values().index:
-        by_rate = frame[frame["arm"] == arm].set_index("learning_rate")
-        top1 = [f"{POINTS * by_rate.loc[rate, 'top1']:.1f}" for rate in rates]
-        macs = by_rate["macs"].iloc[0] / 1e6
-        rows.append([f"`{arm}`", f"{macs:.1f}", *top1, f"{by_rate['top1'].idxmax():g}"])
-    return _markdown(("arm", "MACs, M", *(f"{rate:g}" for rate in rates), "best rate"), rows)
-
-
-def arms_table(frame: pd.DataFrame) -> str:
-    """A row for each arm, from the cheapest on: what it costs, and its repeats.
-
-    Args:
-        frame: Finished runs, as `table.load` gives them.
-    """
-    rows = []
-    costs = frame.groupby("arm")["macs"].first().sort_values()
-    for arm in costs.index:
-        runs = frame[frame["arm"] == arm].sort_values("seed")
-        first, of_arm = runs.iloc[0], estimate(runs["top1"].tolist())
-        interval = ""
-        if of_arm.t is not None:
-            interval = f"{POINTS * of_arm.t.low:.1f}..{POINTS * of_arm.t.high:.1f}"
-        cells = [
-            f"`{arm}`",
-            f"{first['image_size']}",
-            f"{first['parameters'] / 1e6:.2f}",
-            f"{first['macs'] / 1e6:.1f}",
-            ", ".join(f"{POINTS * value:.1f}" for value in runs["top1"]),
-            f"{POINTS * (of_arm.mean or 0.0):.1f}",
-            interval,
-        ]
-        rows.append(cells)
-    columns = ("arm", "px", "parameters, M", "MACs, M", "top-1, %", "mean", "95 % interval")
-    return _markdown(columns, rows, left=(0, 4))
 
 
 def efficiency_table() -> str:
@@ -105,7 +46,7 @@ def efficiency_table() -> str:
         *("network", "px", "MACs, M", "latency, ms (5..95 %)", f"times {found[0]['name'].upper()}"),
         *("images/s, inference, training", "utilisation, %", "peak memory, MB"),
     )
-    return _markdown(columns, rows)
+    return markdown_table(columns, rows)
 
 
 def int8_b0_table() -> str:
@@ -150,7 +91,7 @@ def int8_table(found: Sequence[Row]) -> str:
         *("program", "range", "in float", *(["naive top-1, %"] if naive else [])),
         *("top-1, %", "same class, %", "SNR, dB", "ms at 1", "ms at 32", "eager / this", "MB"),
     )
-    return _markdown(columns, rows, left=(0, 1, 2))
+    return markdown_table(columns, rows, left=(0, 1, 2))
 
 
 def parity_table() -> str:
@@ -178,17 +119,9 @@ def parity_table() -> str:
         *("program", "in float", "max. error", "relative", "of 95 %", "SNR, dB", "same class, %"),
         *("top-1, %", "MB", "load, ms", "ms", "memory, MB"),
     )
-    return _markdown(columns, rows, left=(0, 1))
+    return markdown_table(columns, rows, left=(0, 1))
 
 
 def _variant(row: Row) -> tuple[Any, ...]:
     told = row["parameters"]
     return tuple(told.get(name) for name in ("backend", "precision", "method", "kept"))
-
-
-def _markdown(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)
-) -> str:
-    rules = ["---" if place in left else "--:" for place in range(len(columns))]
-    lines = [f"| {' | '.join(columns)} |", f"|{'|'.join(rules)}|"]
-    return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])

@@ -1,0 +1,125 @@
+"""The pages' tables and figures, made from the project's data files; `make results` writes them.
+
+Each table stands between `<!-- NAME -->` and `<!-- /NAME -->`, in the README or in
+`docs/findings.md`. Each figure is a PNG in `docs/`, and says in itself of which data it was made.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lit_effnet.network.golden import golden_complexity
+from lit_effnet.results.measured_tables import (
+    efficiency_table,
+    int8_b0_table,
+    int8_lite0_table,
+    parity_table,
+)
+from lit_effnet.results.runs_tables import RESULTS, arms_table, rates_table, read
+from lit_effnet.results.writing import write_whole
+
+ROOT = Path(__file__).parents[2]
+README, FINDINGS = ROOT / "README.md", ROOT / "docs" / "findings.md"
+PAGES = (README, FINDINGS)
+SOURCE = "Source"  # of a PNG file, by its standard
+DPI = 200
+
+
+def complexity_table() -> str:
+    """Parameters, MACs and activations as counted, "-" where not, beside the published figures."""
+    lines = [
+        "| network | px | parameters | MACs | activations | published: parameters, MACs, top-1 |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for name, row in golden_complexity().items():
+        is_detector = row.get("task") == "detection"
+        label = f"{name} (detector, with class and box heads)" if is_detector else name
+        counts = [row[key] for key in ("params", "macs", "activations")]
+        counted = " | ".join("-" if count is None else f"{count:,}" for count in counts)
+        only = "published figures only: " if None in counts else ""
+        published = _published(row.get("published"))
+        lines.append(f"| {label} | {row['image_size']} | {counted} | {only}{published} |")
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "complexity": complexity_table,
+    "scaling_ablation": lambda: arms_table(read("scaling_ablation_photos")),
+    "se_ratio": lambda: arms_table(read("se_ratio_photos")),
+    "se_ratio_cifar10": lambda: arms_table(read("se_ratio_cifar10")),
+    "learning_rate_cifar10": lambda: rates_table(read("learning_rate_cifar10")),
+    "efficiency": efficiency_table,
+    "parity": parity_table,
+    "int8_b0": int8_b0_table,
+    "int8_lite0": int8_lite0_table,
+}
+
+# Of each figure in docs/: the file of results that it shows, and what draws it.
+FIGURES: dict[str, tuple[str, Callable[..., Figure]]] = {}
+
+
+def with_tables(texts: Iterable[str]) -> list[str]:
+    """The pages with every table made anew.
+
+    Args:
+        texts: Of all pages.
+
+    Raises:
+        ValueError: a table's marks are on no page, or on two.
+    """
+    pages = [*texts]
+    for name, table in TABLES.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        having = [place for place, text in enumerate(pages) if pattern.search(text)]
+        if len(having) != 1:
+            raise ValueError(f"pages: {len(having)} have marks for the table {name!r}, must be one")
+        # Every backslash of a table would be read as an escape.
+        made = table().replace("\\", r"\\")
+        pages[having[0]] = pattern.sub(rf"\g<1>{made}\n\g<2>", pages[having[0]])
+    return pages
+
+
+def source_of(figure: str) -> str:
+    """What a figure's file says of its data: their file and its hash."""
+    name, _ = FIGURES[figure]
+    file = RESULTS / f"{name}.json"
+    return f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
+
+
+def told_source(figure: str) -> str:
+    """Of which data a figure's file says that it was made; empty where there is no file."""
+    path = ROOT / "docs" / f"{figure}.png"
+    if not path.exists():
+        return ""
+    with Image.open(path) as image:
+        return str(image.info.get(SOURCE, ""))
+
+
+def write_figures() -> None:
+    """Draw the figures whose data have changed."""
+    for figure, (name, draw) in FIGURES.items():
+        if told_source(figure) != source_of(figure):
+            content = BytesIO()
+            drawn = draw(read(name))
+            drawn.savefig(content, format="png", dpi=DPI, metadata={SOURCE: source_of(figure)})
+            write_whole(ROOT / "docs" / f"{figure}.png", content.getvalue())
+
+
+def _published(figures: dict[str, float | str | None] | None) -> str:
+    if not figures:
+        return "-"
+    units = (("params_m", "{:g} M"), ("macs_g", "{:g} G"), ("top1", "{:g} %"))
+    shown = [form.format(figures[key]) for key, form in units if figures[key] is not None]
+    return f"{', '.join(shown)} ({figures['source']})"
+
+
+if __name__ == "__main__":
+    made = with_tables(page.read_text(encoding="utf-8") for page in PAGES)
+    for page, text in zip(PAGES, made, strict=True):
+        page.write_text(text, encoding="utf-8")
+    write_figures()
