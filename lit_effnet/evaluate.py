@@ -148,6 +148,8 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     """
     from dataclasses import replace
 
+    import torch
+
     from lit_effnet.data.corruptions.families import scale_of
     from lit_effnet.data.images import LEAST_IMAGE_SIZE
     from lit_effnet.evaluation import conditions
@@ -170,7 +172,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     )
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(
-        found.network.to(device_of(config.device)),
+        found.network.to(device_of(config.device), memory_format=torch.channels_last),
         data_there,
         config.split,
         found.weights.fingerprint,

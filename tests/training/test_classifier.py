@@ -8,6 +8,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lit_effnet.metrics import classification_metrics
+from lit_effnet.network.efficientnet import EfficientNet
+from lit_effnet.scaling import Scaling
 from lit_effnet.training.classifier import (
     LitClassifier,
     NonFiniteLossError,
@@ -244,3 +246,21 @@ def test_our_network_and_the_baselines_tell_their_layers() -> None:
         assert of[f"{head}.weight"] == 1
         assert of[stem] == min(of.values()) < 0.1
         assert len(set(of.values())) > 5
+
+
+def test_maps_of_one_pixel_stay_channels_last() -> None:
+    """Their strides do not tell the layout, so the weights must: the other one is half as quick."""
+    model = LitClassifier(EfficientNet(Scaling(0.1, 0.25), num_classes=4), choose(), 4, 8)
+    seen: list[bool] = []
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+            layer.register_forward_hook(
+                lambda _, __, maps: seen.append(
+                    maps.is_contiguous(memory_format=torch.channels_last)
+                )
+            )
+    images = torch.randn(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    model(images)
+    assert seen
+    assert all(seen)
