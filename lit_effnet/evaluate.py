@@ -172,7 +172,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     )
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(
-        found.network.to(device_of(config.device), memory_format=torch.channels_last),
+        found.network.to(device_of(config.device)).to(memory_format=torch.channels_last),
         data_there,
         config.split,
         found.weights.fingerprint,
