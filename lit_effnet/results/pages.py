@@ -1,7 +1,7 @@
 """The pages' tables and figures, made from the project's data files; `make results` writes them.
 
-Each table stands between `<!-- NAME -->` and `<!-- /NAME -->`, in the README or in
-`docs/findings.md`. Each figure is a PNG in `docs/`, and says in itself of which data it was made.
+Each table stands between `<!-- NAME -->` and `<!-- /NAME -->`, in the README or in `docs/`. Each
+figure is a PNG in `docs/`, and says in itself of which data it was made.
 """
 
 import hashlib
@@ -24,8 +24,7 @@ from lit_effnet.results.runs_tables import RESULTS, arms_table, rates_table, rea
 from lit_effnet.results.writing import write_whole
 
 ROOT = Path(__file__).parents[2]
-README, FINDINGS = ROOT / "README.md", ROOT / "docs" / "findings.md"
-PAGES = (README, FINDINGS)
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SOURCE = "Source"  # of a PNG file, by its standard
 DPI = 200
 

@@ -20,7 +20,7 @@ def test_the_pages_tables_are_those_of_the_data_files() -> None:
     texts = [page.read_text(encoding="utf-8") for page in PAGES]
     assert with_tables(texts) == texts, "run `make results`"
     for row in golden_complexity().values():
-        assert row["macs"] is None or f"{row['macs']:,}" in texts[0]
+        assert row["macs"] is None or f"{row['macs']:,}" in "".join(texts)
 
 
 def test_the_figures_are_of_the_data_files_and_are_shown() -> None:
@@ -32,9 +32,7 @@ def test_the_figures_are_of_the_data_files_and_are_shown() -> None:
 
 def test_pages_name_only_files_that_are_there() -> None:
     for page in PAGES:
-        links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
-        assert links
-        for link in links:
+        for link in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.relative_to(ROOT)}: {link}"
 
 
