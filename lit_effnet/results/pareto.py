@@ -14,7 +14,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatt
 
 from lit_effnet.results.labels import Label, place
 from lit_effnet.results.records import FINISHED
-from lit_effnet.results.statistics import estimate, repeats
+from lit_effnet.results.statistics import FRACTION, estimate, repeats
 
 COLUMN_IN, PAGE_IN = 3.3, 6.9  # widths of a column and of a page of a paper, in inches
 FRONT, BEHIND = "#0b5394", "#767676"
@@ -76,7 +76,7 @@ def arm_points(
     prices = finished.groupby(by)[cost].median()
     rows = []
     for arm, values in repeats(frame, value, by).values.items():
-        of_arm = estimate([*values.values()])
+        of_arm = estimate([*values.values()], bounds=FRACTION)
         low, high = (of_arm.t.low, of_arm.t.high) if of_arm.t else (None, None)
         row = {by: arm, cost: prices[arm], value: of_arm.mean, "low": low, "high": high}
         rows.append(row | {"n": of_arm.n})

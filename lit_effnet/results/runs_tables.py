@@ -18,7 +18,7 @@ from lit_effnet.results.robustness import (
     mean_corruption_error,
 )
 from lit_effnet.results.shipped import read_shipped
-from lit_effnet.results.statistics import estimate
+from lit_effnet.results.statistics import FRACTION, estimate
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -197,6 +197,6 @@ def _mean(values: "pd.Series[float]") -> list[str]:
 
 
 def _mean_and_interval(values: "pd.Series[float]") -> list[str]:
-    found = estimate(values.tolist())
+    found = estimate(values.tolist(), bounds=FRACTION)
     interval = f"{POINTS * found.t.low:.1f}..{POINTS * found.t.high:.1f}" if found.t else ""
     return [f"{POINTS * (found.mean or 0.0):.1f}", interval]

@@ -44,6 +44,9 @@ class Interval:
     high: float
 
 
+FRACTION = Interval(0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What repeats come to.
@@ -113,7 +116,9 @@ def repeats(frame: pd.DataFrame, value: str = "top1", by: str = "arm") -> Repeat
     return Repeats(values, {str(why): int(count) for why, count in left_out.items()})
 
 
-def estimate(values: Values, confidence: float = CONFIDENCE) -> Estimate:
+def estimate(
+    values: Values, confidence: float = CONFIDENCE, bounds: Interval | None = None
+) -> Estimate:
     """Mean, standard deviation and both intervals of repeats.
 
     Repeats are few, and the intervals are not alike then: that of Student covers what it says, the
@@ -124,6 +129,8 @@ def estimate(values: Values, confidence: float = CONFIDENCE) -> Estimate:
     Args:
         values: One for each repeat.
         confidence: Of the intervals.
+        bounds: Beyond which no mean can be, `FRACTION` for an accuracy: Student's interval is cut
+            off there, by which it covers no less.
     """
     numbers = np.asarray(values, float)
     n = len(numbers)
@@ -141,6 +148,8 @@ def estimate(values: Values, confidence: float = CONFIDENCE) -> Estimate:
     else:
         low, high = stats.t.interval(confidence, n - 1, mean, stats.sem(numbers))
         student = Interval(float(low), float(high))
+        if bounds is not None:
+            student = Interval(max(student.low, bounds.low), min(student.high, bounds.high))
         return Estimate(n, mean, sd, student, bootstrap(numbers, confidence))
     return Estimate(n, mean, sd, None, None, reason)
 
@@ -185,12 +194,12 @@ def estimates(found: Repeats, confidence: float = CONFIDENCE) -> pd.DataFrame:
     """A row for each arm: n, mean, sd, both intervals, and the reason for what is missing.
 
     Args:
-        found: The repeats.
+        found: The repeats of accuracies.
         confidence: Of the intervals.
     """
     rows = []
     for arm, values in found.values.items():
-        of_arm = estimate([*values.values()], confidence)
+        of_arm = estimate([*values.values()], confidence, FRACTION)
         row = {"arm": arm, "n": of_arm.n, "mean": of_arm.mean, "sd": of_arm.sd}
         for name, interval in (("t", of_arm.t), ("bootstrap", of_arm.bootstrap)):
             row[f"{name}_low"] = interval.low if interval else None

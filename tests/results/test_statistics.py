@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from lit_effnet.results.statistics import (
+    FRACTION,
     Estimate,
     bootstrap,
     estimate,
@@ -27,6 +28,15 @@ def test_the_t_interval_is_that_of_r() -> None:
     assert (found.n, found.mean) == (10, pytest.approx(0.75))
     assert found.sd == pytest.approx(1.789010, abs=1e-6)
     assert (found.t.low, found.t.high) == pytest.approx((-0.5297804, 2.0297804), abs=1e-6)
+
+
+def test_an_accuracys_interval_ends_where_accuracies_do() -> None:
+    values = [0.819, 0.809, 0.93]
+    whole, cut = estimate(values), estimate(values, bounds=FRACTION)
+    assert whole.t.high > 1
+    assert (cut.t.low, cut.t.high) == (whole.t.low, 1.0)
+    row = estimates(repeats(frame({"a": values}))).iloc[0]
+    assert (row["t_low"], row["t_high"]) == (whole.t.low, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from lit_effnet.results.figures.drawing import (
     value_axis,
 )
 from lit_effnet.results.records import FINISHED
-from lit_effnet.results.statistics import estimate, repeats
+from lit_effnet.results.statistics import FRACTION, estimate, repeats
 
 NOISE = "gaussian_noise"
 PARTS = ("clean", NOISE)
@@ -64,7 +64,7 @@ def noise_points(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (arm, recipe, sigma), some in known.groupby(["arm", "recipe", "sigma"], dropna=False):
         values = repeats(some).values.get(str(arm), {})
-        found = estimate([*values.values()])
+        found = estimate([*values.values()], bounds=FRACTION)
         low, high = (found.t.low, found.t.high) if found.t else (None, None)
         row = {"arm": arm, "recipe": recipe, "sigma": sigma, "top1": found.mean}
         rows.append(row | {"low": low, "high": high, "n": found.n, "macs": some["macs"].median()})

@@ -28,7 +28,7 @@ from lit_effnet.results.report.shapes import (
 )
 from lit_effnet.results.report.words import WORDS, arm_text, cost_text, number
 from lit_effnet.results.run_parts import EPOCHS, text_of
-from lit_effnet.results.statistics import Estimate, Interval, Repeats, estimate
+from lit_effnet.results.statistics import FRACTION, Estimate, Interval, Repeats, estimate
 
 ROW = 38  # of an arm in the figure of arms
 MOST_LINES = 40
@@ -46,7 +46,10 @@ def arms_chart(
         value: The accuracy.
         confidence: Of the intervals.
     """
-    of = {arm: estimate([*values.values()], confidence) for arm, values in found.values.items()}
+    of = {
+        arm: estimate([*values.values()], confidence, FRACTION)
+        for arm, values in found.values.items()
+    }
     order = sorted((arm for arm in of if of[arm].n), key=lambda arm: -(of[arm].mean or 0))
     every = [100 * v for arm in order for v in found.values[arm].values()]
     shown = _within_reach(every, [of[arm].t for arm in order])

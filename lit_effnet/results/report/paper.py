@@ -23,7 +23,7 @@ from lit_effnet.results.pareto import (
 )
 from lit_effnet.results.report.language import Language, Text
 from lit_effnet.results.report.words import WORDS, arm_text
-from lit_effnet.results.statistics import Repeats, estimate
+from lit_effnet.results.statistics import FRACTION, Repeats, estimate
 
 CHARACTERS = "宽度深度分辨率训练轮次延迟参数量乘加运算准确率噪声"
 # Those that are likely, before all others are looked through.
@@ -77,7 +77,10 @@ def arms_figure(found: Repeats, value: str, confidence: float, language: Languag
         confidence: Of the intervals.
         language: Of its words.
     """
-    of = {arm: estimate([*values.values()], confidence) for arm, values in found.values.items()}
+    of = {
+        arm: estimate([*values.values()], confidence, FRACTION)
+        for arm, values in found.values.items()
+    }
     order = sorted((arm for arm in of if of[arm].n), key=lambda arm: of[arm].mean or 0)
     with matplotlib.rc_context(style(language)):
         figure, axes = _empty(0.5 + ROW_IN * len(order))
