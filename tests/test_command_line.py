@@ -1,10 +1,16 @@
 """One line for every mistake: what, where, what is accepted; exit status 2."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lit_effnet import fit, scale
+
+from .conftest import ROOT
 
 FLAGS = [
     (["--scaling.dept", "2"], "unknown flag --scaling.dept; nearest: --scaling.depth"),
@@ -134,3 +140,21 @@ def test_scale_says_it_in_one_line(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize("name", ["fit", "sweep", "evaluate", "report", "data"])
+def test_ctrl_c_while_libraries_are_imported_prints_nothing(name: str, tmp_path: Path) -> None:
+    for library in ("torch", "lightning", "pandas", "numpy", "jsonargparse"):
+        (tmp_path / f"{library}.py").write_text("raise KeyboardInterrupt\n")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", f"lit_effnet.{name}", "sweeps/se_ratio.yaml"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.returncode == -signal.SIGINT  # as any program that Ctrl-C ends: 130 in a shell
+
+
+def test_importing_the_package_changes_no_hook() -> None:
+    code = "import sys, lit_effnet; assert sys.excepthook is sys.__excepthook__"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
