@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_effnet import outlook
-from lit_effnet.planning import MODULE, MOST_CHECKED, RATE, Options, Planner
+from lit_effnet.planning import MODULE, MOST_CHECKED, Options, Planner
 from lit_effnet.trials.command import expand
 from lit_effnet.trials.distributions import Parameter, flat, quantile
 from lit_effnet.trials.plan import Trial, arm_of, program
@@ -107,9 +107,6 @@ def _check_trials(planner: Planner, checked: Checked) -> None:
             name = word.removeprefix("--").split("=")[0]
             if name in sweep.parameters:
                 raise ValueError(f"--{name} after --: the sweep sets it for each trial")
-        swept = {".".join(parameter.path) for parameter in flat(sweep.parameters)}
-        if options.rates and RATE.removeprefix("--") in swept:
-            raise ValueError(f"--rates: the sweep sets {RATE} for each trial")
         planner.parse({})
     except ValueError as error:
         checked.problems.append(problem(("command",), str(error).removeprefix("command ")))

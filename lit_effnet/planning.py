@@ -17,8 +17,11 @@ from lit_effnet.command_line import usual_setting
 from lit_effnet.composing import Composer
 from lit_effnet.data.store import available_cores
 from lit_effnet.outlook import Outlook
+from lit_effnet.results.best_rates import Rates
+from lit_effnet.training import recipe as recipes
 from lit_effnet.training.record import RunFolder
 from lit_effnet.trials.bayes import Proposals
+from lit_effnet.trials.distributions import flat
 from lit_effnet.trials.launch import Source
 from lit_effnet.trials.plan import SEED, Trial, arguments_of, arm_of, points, varied
 from lit_effnet.trials.process import Share
@@ -43,14 +46,14 @@ class Options:
         seed: Random seed of a random or bayes search.
         count: Most trials; null for the sweep's own run_cap.
         extra: Further arguments of `fit` for every trial.
-        rates: Learning rates by the names that runs give their arms; the others keep the recipe's.
+        rates: Learning rates that were chosen; what they do not know keeps the recipe's.
     """
 
     root: Path = Path("runs")
     seed: int = 0
     count: int | None = None
     extra: tuple[str, ...] = ()
-    rates: Mapping[str, float] = field(default_factory=dict)
+    rates: Rates = field(default_factory=Rates)
 
 
 class Planner:
@@ -63,6 +66,8 @@ class Planner:
 
     def __init__(self, sweep: Sweep, options: Options) -> None:
         self.sweep, self.options = sweep, options
+        if options.rates.of_arm:
+            check_rates(sweep, options)
         self.varied = varied(sweep)
         self.configs: dict[str, Any] = {}
         self.rates: dict[str, float | None] = {}  # of the arms of its trials
@@ -76,8 +81,8 @@ class Planner:
         """
         config = self.composer.config(point)
         arm = arm_of(self.varied, point)
-        rate = self.options.rates.get(run_name(config)) if self.options.rates else None
-        rated = [] if rate is None else [f"{RATE}={rate:g}"]
+        rate = rate_of(config, self.options.rates)
+        rated = [] if rate is None else [f"{RATE}={rate!r}"]
         if rated:
             config = self.parse(point, *rated)
         self.rates[arm] = rate
@@ -150,6 +155,25 @@ class Planner:
             ValueError: it cannot be trained.
         """
         return outlook.outlook(self.configs[trial.id], trial.arguments)
+
+
+def check_rates(sweep: Sweep, options: Options) -> None:
+    """Raise ValueError where a sweep or a person sets the learning rate that was chosen already."""
+    name = RATE.removeprefix("--")
+    if any(".".join(parameter.path) == name for parameter in flat(sweep.parameters)):
+        raise ValueError(f"--rates: the sweep sets {name} for each trial")
+    if any(word.split("=")[0] == RATE for word in options.extra):
+        raise ValueError(f"--rates: {RATE} after -- says another rate")
+
+
+def rate_of(config: Any, rates: Rates) -> float | None:
+    """The learning rate that was chosen for the arm of a configuration; null for none."""
+    if not rates.of_arm:
+        return None
+    alike = recipes.choose(**vars(config.recipe)).name == rates.recipe
+    if not alike or config.weights.name != rates.began_with:
+        return None
+    return rates.of_arm.get(run_name(config))
 
 
 def run_name(config: Any) -> str:

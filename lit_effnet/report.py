@@ -93,8 +93,7 @@ def report(config: Any) -> None:
         raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
     if not Path(config.sweeps).is_dir() and config.sweeps != SWEEPS:
         raise ValueError(f"sweeps {config.sweeps}: no such folder")
-    if config.numbers is not None and not config.numbers.endswith(".json"):
-        raise ValueError(f"numbers {config.numbers}: must end in .json")
+    check_numbers(config)
     table = load(config.runs)
     check(table, config.runs)
     options = page.Options(
@@ -122,6 +121,24 @@ def report(config: Any) -> None:
     say(made, table, config.language, folder / page.PAGE)
     if config.numbers is not None:
         write_numbers(table, config)
+
+
+def check_numbers(config: Any) -> None:
+    """Look at where the numbers shall go, before the page is made.
+
+    Raises:
+        ValueError: they cannot go there, or what is to be in their file comes without one.
+    """
+    for name in ("made_by", "note"):
+        if config[name] and config.numbers is None:
+            raise ValueError(f"{name} {config[name]!r}: needs --numbers, the file that it is for")
+    if config.numbers is None:
+        return
+    path = local(config.numbers, "numbers")
+    if path.suffix != ".json":
+        raise ValueError(f"numbers {path}: must end in .json")
+    if not path.parent.is_dir():
+        raise ValueError(f"numbers {path}: no such folder {path.parent}")
 
 
 def write_numbers(table: "Table", config: Any) -> None:

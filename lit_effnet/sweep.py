@@ -15,7 +15,7 @@ Running it again runs what is missing. What comes after -- goes to every trial.
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +113,7 @@ def main(args: list[str] | None = None) -> None:
         os.environ[SETTING] = flags.on
     try:
         from lit_effnet.planning import Options
+        from lit_effnet.sweep_rates import rates_in
 
         root, rates = local(flags.root, "--root"), rates_in(flags.rates)
         options = Options(root, flags.seed, flags.count, tuple(extra), rates)
@@ -130,23 +131,6 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped before a trial began\n")
         raise SystemExit(STOPPED) from None
-
-
-def rates_in(path: str | None) -> Mapping[str, float]:
-    """The best learning rate of each arm among runs; none without a path.
-
-    Raises:
-        ValueError: the runs do not tell it.
-    """
-    if path is None:
-        return {}
-    from lit_effnet.results.best_rates import best_rates
-    from lit_effnet.results.table import load
-
-    try:
-        return best_rates(load([path]).frame)
-    except ValueError as error:
-        raise ValueError(f"--rates {path}: {error}") from None
 
 
 def check_cluster_flags(flags: Any) -> None:
@@ -214,10 +198,13 @@ def run(file: Path, options: "Options", flags: Any) -> None:
             sys.stderr.write(f"{problem}\n")
         raise SystemExit(2)
     if flags.on is not None and not any(SETTING in str(w) for w in checked.planner.sweep.command):
-        fail(f"--on {flags.on}: {file} has no settings; its command has no ${{envvar:{SETTING}}}")
-    if options.rates:
-        from lit_effnet.sweep_tables import rates_line
+        fail(
+            f"--on {flags.on}: must be left out, the command of {file} has no ${{envvar:{SETTING}}}"
+        )
+    if flags.rates is not None:
+        from lit_effnet.sweep_rates import check_rated, rates_line
 
+        check_rated(checked, flags.rates)
         screen.print(f"--rates {flags.rates}: {rates_line(checked.planner.rates)}", soft_wrap=True)
     if flags.dry_run:
         from lit_effnet.planning import share_machine

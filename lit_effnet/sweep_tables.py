@@ -100,22 +100,6 @@ def plan_table(
     return table
 
 
-def rates_line(rates: Mapping[str, float | None]) -> str:
-    """Which arms get which learning rate, in one line.
-
-    Args:
-        rates: Of each arm; null for the recipe's own.
-    """
-    of_rate: dict[float | None, list[str]] = {}
-    for arm, rate in rates.items():
-        of_rate.setdefault(rate, []).append(arm)
-    parts = []
-    for rate in sorted(of_rate, key=lambda rate: (rate is None, rate)):
-        told = "the recipe's own learning rate" if rate is None else f"learning rate {rate:g}"
-        parts.append(f"{told} for {'; '.join(of_rate[rate])}")
-    return ". ".join(parts)
-
-
 def twins(trials: Sequence[Trial], outlooks: Mapping[str, Outlook]) -> list[list[Trial]]:
     """Trials that train the same network by the same recipe on the same data and random seed."""
     groups: dict[str, list[Trial]] = {}

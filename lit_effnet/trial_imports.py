@@ -14,7 +14,9 @@ import wandb.sdk.launch  # noqa: F401 # which every W&B run asks for
 import lit_effnet.fit  # noqa: F401
 from lit_effnet import outlook
 from lit_effnet.data.photos import photos
+from lit_effnet.training.provenance import git_commit
 
 cv2.setNumThreads(1)
+git_commit()
 photos()
 outlook.keys()

@@ -110,7 +110,7 @@ def test_every_trial_of_a_sweep_file_can_be_run(
 def test_a_setting_for_a_file_that_has_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     file = "sweeps/transfer_flowers102.yaml"
     (line,) = fails([file, "--on=photos", "--dry-run"], capsys)
-    assert line.startswith(f"error: --on photos: {file} has no settings; its command has no ")
+    assert line.startswith("error: --on photos: must be left out, the command of ")
 
 
 def test_matched_arms_have_three_repeats_of_the_same_seeds_at_two_budgets() -> None:

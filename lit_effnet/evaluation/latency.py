@@ -48,6 +48,7 @@ def latency(network: nn.Module, image_size: int, device: torch.device | str = "c
     home = next(network.parameters()).device
     modes = {module: module.training for module in network.modules()}
     image = torch.randn(1, 3, image_size, image_size, device=device)
+    image = image.contiguous(memory_format=torch.channels_last)  # as trained
     network.to(device).eval()
     try:
         with torch_threads(1), torch.inference_mode():

@@ -1,12 +1,40 @@
 """The learning rate of each arm, chosen by equal trials."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import pandas as pd
 
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.records import FINISHED
 
+# Of these all runs must have one, so that rates alone differ.
+SAME = (
+    *("data_fingerprint", "recipe", "began_with", "global_batch"),
+    *("planned_epochs", "training_limit"),
+)
+DIVERGED = "the loss became"  # nan, say: so begins the reason of such a run
 
-def best_rates(frame: pd.DataFrame) -> dict[str, float]:
+
+@dataclass(frozen=True)
+class Rates:
+    """Learning rates that were chosen.
+
+    Args:
+        of_arm: By the name that runs give their arm.
+        recipe: They are this recipe's; another one's are of another size.
+        began_with: Weights that the trainings began with; null for random ones.
+    """
+
+    of_arm: Mapping[str, float] = field(default_factory=dict)
+    recipe: str = ""
+    began_with: str | None = None
+
+
+def best_rates(frame: pd.DataFrame) -> Rates:
     """The rate at which each arm's mean validation top-1 was the highest, the lower of equal ones.
+
+    A run whose loss was not finite is a trial, and the worst of all.
 
     Args:
         frame: Rows of runs that differ in arm, learning rate and random seed only.
@@ -15,13 +43,15 @@ def best_rates(frame: pd.DataFrame) -> dict[str, float]:
         ValueError: there are no two rates, other things differ, or an arm lacks a trial that
             another one has: with more trials it would be favoured.
     """
-    clean = (frame["condition"] == "clean") & (frame["split"] == "validation")
-    rows = frame[(frame["status"] == FINISHED) & clean & frame["top1"].notna()]
-    rows = rows.dropna(subset=["learning_rate"]).drop_duplicates("run", keep="last")
+    failed = frame["reason"].fillna("").str.contains(DIVERGED) & (frame["status"] != FINISHED)
+    diverged = frame[failed].drop_duplicates("run").assign(top1=0.0)
+    finished = clean_rows(frame) if (frame["status"] == FINISHED).any() else frame[:0]
+    rows = pd.concat([finished.drop_duplicates("run", keep="last"), diverged])
+    rows = rows.dropna(subset=["learning_rate", "seed"])
     rates = sorted(rows["learning_rate"].unique())
     if len(rates) < 2:
         raise ValueError(f"must hold runs of two learning rates at least, and holds {len(rates)}")
-    for name in ("data_fingerprint", "recipe", "planned_epochs", "training_limit"):
+    for name in SAME:
         if rows[name].nunique(dropna=False) > 1:
             some = ", ".join(map(str, rows[name].unique()[:2]))
             raise ValueError(f"must hold runs of one {name}, and holds {some}")
@@ -36,4 +66,7 @@ def best_rates(frame: pd.DataFrame) -> dict[str, float]:
                 f"must hold equal trials of each arm, and {arm!r} lacks rate {rate:g}, seed {seed}"
             )
     means = rows.groupby(["arm", "learning_rate"])["top1"].mean()
-    return {arm: float(means[arm].idxmax()) for arm in tried}
+    first = rows.iloc[0]
+    began_with = None if pd.isna(first["began_with"]) else str(first["began_with"])
+    best = {arm: float(means[arm].idxmax()) for arm in tried}
+    return Rates(best, str(first["recipe"]), began_with)

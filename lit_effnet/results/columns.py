@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.records import Row
+from lit_effnet.results.records import FINISHED, Row
 
 TEXT, WHOLE, NUMBER, TRUTH = "str", "Int64", "float64", "boolean"
 TIME = "datetime64[ms, UTC]"
@@ -95,3 +95,21 @@ def frame_of(rows: list[Row]) -> pd.DataFrame:
         else:
             columns[name] = pd.Series(cells, dtype=kind)
     return pd.DataFrame(columns)
+
+
+def clean_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Finished rows of clean images, as the network was trained to see them.
+
+    Args:
+        frame: Rows of runs, of any status and condition.
+
+    Raises:
+        ValueError: there is none.
+    """
+    own = frame["own"].fillna(value=True) & frame["newest"].fillna(value=True)
+    as_trained = frame["made_at"].isna() & frame["batch_norm"].fillna("trained").eq("trained")
+    known = (frame["status"] == FINISHED) & (frame["condition"] == "clean") & frame["top1"].notna()
+    found = frame[known & own & as_trained & (frame["split"] == "validation")]
+    if found.empty:
+        raise ValueError("runs: must have a finished one with a clean accuracy, and have none")
+    return found

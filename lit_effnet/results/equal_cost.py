@@ -69,6 +69,34 @@ def groups_of(
     return found
 
 
+def around(
+    frame: pd.DataFrame,
+    references: Sequence[str],
+    cost: str = "macs",
+    tolerance: float = TOLERANCE,
+    by: str = "arm",
+) -> dict[str, Group]:
+    """The arms that cost nearly what a reference does, itself among them, by finished references.
+
+    The cheapest reference comes first; an arm between two of them is in both groups.
+
+    Args:
+        frame: Rows of runs.
+        references: Arms.
+        cost: A column that is counted, and not measured on a device.
+        tolerance: Relative, to either side.
+        by: The column that tells what is compared.
+    """
+    known = frame[(frame["status"] == FINISHED) & frame[cost].notna()]
+    costs = known.groupby(by)[cost].median().sort_values(kind="stable")
+    found = {}
+    for reference in costs.index[costs.index.isin([*references])]:
+        near = costs[(costs / costs[reference] - 1).abs() <= tolerance]
+        arms = {str(arm): float(price) for arm, price in near.items()}
+        found[str(reference)] = Group(cost, None, arms)
+    return found
+
+
 def at_equal_cost(
     frame: pd.DataFrame,
     references: Sequence[str] = (),

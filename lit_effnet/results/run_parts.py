@@ -19,7 +19,7 @@ from lit_effnet.locations import is_url, read_file
 Part = dict[str, Any]
 
 INSIDE = ".json#"
-RECORD, FLAGS, POINT, EPOCHS = "run.json", "config.yaml", "parameters.json", "metrics.csv"
+RECORD, CONFIG, POINT, METRICS = "run.json", "config.yaml", "parameters.json", "metrics.csv"
 OF_RECORD = ("recipe", "versions", "threads")
 
 
@@ -42,8 +42,7 @@ def command_of(run: str) -> str | None:
     """The command that made the runs of a file of results; null of a run folder."""
     if INSIDE not in run:
         return None
-    file, _, _ = run.rpartition("#")
-    return str(_content(file, Path(file).stat().st_mtime_ns)["command"])
+    return str(_content(*_place(run)[:2])["command"])
 
 
 def parts_of(run: str) -> dict[str, Part]:
@@ -103,6 +102,8 @@ def _same(one: Any, other: Any) -> bool:
 def _columns(text: str) -> Part:
     """A CSV file's columns; a number stays one, what is empty is null."""
     rows = [*csv.DictReader(StringIO(text, newline=""))]
+    if any(None in row for row in rows):
+        raise ValueError("a row has more cells than there are columns")
     return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
 
@@ -120,30 +121,39 @@ def _csv(columns: Part) -> str:
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    FLAGS: yaml.safe_load,
+    CONFIG: yaml.safe_load,
     RECORD: json.loads,
     POINT: json.loads,
-    EPOCHS: _columns,
+    METRICS: _columns,
+}
+
+
+_WRITERS: dict[str, Callable[[Part], str]] = {
+    CONFIG: lambda part: str(yaml.safe_dump(part, sort_keys=False)),
+    METRICS: _csv,
 }
 
 
 def _shipped_text(run: str, name: str) -> str:
-    file, _, place = run.rpartition("#")
-    content = _content(file, Path(file).stat().st_mtime_ns)
+    file, state, place = _place(run)
+    content = _content(file, state)
     own = content["runs"].get(place)
     if own is None or name not in (part := joined(content["same_in_runs"], own)):
         raise FileNotFoundError(f"{file}: has no {name} of {place}")
-    match name:
-        case "config.yaml":
-            return yaml.safe_dump(part[name], sort_keys=False)
-        case "metrics.csv":
-            return _csv(part[name])
-        case _:
-            return json.dumps(part[name])
+    write = _WRITERS.get(name)
+    return json.dumps(part[name]) if write is None else write(part[name])
+
+
+def _place(run: str) -> tuple[str, tuple[int, int], str]:
+    """The file of a run that is in one, what changes when it is written, and the run's place."""
+    stem, _, place = run.partition(INSIDE)
+    file = f"{stem}.json"
+    status = Path(file).stat()
+    return file, (status.st_mtime_ns, status.st_size), place
 
 
 @cache
-def _content(file: str, _changed: int) -> dict[str, Any]:
+def _content(file: str, _state: tuple[int, int]) -> dict[str, Any]:
     """A file of results; read again when it has changed."""
     content: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
     return {"same_in_runs": {}, "runs": {}, **content}

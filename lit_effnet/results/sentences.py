@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.comparison import POINTS, compare, compare_all
-from lit_effnet.results.equal_cost import groups_of
+from lit_effnet.results.equal_cost import around
 from lit_effnet.results.figures.coefficients import PUBLISHED, coefficient_points
-from lit_effnet.results.figures.drawing import clean_rows
 from lit_effnet.results.figures.efficiency import efficiency_rows, utilisation
 from lit_effnet.results.figures.int8 import int8_points
 from lit_effnet.results.figures.noise import noise_points
@@ -48,17 +48,17 @@ def scaling_sentence(frame: pd.DataFrame) -> str:
     """
     points = scaling_points(frame)
     by_arm = {str(point["arm"]): point for point in points.to_dict("records")}
-    for group in reversed(groups_of(clean_rows(frame), "macs")):
-        there = points[points["arm"].isin([*group.arms]) & ~points["rounded"]]
-        compound = there[there["axis"] == "compound"]["arm"].to_list()
+    clean = clean_rows(frame)
+    wanted = points[(points["axis"] == "compound") & ~points["rounded"]]["arm"].to_list()
+    for compound, group in reversed(around(clean, wanted).items()):
+        there = points[points["arm"].isin([*group.arms])]
         single = there[there["axis"].isin(SINGLE)].sort_values("top1")["arm"].to_list()
-        if compound and single:
-            found = repeats(clean_rows(frame)[clean_rows(frame)["arm"].isin([*group.arms])])
-            compared = compare_all(found, compound[0])
-            best = next(one for one in compared if one.a == single[-1])
+        if single:
+            found = repeats(clean[clean["arm"].isin([*group.arms])])
+            best = next(one for one in compare_all(found, compound) if one.a == single[-1])
             return (
-                f"At {_times(points, group.arms[compound[0]])} MACs, {compound[0]} reached "
-                f"{accuracy(by_arm[compound[0]])}; the best single axis, {single[-1]}, "
+                f"At {_times(points, group.arms[compound])} MACs, {compound} reached "
+                f"{accuracy(by_arm[compound])}; the best single axis, {single[-1]}, "
                 f"{accuracy(by_arm[single[-1]])}: {best.verdict}."
             )
     best_arm = points.sort_values("top1").to_dict("records")[-1]

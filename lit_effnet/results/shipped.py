@@ -15,7 +15,7 @@ import pandas as pd
 
 from lit_effnet.results.columns import COLUMNS, frame_of
 from lit_effnet.results.records import FINISHED
-from lit_effnet.results.run_parts import common, parts_of, without
+from lit_effnet.results.run_parts import METRICS, common, parts_of, without
 from lit_effnet.results.writing import write_whole
 
 Row = dict[str, Any]
@@ -40,7 +40,7 @@ def ship(frame: pd.DataFrame, path: Path, command: str, note: str = "") -> None:
         note: What a reader has to know, why a column is empty for example.
 
     Raises:
-        ValueError: no run is finished, or one is not.
+        ValueError: no run is finished, one is neither that nor released, or two have one id.
         OSError: it cannot be written; an old file is as it was.
     """
     if frame.empty:
@@ -48,15 +48,21 @@ def ship(frame: pd.DataFrame, path: Path, command: str, note: str = "") -> None:
     if not frame["status"].isin(DONE).all():
         statuses = ", ".join(sorted(frame["status"].unique()))
         raise ValueError(f"frame: must have finished runs only, and has {statuses}")
-    places = frame["group"] + "/" + frame["id"]
+    places = frame["group"].astype("str") + "/" + frame["id"].astype("str")
+    runs = dict(zip(places, frame["run"], strict=True))
+    if places.isna().any() or len(runs) != frame["run"].nunique():
+        raise ValueError("frame: must have runs of one GROUP/ID each, and has two of one, or none")
     kept = frame.drop(columns=[*LEFT_OUT]).assign(run=places)
     rows = [
         {str(name): _plain(value) for name, value in row.items() if not pd.isna(value)}
         for row in kept.to_dict("records")
     ]
     parts = {
-        place: _plain(parts_of(run))
-        for place, run in dict(zip(places, frame["run"], strict=True)).items()
+        place: {
+            name: _plain(part) if name == METRICS else _plain(part, whole=True)
+            for name, part in parts_of(run).items()
+        }
+        for place, run in runs.items()
     }
     _write(path, RUNS, (command, note), rows, parts)
 
@@ -131,22 +137,24 @@ def _read(path: Path, kind: str) -> list[Row]:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = (content["format"], content["kind"])
         same, rows = dict(content["same"]), [dict(row) for row in content["rows"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name}: cannot be read as results ({error!r})") from error
+    except OSError as error:
+        raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name}: is no file of results ({error!r})") from error
     if found != (FORMAT, kind):
         raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {found}")
     return [same | row for row in rows]
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it, without a place on this machine."""
+def _plain(value: Any, *, whole: bool = False) -> Any:
+    """A value as JSON has it, without a place on this machine; `whole` rounds no number."""
     if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: _plain(inner, whole=whole) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_plain(inner, whole=whole) for inner in value]
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    if isinstance(value, float):
+    if isinstance(value, float) and not whole:
         # A relative error of a millionth would be left with one digit.
         return float(f"{value:.{DIGITS}g}") if abs(value) < SMALL else round(value, DIGITS)
     if isinstance(value, str):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lit_effnet.locations import is_url
 from lit_effnet.results.columns import frame_of
 from lit_effnet.results.folders import Search, Skipped, printable
 from lit_effnet.results.records import Row, rows_of
@@ -44,16 +45,18 @@ def load(paths: Iterable[str | Path]) -> Table:
             runs, and files of `ship`, in any mix. What lies in several of them is read once. Of a
             run folder W&B's copy is not read.
     """
-    search, shipped = Search(), []
+    search = Search()
     skipped = search.skipped
+    shipped: dict[Path, pd.DataFrame] = {}
     for path in paths:
-        if not str(path).endswith(".json"):
+        if is_url(str(path)) or not str(path).endswith(".json"):
             search.add(path)
             continue
+        file = Path(path)
         try:
-            shipped.append(read_shipped(Path(path)))
+            shipped.setdefault(file.resolve(), read_shipped(file))
         except ValueError as error:
-            reason = str(error).removeprefix(f"{Path(path).name}: ")
+            reason = str(error).removeprefix(f"{file.name}: ")
             skipped.append(Skipped(printable(str(path)), reason))
     rows: list[Row] = []
     for folder in search.runs:
@@ -64,7 +67,7 @@ def load(paths: Iterable[str | Path]) -> Table:
         else:
             rows += found
             skipped += bad
-    frames = [one for one in (frame_of(rows), *shipped) if len(one)]
+    frames = [one for one in (frame_of(rows), *shipped.values()) if len(one)]
     return Table(pd.concat(frames, ignore_index=True) if frames else frame_of([]), tuple(skipped))
 
 

@@ -30,7 +30,7 @@ def config_hash(config: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-@cache  # files that change later are not what runs
+@cache  # trials take it from the process that they are forked from, whose code they run
 def git_commit() -> str | None:
     """Commit of the code that runs, with `+changes` where files differ; null outside git."""
     code = Path(__file__).parent

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lit_effnet.results.best_rates import best_rates
+from lit_effnet.results.best_rates import Rates, best_rates
 from lit_effnet.results.table import load
 
 from .runs import make_run
@@ -29,14 +29,14 @@ def runs(folder: Path, **changes: Any) -> pd.DataFrame:
 
 
 def test_the_best_rate_of_each_arm_is_found_and_the_lower_of_equal_ones(tmp_path: Path) -> None:
-    assert best_rates(runs(tmp_path)) == {"baseline": 0.4, "width 2": 0.2}
+    assert best_rates(runs(tmp_path)) == Rates({"baseline": 0.4, "width 2": 0.2}, "plain")
 
 
 def test_repeats_are_averaged(tmp_path: Path) -> None:
     frame = runs(tmp_path)
     again = frame.assign(run=frame["run"] + "b", seed=1, top1=frame["top1"].to_numpy()[::-1] / 2)
     # 0.5 + 0.35 and 0.6 + 0.35; 0.7 + 0.3 and 0.7 + 0.25.
-    assert best_rates(pd.concat([frame, again])) == {"baseline": 0.4, "width 2": 0.2}
+    assert best_rates(pd.concat([frame, again])).of_arm == {"baseline": 0.4, "width 2": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,22 @@ def test_repeats_are_averaged(tmp_path: Path) -> None:
 def test_unequal_trials_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         best_rates(runs(tmp_path, **changes))
+
+
+def test_a_diverged_run_is_a_trial_and_the_worst(tmp_path: Path) -> None:
+    error = "the loss became nan in epoch 1, batch 3"
+    frame = runs(tmp_path, status="failed", error=error, metrics={}, seed=0)
+    assert best_rates(frame).of_arm == {"baseline": 0.4, "width 2": 0.2}
+    frame.loc[frame["arm"] == "width 2", "learning_rate"] = [0.4, 0.2]
+    assert best_rates(frame).of_arm == {"baseline": 0.4, "width 2": 0.4}
+
+
+def test_rows_of_other_views_choose_nothing(tmp_path: Path) -> None:
+    """Batch norm that was told what the images look like, and corrupted images, are no result."""
+    frame = runs(tmp_path)
+    other = frame[frame["learning_rate"] == 0.2].assign(top1=0.99, batch_norm="recalibrated")
+    noisy = other.assign(batch_norm="trained", condition="fog")
+    assert best_rates(pd.concat([frame, other, noisy])) == best_rates(frame)
 
 
 def test_one_rate_is_no_choice(tmp_path: Path) -> None:

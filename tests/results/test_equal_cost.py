@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_effnet.results.equal_cost import at_equal_cost, groups_of
+from lit_effnet.results.equal_cost import around, at_equal_cost, groups_of
 
 from .runs import frame
 
@@ -78,3 +78,14 @@ def test_unfinished_runs_are_in_no_group() -> None:
 def test_a_negative_tolerance_is_refused() -> None:
     with pytest.raises(ValueError, match="tolerance -1: must not be negative"):
         groups_of(table(), "macs", -1)
+
+
+def test_a_reference_is_in_the_middle_of_its_group() -> None:
+    macs = {"a": 96, "b": 100, "c": 104, "d": 106, "e": 200}
+    found = around(frame({name: [0.5] for name in macs}, macs=macs), ["e", "none", "b", "d"])
+    assert {name: [*group.arms] for name, group in found.items()} == {
+        "b": ["a", "b", "c"],
+        "d": ["c", "d"],
+        "e": ["e"],
+    }
+    assert [*found] == ["b", "d", "e"]

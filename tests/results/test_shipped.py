@@ -40,7 +40,11 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_each_run_keeps_its_configuration_and_its_epochs(tmp_path: Path) -> None:
-    config = {"trainer": {"limit_val_batches": None}, "data": {"path": "/home/me/images"}}
+    config = {
+        "trainer": {"limit_val_batches": None},
+        "data": {"path": "/home/me/images"},
+        "recipe": {"learning_rate": 0.0123456789},  # a hash was made of all its digits
+    }
     told = {"a": "baseline", "b": "depth=1.5"}
     for name, arm in told.items():
         run = make_run(tmp_path / "group" / name, recipe={"name": "plain", "momentum": 0.9})
@@ -81,7 +85,34 @@ def test_a_broken_file_of_results_is_named_and_the_rest_is_read(tmp_path: Path) 
     table = load([run, tmp_path / "made.json", tmp_path / "none.json"])
     assert len(table.frame) == 1
     assert [Path(one.path).name for one in table.skipped] == ["made.json", "none.json"]
-    assert all(one.reason.startswith("cannot be read as results") for one in table.skipped)
+    assert [one.reason.split(" (")[0] for one in table.skipped] == [
+        "is no file of results",
+        "cannot be read",
+    ]
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    ship(load([make_run(tmp_path / "group" / "a")]).frame, tmp_path / "made.json", "command")
+    assert (
+        len(load([tmp_path / "made.json", f"{tmp_path}/../{tmp_path.name}/made.json"]).frame) == 1
+    )
+
+
+def test_two_runs_of_one_id_do_not_ship(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / root / "group" / "a") for root in ("one", "two")]
+    with pytest.raises(ValueError, match="runs of one GROUP/ID each"):
+        ship(load(runs).frame, tmp_path / "made.json", "command")
+    with pytest.raises(ValueError, match="runs of one GROUP/ID each"):
+        ship(load(runs[:1]).frame.assign(group=pd.NA), tmp_path / "made.json", "command")
+
+
+def test_released_weights_ship_with_their_evaluations(tmp_path: Path) -> None:
+    made_by = {"git_commit": "abc", "processor": "a processor", "device": "cpu"}
+    run = make_run(tmp_path / "released" / "lite0", made_by, status="released", metrics={})
+    ship(load([run]).frame, tmp_path / "made.json", "command")
+    (row,) = read_shipped(tmp_path / "made.json").to_dict("records")
+    assert (row["status"], row["evaluation_commit"]) == ("released", "abc")
+    assert row["evaluation_device"] == "a processor"
 
 
 def test_places_of_the_machine_are_cut(tmp_path: Path) -> None:
@@ -106,7 +137,7 @@ def test_only_finished_runs_ship(tmp_path: Path) -> None:
 def test_what_is_no_file_of_results_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "made.json"
     file.write_text("{}")
-    with pytest.raises(ValueError, match=r"made.json: cannot be read as results"):
+    with pytest.raises(ValueError, match=r"made.json: is no file of results"):
         read_shipped(file)
     ship_rows([{"name": "b0"}], file, "command")
     with pytest.raises(ValueError, match=r"made.json: must be runs of format 1"):

@@ -248,8 +248,8 @@ def test_our_network_and_the_baselines_tell_their_layers() -> None:
         assert len(set(of.values())) > 5
 
 
-def test_maps_of_one_pixel_stay_channels_last() -> None:
-    """Their strides do not tell the layout, so the weights must: the other one is half as quick."""
+def test_weights_and_maps_are_channels_last() -> None:
+    """Strides of one-pixel maps tell no layout, so weights must: the other is half as quick."""
     model = LitClassifier(EfficientNet(Scaling(0.1, 0.25), num_classes=4), choose(), 4, 8)
     seen: list[bool] = []
     for layer in model.modules():

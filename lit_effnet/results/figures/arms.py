@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
@@ -18,7 +19,6 @@ from lit_effnet.results.figures.drawing import (
     Words,
     axis_of,
     canvas,
-    clean_rows,
     note,
     repeats_note,
 )

@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     PERCENT,
     Words,
     canvas,
-    clean_rows,
     note,
 )
 from lit_effnet.results.pareto import SIZE, arm_points

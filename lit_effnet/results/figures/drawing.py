@@ -17,7 +17,6 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatt
 
 from lit_effnet.results.labels import Label, place
 from lit_effnet.results.pareto import COLUMN_IN, PAGE_IN, SIZE, STYLE
-from lit_effnet.results.records import FINISHED
 
 Words = Callable[[str], str]
 
@@ -45,24 +44,6 @@ def axis_of(arm: str) -> str | None:
     if found is None or ("," in arm and found[1] in ("depth", "width", "resolution")):
         return None
     return "compound" if found[1] == "phi" else found[1]
-
-
-def clean_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Finished rows of clean images, as the network was trained to see them.
-
-    Args:
-        frame: Rows of runs, of any status and condition.
-
-    Raises:
-        ValueError: there is none.
-    """
-    own = frame["own"].fillna(value=True) & frame["newest"].fillna(value=True)
-    as_trained = frame["made_at"].isna() & frame["batch_norm"].fillna("trained").eq("trained")
-    known = (frame["status"] == FINISHED) & (frame["condition"] == "clean") & frame["top1"].notna()
-    found = frame[known & own & as_trained & (frame["split"] == "validation")]
-    if found.empty:
-        raise ValueError("runs: must have a finished one with a clean accuracy, and have none")
-    return found
 
 
 @contextmanager

@@ -8,8 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lit_effnet.results.comparison import ALPHA, POINTS
-from lit_effnet.results.equal_cost import at_equal_cost
+from lit_effnet.results.columns import clean_rows
+from lit_effnet.results.comparison import (
+    ALPHA,
+    POINTS,
+    adjusted,
+    compare,
+    comparison_frame,
+)
+from lit_effnet.results.equal_cost import around
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
@@ -19,10 +26,10 @@ from lit_effnet.results.figures.drawing import (
     Words,
     axis_of,
     canvas,
-    clean_rows,
     note,
     repeats_note,
 )
+from lit_effnet.results.statistics import repeats
 
 ROW_IN = 0.19
 ROUNDED = ", round"
@@ -31,8 +38,8 @@ ROUNDED = ", round"
 def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:
     """A row for each arm that costs the MACs of a compound arm: its difference to that one.
 
-    The columns of `equal_cost.at_equal_cost`; `times` is what the compound arm costs, in baselines,
-    or in MACs where there is no baseline.
+    The columns of `comparison.comparison_frame`, p-values adjusted for all rows, and the MACs of
+    the compound arm, in millions and in baselines; these are not a number without a baseline.
 
     Args:
         frame: Rows of runs of one data set.
@@ -42,17 +49,23 @@ def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:
     """
     clean = clean_rows(frame)
     compound = [arm for arm in clean["arm"].unique() if _is_reference(str(arm))]
-    points = at_equal_cost(clean, compound, costs=("macs",))
-    points = points[points["reference"].isin(compound)]
-    if points.empty:
+    values, made = repeats(clean).values, []
+    for reference, group in around(clean, compound).items():
+        made += [
+            compare(arm, reference, values[arm], values[reference])
+            for arm in group.arms
+            if arm != reference
+        ]
+    if not made:
         raise ValueError(
             "runs: must have arms of one cost, a compound one among them, and have none; "
             "`python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos` makes them"
         )
-    costs = clean.groupby("arm")["macs"].median()
-    base = costs.get("baseline", 1.0)
-    times = points["reference"].map(costs) / base
-    return points.assign(times=times).sort_values(["times", "difference"], ignore_index=True)
+    points = comparison_frame(adjusted(made))
+    costs = clean.groupby("arm")["macs"].median().astype(float)
+    points["macs"] = points["reference"].map(costs)
+    points["times"] = points["macs"] / costs.get("baseline", float("nan"))
+    return points.sort_values(["macs", "difference"], ignore_index=True)
 
 
 def equal_cost_figure(
@@ -84,7 +97,7 @@ def equal_cost_figure(
         tested = int(points["p"].notna().sum())
         texts: tuple[str, ...] = (
             words("{data}: each arm less compound scaling").format(data=data),
-            repeats_note(points, words),
+            repeats_note(points, words).replace(words("of the mean"), words("of the difference")),
         )
         if tested:
             told = words("filled: shown after Holm's correction for {n} tests").format(n=tested)
@@ -113,7 +126,10 @@ def _differences(panel: Axes, points: pd.DataFrame, words: Words) -> None:
     panel.tick_params(axis="y", length=0)
     panel.set_ylim(len(points) - 0.4, -0.6)
     panel.grid(axis="x", color=GRID, linewidth=0.5)
-    title = words("{times:.2f} times the baseline's MACs").format(times=points["times"].iloc[0])
+    first = points.iloc[0]
+    title = words("{macs:,.1f} M MACs").format(macs=first["macs"] / 1e6)
+    if pd.notna(first["times"]):
+        title = words("{times:.2f} times the baseline's MACs").format(times=first["times"])
     panel.set_title(title, loc="right")
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lit_effnet.network.golden import golden_complexity
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
@@ -20,7 +21,6 @@ from lit_effnet.results.figures.drawing import (
     axis_of,
     bars,
     canvas,
-    clean_rows,
     cost_axis,
     legend,
     name_points,

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     PERCENT,
@@ -15,7 +16,6 @@ from lit_effnet.results.figures.drawing import (
     Words,
     bars,
     canvas,
-    clean_rows,
     cost_axis,
     name_points,
     note,

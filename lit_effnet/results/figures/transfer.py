@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     GRID,
@@ -18,7 +19,6 @@ from lit_effnet.results.figures.drawing import (
     TOP1,
     Words,
     canvas,
-    clean_rows,
     legend,
     note,
     repeats_note,

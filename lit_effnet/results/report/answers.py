@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lit_effnet.results.comparison import adjusted, compare
-from lit_effnet.results.equal_cost import groups_of
+from lit_effnet.results.equal_cost import Group, around, groups_of
 from lit_effnet.results.questions import Question
 from lit_effnet.results.records import FINISHED
 from lit_effnet.results.report.language import Text, same
@@ -123,15 +123,23 @@ def _pairs(frame: pd.DataFrame, question: Question, found: Repeats, baseline: st
 def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> Pairs:
     """Rivals of the reference among the arms that take as many multiply-adds."""
     pairs: Pairs = []
-    for group in groups_of(frame, "macs"):
+    wanted = [arm for arm in found.values if re.search(question.references[0], arm)]
+    groups = around(frame, wanted) if wanted else _by_reference(frame, question)
+    for reference, group in groups.items():
         arms = [arm for arm in group.arms if arm in found.values]
-        reference = reference_of(arms, question.references)
         rivals = [arm for arm in arms if arm != reference]
-        if reference is None or not rivals:
+        if not rivals:
             continue
         title = WORDS["at_cost"].filled(cost=cost_text("macs", group.arms[reference]))
         pairs.append((title, [(arm, reference) for arm in rivals], True))
     return pairs
+
+
+def _by_reference(frame: pd.DataFrame, question: Question) -> dict[str, Group]:
+    """Arms of nearly one cost by the reference among them, where the wanted one is not there."""
+    groups = groups_of(frame, "macs")
+    named = [(reference_of([*group.arms], question.references), group) for group in groups]
+    return {reference: group for reference, group in named if reference is not None}
 
 
 def _within(frame: pd.DataFrame, question: Question, arms: Sequence[str]) -> Pairs:

@@ -27,7 +27,7 @@ from lit_effnet.results.report.shapes import (
     axis,
 )
 from lit_effnet.results.report.words import WORDS, arm_text, cost_text, number
-from lit_effnet.results.run_parts import EPOCHS, text_of
+from lit_effnet.results.run_parts import METRICS, text_of
 from lit_effnet.results.statistics import FRACTION, Estimate, Interval, Repeats, estimate
 
 ROW = 38  # of an arm in the figure of arms
@@ -184,7 +184,7 @@ def _lines(
 def _epochs(run: str, value: str) -> Iterator[tuple[int, float]]:
     """Validation after each epoch, from the run's `metrics.csv`."""
     try:
-        for row in csv.DictReader(StringIO(text_of(run, EPOCHS), newline="")):
+        for row in csv.DictReader(StringIO(text_of(run, METRICS), newline="")):
             told = row.get(f"val/{value}")
             if told:
                 yield int(row["epoch"]), float(told)

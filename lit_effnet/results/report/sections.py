@@ -19,6 +19,7 @@ CLEAN = "clean"
 # Not the images seen: a resumed run repeats those of the epoch in which it was stopped.
 SETTING = ("planned_epochs", "training_limit")
 SEED = "seed_everything"
+RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,11 @@ def _section(group: str, rows: pd.DataFrame, others: set[str]) -> Section:
 def _with_arms(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with arms that tell apart what a sweep varies beyond the record's own name."""
     runs = rows.drop_duplicates("run")
-    columns = [name for name in OF_ARM if name not in SETTING]
+    columns = [name for name in OF_ARM if name not in (*SETTING, RATE)]
     named = _told(runs, {str(row["run"]): _cells(row, columns) for _, row in runs.iterrows()})
-    named = _told(named, {run: parameters_of(run) for run in runs["run"]}, columns)
+    # Every recipe has a rate of its own, which tells nothing beside its name.
+    named = _told(named, {str(row["run"]): _cells(row, [RATE]) for _, row in runs.iterrows()})
+    named = _told(named, {run: parameters_of(run) for run in runs["run"]}, [*columns, RATE])
     done = named[named["status"] == FINISHED]
     twice = done.loc[done.duplicated(["arm", "seed"], keep=False), "arm"]
     if len(twice):  # a person may have varied the recipe by hand

@@ -184,7 +184,7 @@ def runs_table(section: Section, value: str, ids: Mapping[str, str]) -> ReportTa
                 text_cell(row["device"]),
                 text_cell(_short(row["commit"])),
                 text_cell(run),
-                text_cell(command_of(run) or _repeating(run)),
+                text_cell(_repeating(run) if (made_by := command_of(run)) is None else made_by),
             )
         )
     names = (
