@@ -112,7 +112,7 @@ bench: $(READY) ## Run the benchmarks; takes tens of minutes.
 	$(BIN)/python benchmarks/network_speed.py --keep-freed-memory
 
 .PHONY: results
-results: $(READY) ## Write the README's tables from the project's results files.
+results: $(READY) ## Write the tables and figures of README and docs from results/.
 	$(BIN)/python -m lit_effnet.results.pages
 
 .PHONY: lock
