@@ -13,6 +13,7 @@ SAME = (
     *("data_fingerprint", "recipe", "began_with", "global_batch"),
     *("planned_epochs", "training_limit"),
 )
+SINCE = "global_batch"  # which runs of older versions do not tell
 DIVERGED = "the loss became"  # nan, say: so begins the reason of such a run
 
 
@@ -31,20 +32,21 @@ class Rates:
     began_with: str | None = None
 
 
-def best_rates(frame: pd.DataFrame) -> Rates:
-    """The rate at which each arm's mean validation top-1 was the highest, the lower of equal ones.
+def best_rates(frame: pd.DataFrame, value: str = "top1") -> Rates:
+    """The rate of each arm at which its mean validation accuracy was best, the lower of equal ones.
 
     A run whose loss was not finite is a trial, and the worst of all.
 
     Args:
         frame: Rows of runs that differ in arm, learning rate and random seed only.
+        value: The accuracy that chooses.
 
     Raises:
         ValueError: there are no two rates, other things differ, or an arm lacks a trial that
             another one has: with more trials it would be favoured.
     """
     failed = frame["reason"].fillna("").str.contains(DIVERGED) & (frame["status"] != FINISHED)
-    diverged = frame[failed].drop_duplicates("run").assign(top1=0.0)
+    diverged = frame[failed].drop_duplicates("run").assign(**{value: 0.0})
     finished = clean_rows(frame) if (frame["status"] == FINISHED).any() else frame[:0]
     rows = pd.concat([finished.drop_duplicates("run", keep="last"), diverged])
     rows = rows.dropna(subset=["learning_rate", "seed"])
@@ -52,8 +54,9 @@ def best_rates(frame: pd.DataFrame) -> Rates:
     if len(rates) < 2:
         raise ValueError(f"must hold runs of two learning rates at least, and holds {len(rates)}")
     for name in SAME:
-        if rows[name].nunique(dropna=False) > 1:
-            some = ", ".join(map(str, rows[name].unique()[:2]))
+        known = rows[name].dropna() if name == SINCE else rows[name]
+        if known.nunique(dropna=False) > 1:
+            some = ", ".join(map(str, known.unique()[:2]))
             raise ValueError(f"must hold runs of one {name}, and holds {some}")
     tried = {
         str(arm): {*zip(of_arm["learning_rate"], of_arm["seed"], strict=True)}
@@ -65,7 +68,7 @@ def best_rates(frame: pd.DataFrame) -> Rates:
             raise ValueError(
                 f"must hold equal trials of each arm, and {arm!r} lacks rate {rate:g}, seed {seed}"
             )
-    means = rows.groupby(["arm", "learning_rate"])["top1"].mean()
+    means = rows.groupby(["arm", "learning_rate"])[value].mean()
     first = rows.iloc[0]
     began_with = None if pd.isna(first["began_with"]) else str(first["began_with"])
     best = {arm: float(means[arm].idxmax()) for arm in tried}

@@ -52,6 +52,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "se_ratio": lambda: arms_table(read("se_ratio_photos")),
     "se_ratio_cifar10": lambda: arms_table(read("se_ratio_cifar10")),
     "learning_rate_cifar10": lambda: rates_table(read("learning_rate_cifar10")),
+    "learning_rate_imagenette": lambda: rates_table(read("learning_rate_imagenette")),
     "efficiency": efficiency_table,
     "parity": parity_table,
     "int8_b0": int8_b0_table,

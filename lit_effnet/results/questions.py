@@ -7,8 +7,9 @@ from typing import Literal
 from lit_effnet.results.report.language import Text
 
 # Arms that are compared: with a reference among those that cost the same, with one reference, or
-# those that are alike but for one column, and within a value of it with a reference.
-Way = Literal["equal cost", "reference", "within"]
+# those that are alike but for one column, and within a value of it with a reference; or each with
+# itself at other learning rates.
+Way = Literal["equal cost", "reference", "within", "rates"]
 
 COMPOUND = (r"^compound at [^,]*$", r"^compound", r"^phi 1$", r"^phi")
 BASELINE = (r"^baseline$", r"^baseline", r"^B0$", r"^B0")
@@ -72,6 +73,7 @@ QUESTIONS = {
             "each has its own?",
             "每个实验臂的最佳学习率是多少？各用各的最佳学习率时，排序会变吗？",
         ),
+        "rates",
     ),
     "noise_robustness": Question(
         Text(

@@ -133,7 +133,7 @@ def noise_chart(section: Section, value: str) -> Chart | None:
         for arm, some in means.groupby(level=0)
     }
     runs = int(noisy["run"].nunique())
-    return _lines("noise", curves, value, WORDS["sigma"], runs)
+    return lines_chart("noise", curves, value, WORDS["sigma"], runs)
 
 
 def epochs_chart(section: Section, value: str) -> Chart | None:
@@ -153,16 +153,25 @@ def epochs_chart(section: Section, value: str) -> Chart | None:
     curves = {arm: curve for arm, curve in curves.items() if len(curve) > 1}
     if not curves or len(curves) > MOST_LINES:
         return None
-    return _lines("epochs", curves, value, WORDS["epoch"], count)
+    return lines_chart("epochs", curves, value, WORDS["epoch"], count)
 
 
-def _lines(
+def lines_chart(
     name: str,
     curves: Mapping[str, Sequence[tuple[float, float]]],
     value: str,
     x_label: Text,
     runs: int,
 ) -> Chart:
+    """A line for each arm.
+
+    Args:
+        name: Of the figure, by which its title is known.
+        curves: Points of each arm, an x and a fraction.
+        value: What is shown.
+        x_label: Below the axis.
+        runs: How many are behind it.
+    """
     x = axis([at for curve in curves.values() for at, _ in curve], LEFT, WIDTH - RIGHT)
     y = axis([100 * of for c in curves.values() for _, of in c], HEIGHT - BOTTOM, TOP)
     marks, ends = [], []

@@ -18,6 +18,7 @@ from lit_effnet.results.report.charts import (
 )
 from lit_effnet.results.report.language import Text, same
 from lit_effnet.results.report.plan import Plan, plan_of
+from lit_effnet.results.report.rates import rates_answer, rates_chart, rates_table
 from lit_effnet.results.report.sections import Section
 from lit_effnet.results.report.tables import (
     ReportTable,
@@ -89,7 +90,11 @@ def view(
         confidence: Of the intervals.
     """
     question = question_of(section.group)
-    found = answer(section, question, value, baseline, confidence)
+    of_rates = question.way == "rates" and baseline is None
+    if of_rates:
+        found = rates_answer(section, value)
+    else:
+        found = answer(section, question, value, baseline, confidence)
     ids = {run: f"{section.key}-run-{n}" for n, run in enumerate(section.runs["run"], start=1)}
     count = sum(len(of_arm) for of_arm in found.found.values.values())
     charts: list[Chart | None] = []
@@ -102,6 +107,9 @@ def view(
             if found.frame[cost].notna().any()
         ]
         tables += [arms_table(found, value, confidence), comparisons_table(found, confidence)]
+    if of_rates:
+        charts.append(rates_chart(section, value))
+        tables.append(rates_table(section, value))
     charts += [noise_chart(section, value), epochs_chart(section, value)]
     tables.append(conditions_table(section, value))
     plan = plan_of(section.group, plans)

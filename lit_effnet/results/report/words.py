@@ -19,6 +19,7 @@ WORDS = {
     # Answers.
     "colon": Text(": ", "："),
     "semicolon": Text("; ", "；"),
+    "comma": Text(", ", "、"),
     "at_cost": Text("At {cost}", "{cost}运算量下"),
     "of_factor": Text("{value} against {other}", "{value} 对比 {other}"),
     "within_value": Text("Within {value}, against {arm}", "在 {value} 内，对比 {arm}"),
@@ -75,6 +76,29 @@ WORDS = {
         "目前最高的均值（不构成结论）：{arm}，{value}。",
     ),
     "unlike": Text("These runs cannot be compared: {reason}.", "这些运行无法比较：{reason}。"),
+    "no_rates": Text(
+        "No rate can be chosen for each arm: {reason}.", "无法为每个实验臂选出学习率：{reason}。"
+    ),
+    "best_rates": Text(
+        "The best of {count} rates, by equal trials ({n} at each rate), is {told}.",
+        "在 {count} 个学习率中按同等次数试验（每个学习率 {n} 次），最佳者为{told}。",
+    ),
+    "rate_for": Text("{rate} ({arms})", "{rate}（{arms}）"),
+    "at_highest": Text(
+        "For {count} of {total} arms {rate} is the highest that was tried: a higher one may be "
+        "better.",
+        "{total} 个实验臂中有 {count} 个的最佳值 {rate} 是试过的最高值：更高者可能更好。",
+    ),
+    "at_lowest": Text(
+        "For {count} of {total} arms {rate} is the lowest that was tried: a lower one may be better.",
+        "{total} 个实验臂中有 {count} 个的最佳值 {rate} 是试过的最低值：更低者可能更好。",
+    ),
+    "order": Text(
+        "The order of the arms at their own rates and at {rate}, the best for all together, agrees "
+        "by Kendall's tau of {tau}; 1 is the same order.",
+        "各用最佳学习率时与统一用 {rate}（总体最佳）时，实验臂排序的 Kendall tau 为 {tau}；"
+        "1 表示顺序相同。",
+    ),
     "no_noise": Text(
         "No evaluations under noise yet; this is on clean images:",
         "尚无噪声下的评估；以下为干净图像上的结果：",
@@ -101,11 +125,18 @@ WORDS = {
     "top5": Text("top-5 accuracy (%)", "Top-5 准确率（%）"),
     "top1_macro": Text("class-mean top-1 accuracy (%)", "类别平均 Top-1 准确率（%）"),
     "epoch": Text("epoch", "训练轮次"),
+    "learning_rate": Text("learning rate for 256 images", "学习率（每 256 张图像）"),
+    "best_rate": Text("best", "最佳"),
     "sigma": Text("standard deviation of the noise", "噪声标准差"),
     # Figures.
     "figure_arms": Text("Arms", "各实验臂"),
     "figure_cost": Text("Accuracy against {cost}", "准确率与{cost}"),
     "figure_epochs": Text("Training", "训练过程"),
+    "figure_rates": Text("Learning rates", "学习率"),
+    "about_rates": Text(
+        "Each arm at each rate. Rest on a line for its name.",
+        "各实验臂在各学习率下的结果。停在线上可见其名称。",
+    ),
     "figure_noise": Text("Under Gaussian noise", "高斯噪声下"),
     "about_arms": Text(
         "Each dot is a run, each diamond a mean, each bar its {confidence:g} % interval over seeds "
@@ -130,6 +161,8 @@ WORDS = {
     # Tables and their headings.
     "table_arms": Text("Arms and what they cost", "实验臂及其代价"),
     "table_comparisons": Text("Comparisons", "比较"),
+    "table_rates": Text("Arms by learning rate", "各学习率下的实验臂"),
+    "note_rates": Text("{value} of each arm at each rate.", "各实验臂在各学习率下的{value}。"),
     "table_conditions": Text("Under other conditions", "其他条件下"),
     "table_runs": Text("Runs", "运行"),
     "arm": Text("arm", "实验臂"),

@@ -1,0 +1,107 @@
+"""A sweep over learning rates: each arm's best, and whether the order of the arms hangs on it."""
+
+import pandas as pd
+from scipy import stats
+
+from lit_effnet.results.best_rates import best_rates
+from lit_effnet.results.report.answers import Answer
+from lit_effnet.results.report.charts import Chart, lines_chart
+from lit_effnet.results.report.language import Text, joined, same
+from lit_effnet.results.report.sections import Section
+from lit_effnet.results.report.tables import ReportTable, arm_cell, number_cell, percent, text_cell
+from lit_effnet.results.report.words import WORDS, arm_text
+from lit_effnet.results.statistics import Repeats
+
+SUFFIX = r", learning_rate=[^,]+$"  # by which a section tells arms apart that differ in it alone
+
+
+def rates_answer(section: Section, value: str = "top1") -> Answer:
+    """The best rate of each arm by equal trials, and how the order of the arms changes with it.
+
+    Args:
+        section: The runs.
+        value: The accuracy.
+    """
+    frame = by_arm(section)
+    try:
+        best = best_rates(frame, value).of_arm
+    except ValueError as error:
+        told = WORDS["no_rates"].filled(reason=str(error))
+        return Answer((told,), (), Repeats({}, {}), frame, False)
+    arms_of: dict[float, list[Text]] = {}
+    for arm, rate in best.items():
+        arms_of.setdefault(rate, []).append(arm_text(arm))
+    parts = [
+        WORDS["rate_for"].filled(rate=f"{rate:g}", arms=joined(arms_of[rate], WORDS["semicolon"]))
+        for rate in sorted(arms_of)
+    ]
+    means = rate_means(frame, value)
+    trials = int(frame.groupby(["arm", "learning_rate"])["seed"].nunique().max())
+    said = [
+        WORDS["best_rates"].filled(
+            count=len(means.columns), n=trials, told=joined(parts, WORDS["comma"])
+        )
+    ]
+    tried = sorted(means.columns)
+    for rate, word in ((tried[0], "lowest"), (tried[-1], "highest")):
+        if count := len(arms_of.get(rate, [])):
+            said.append(WORDS[f"at_{word}"].filled(count=count, total=len(best), rate=f"{rate:g}"))
+    common = means.mean().idxmax()
+    if len(best) > 2:
+        tau = stats.kendalltau(means.max(axis=1), means[common]).statistic
+        said.append(WORDS["order"].filled(rate=f"{common:g}", tau=f"{tau:.2f}"))
+    return Answer(tuple(said), (), Repeats({}, {}), frame, True)
+
+
+def by_arm(section: Section) -> pd.DataFrame:
+    """The section's rows, arms named without their rate."""
+    rows = section.rows
+    return rows.assign(arm=rows["arm"].str.replace(SUFFIX, "", regex=True))
+
+
+def rate_means(frame: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Means of a value by arm, from the cheapest on, and by rate."""
+    means = frame.pivot_table(index="arm", columns="learning_rate", values=value)
+    costs = frame.groupby("arm")["macs"].median().astype(float)
+    return means.loc[costs.loc[means.index].sort_values(kind="stable").index]
+
+
+def rates_chart(section: Section, value: str) -> Chart | None:
+    """Accuracy of each arm by rate; null where there is one rate."""
+    frame = by_arm(section)
+    means = rate_means(frame, value)
+    if len(means.columns) < 2:
+        return None
+    curves = {
+        str(arm): [(float(rate), float(of)) for rate, of in row.dropna().items()]
+        for arm, row in means.iterrows()
+    }
+    return lines_chart("rates", curves, value, WORDS["learning_rate"], int(frame["run"].nunique()))
+
+
+def rates_table(section: Section, value: str) -> ReportTable | None:
+    """Accuracy of each arm by rate, and its best; null where there is one rate."""
+    frame = by_arm(section)
+    means = rate_means(frame, value)
+    if len(means.columns) < 2:
+        return None
+    costs = frame.groupby("arm")["macs"].median().astype(float)
+    rows = [
+        (
+            arm_cell(arm),
+            number_cell(costs[arm] / 1e6, "{:,.2f}".format),
+            *(percent(of) for of in row),
+            text_cell(f"{row.idxmax():g}"),
+        )
+        for arm, row in means.iterrows()
+    ]
+    headings = (
+        *(WORDS["arm"], WORDS["macs"]),
+        *(same(f"{rate:g}") for rate in means.columns),
+        WORDS["best_rate"],
+    )
+    note = WORDS["note_rates"].filled(value=WORDS[value])
+    return ReportTable(
+        "rates", WORDS["table_rates"], headings, (False, *[True] * (len(headings) - 1)),
+        tuple(rows), note, int(frame["run"].nunique()),
+    )  # fmt: skip
