@@ -90,7 +90,8 @@ WORDS = {
         "{total} 个实验臂中有 {count} 个的最佳值 {rate} 是试过的最高值：更高者可能更好。",
     ),
     "at_lowest": Text(
-        "For {count} of {total} arms {rate} is the lowest that was tried: a lower one may be better.",
+        "For {count} of {total} arms {rate} is the lowest that was tried: a lower one may be "
+        "better.",
         "{total} 个实验臂中有 {count} 个的最佳值 {rate} 是试过的最低值：更低者可能更好。",
     ),
     "order": Text(
