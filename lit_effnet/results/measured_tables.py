@@ -5,8 +5,7 @@ from typing import Any
 
 from lit_effnet.results.comparison import POINTS
 from lit_effnet.results.rendering import markdown_table
-from lit_effnet.results.runs_tables import RESULTS
-from lit_effnet.results.shipped import read_shipped_rows
+from lit_effnet.results.shipped import RESULTS, read_shipped_rows
 
 Row = Mapping[str, Any]
 

@@ -1,7 +1,8 @@
 """The pages' tables and figures, made from the project's data files; `make results` writes them.
 
 Each table stands between `<!-- NAME -->` and `<!-- /NAME -->`, in the README or in `docs/`. Each
-figure is a PNG in `docs/`, and says in itself of which data it was made.
+figure of `FIGURES` is a PNG in `docs/`, and says in itself of which data it was made; where its
+drawing changes, remove it first.
 """
 
 import hashlib
@@ -14,13 +15,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lit_effnet.network.golden import golden_complexity
+from lit_effnet.results.figures.equal_cost import equal_cost_figure
 from lit_effnet.results.measured_tables import (
     efficiency_table,
     int8_b0_table,
     int8_lite0_table,
     parity_table,
 )
-from lit_effnet.results.runs_tables import RESULTS, arms_table, rates_table, read
+from lit_effnet.results.runs_tables import arms_table, rates_table, shipped_runs
+from lit_effnet.results.shipped import RESULTS
 from lit_effnet.results.writing import write_whole
 
 ROOT = Path(__file__).parents[2]
@@ -48,11 +51,11 @@ def complexity_table() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "complexity": complexity_table,
-    "scaling_ablation": lambda: arms_table(read("scaling_ablation_photos")),
-    "se_ratio": lambda: arms_table(read("se_ratio_photos")),
-    "se_ratio_cifar10": lambda: arms_table(read("se_ratio_cifar10")),
-    "learning_rate_cifar10": lambda: rates_table(read("learning_rate_cifar10")),
-    "learning_rate_imagenette": lambda: rates_table(read("learning_rate_imagenette")),
+    "scaling_ablation": lambda: arms_table(shipped_runs("scaling_ablation_photos")),
+    "se_ratio": lambda: arms_table(shipped_runs("se_ratio_photos")),
+    "se_ratio_cifar10": lambda: arms_table(shipped_runs("se_ratio_cifar10")),
+    "learning_rate_cifar10": lambda: rates_table(shipped_runs("learning_rate_cifar10")),
+    "learning_rate_imagenette": lambda: rates_table(shipped_runs("learning_rate_imagenette")),
     "efficiency": efficiency_table,
     "parity": parity_table,
     "int8_b0": int8_b0_table,
@@ -60,7 +63,9 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 # Of each figure in docs/: the file of results that it shows, and what draws it.
-FIGURES: dict[str, tuple[str, Callable[..., Figure]]] = {}
+FIGURES: dict[str, tuple[str, Callable[..., Figure]]] = {
+    "scaling_photos": ("scaling_ablation_photos", equal_cost_figure),
+}
 
 
 def with_tables(texts: Iterable[str]) -> list[str]:
@@ -105,7 +110,7 @@ def write_figures() -> None:
     for figure, (name, draw) in FIGURES.items():
         if told_source(figure) != source_of(figure):
             content = BytesIO()
-            drawn = draw(read(name))
+            drawn = draw(shipped_runs(name))
             drawn.savefig(content, format="png", dpi=DPI, metadata={SOURCE: source_of(figure)})
             write_whole(ROOT / "docs" / f"{figure}.png", content.getvalue())
 
@@ -121,5 +126,5 @@ def _published(figures: dict[str, float | str | None] | None) -> str:
 if __name__ == "__main__":
     made = with_tables(page.read_text(encoding="utf-8") for page in PAGES)
     for page, text in zip(PAGES, made, strict=True):
-        page.write_text(text, encoding="utf-8")
+        write_whole(page, text.encode())
     write_figures()

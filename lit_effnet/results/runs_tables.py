@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
+from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.comparison import POINTS
 from lit_effnet.results.figures.coefficients import coefficient_points
 from lit_effnet.results.figures.noise import noise_points
@@ -17,10 +17,8 @@ from lit_effnet.results.robustness import (
     corruption_errors,
     mean_corruption_error,
 )
-from lit_effnet.results.shipped import read_shipped
+from lit_effnet.results.shipped import RESULTS, read_shipped
 from lit_effnet.results.statistics import FRACTION, estimate
-
-RESULTS = Path(__file__).parents[2] / "results"
 
 STARTS = {
     "finetune": "Lite0's weights, fine-tuned",
@@ -29,7 +27,7 @@ STARTS = {
 }
 
 
-def read(name: str) -> pd.DataFrame:
+def shipped_runs(name: str) -> pd.DataFrame:
     """The runs of a file in `results/`."""
     return read_shipped(RESULTS / f"{name}.json")
 
@@ -40,7 +38,7 @@ def arms_table(frame: pd.DataFrame) -> str:
     Args:
         frame: Finished runs, as `table.load` gives them.
     """
-    frame = _clean(frame)
+    frame = clean_rows(frame).drop_duplicates("run", keep="last")
     rows = []
     costs = frame.groupby("arm")["macs"].first().sort_values(kind="stable")
     several = frame["learning_rate"].nunique() > 1
@@ -68,6 +66,7 @@ def rates_table(frame: pd.DataFrame) -> str:
     Args:
         frame: Runs of a sweep over learning rates.
     """
+    frame = clean_rows(frame).drop_duplicates("run", keep="last")
     rates = sorted(frame["learning_rate"].unique())
     rows = []
     for arm in frame.groupby("arm")["macs"].first().sort_values(kind="stable").index:
@@ -115,7 +114,7 @@ def transfer_table(frame: pd.DataFrame) -> str:
         of_start = of_start.sort_values("seed")
         splits = [of_start[of_start["split"] == split] for split in ("validation", "test")]
         minutes = ", ".join(f"{seconds / 60:.0f}" for seconds in splits[0]["duration_s"])
-        scores = [part for some in splits for part in (_each(some["top1"]), *_mean(some["top1"]))]
+        scores = [part for some in splits for part in (_each(some["top1"]), _mean(some["top1"]))]
         rows.append([start, *scores, minutes])
     columns = ("begins with", "validation, %", "mean", "test, %", "mean", "minutes")
     return markdown_table(columns, rows, left=(0, 1, 3))
@@ -175,25 +174,20 @@ def corruptions_table(frame: pd.DataFrame) -> str:
     assert plain is not None
     assert relative is not None
     count = len(BENCHMARK) - len(plain.missing)
+    without = f" (without {', '.join(plain.missing)})" if plain.missing else ""
     return (
-        f"{table}\n\nOver {count} of the benchmark's {len(BENCHMARK)} corruptions (without "
-        f"{', '.join(plain.missing)}) the mean error is {POINTS * plain.value:.1f} %, and relative "
-        f"to AlexNet's published errors {POINTS * relative.value:.1f} %."
+        f"{table}\n\nOver {count} of the benchmark's {len(BENCHMARK)} corruptions{without} the "
+        f"mean error is {POINTS * plain.value:.1f} %, and relative to AlexNet's published errors "
+        f"{POINTS * relative.value:.1f} %."
     )
-
-
-def _clean(frame: pd.DataFrame) -> pd.DataFrame:
-    """Clean rows of the validation split, one for each run."""
-    rows = frame[(frame["condition"] == "clean") & frame["made_at"].isna()]
-    return rows[rows["split"] == "validation"].drop_duplicates("run", keep="last")
 
 
 def _each(values: Sequence[float]) -> str:
     return ", ".join(f"{POINTS * value:.1f}" for value in values)
 
 
-def _mean(values: "pd.Series[float]") -> list[str]:
-    return [f"{POINTS * values.mean():.1f}"]
+def _mean(values: "pd.Series[float]") -> str:
+    return f"{POINTS * values.mean():.1f}"
 
 
 def _mean_and_interval(values: "pd.Series[float]") -> list[str]:

@@ -20,6 +20,7 @@ from lit_effnet.results.writing import write_whole
 
 Row = dict[str, Any]
 
+RESULTS = Path(__file__).parents[2] / "results"
 FORMAT = 1
 RUNS, ROWS = "runs", "rows"
 DONE = (FINISHED, "released")

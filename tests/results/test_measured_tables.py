@@ -8,8 +8,7 @@ import pytest
 from lit_effnet.results import measured_tables, pages
 from lit_effnet.results.measured_tables import int8_table
 from lit_effnet.results.pages import TABLES
-from lit_effnet.results.runs_tables import RESULTS
-from lit_effnet.results.shipped import read_shipped_rows
+from lit_effnet.results.shipped import RESULTS, read_shipped_rows
 
 FILES = sorted(RESULTS.glob("*.json"))
 
