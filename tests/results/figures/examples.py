@@ -57,7 +57,8 @@ def transfer_runs(b4: float = 0.91) -> pd.DataFrame:
             values = {"B0": 0.88 - less, "B4": b4 - less, "resnet50": 0.87 - less}
             made = {"macs": macs, "data": data, "recipe": recipe, "began_with": "released"}
             parts.append(_runs(values, 3, **made))
-            parts[-1]["run"] += f"/{recipe}/{data}"
+            for name in ("run", "id"):
+                parts[-1][name] += f"/{recipe}/{data}"
     return pd.concat(parts, ignore_index=True)
 
 
