@@ -78,6 +78,7 @@ def test_a_run_leaves_a_whole_folder(
     assert run["data"]["image_size"] == 32
     assert run["cost"]["images"] == 2 * 3 * 8
     assert run["cost"]["seconds"] > 0
+    assert run["cost"]["processor_seconds"] > 0
     cost = complexity(build("efficientnet", Scaling(0.3, 0.25), 9), 32)
     assert run["complexity"] == {
         "params": cost.params,
@@ -231,10 +232,17 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
         path.unlink()
     (folder / "metrics.csv").unlink()
     run = record(folder)
-    RunFolder(folder).write({**run, "status": "running", "cost": {"seconds": 5.0, "images": 8}})
+    RunFolder(folder).write(
+        {
+            **run,
+            "status": "running",
+            "cost": {"seconds": 5.0, "processor_seconds": 1000.0, "images": 8},
+        }
+    )
     fit.main(["--resume", str(folder)])
     assert_same_training(finished, checkpoint(folder))
     assert record(folder)["cost"]["images"] == 8 + run["cost"]["images"]
+    assert record(folder)["cost"]["processor_seconds"] >= 1000
 
 
 def test_changed_data_do_not_resume(

@@ -21,6 +21,7 @@ COLUMNS = {
     "reason": (TEXT, "why it is not finished"),
     "started": (TIME, "when the training began"),
     "duration_s": (NUMBER, "seconds of training with its validations"),
+    "processor_s": (NUMBER, "processor seconds of the same, of its first process"),
     "epochs": (WHOLE, "epochs trained"),
     "planned_epochs": (WHOLE, "epochs asked for"),
     "training_limit": (

@@ -64,6 +64,7 @@ def _run(record: Json, folder: Folder) -> Row:
         "reason": reason,
         "started": get(record, "started", str),
         "duration_s": get(cost, "seconds", float),
+        "processor_s": get(cost, "processor_seconds", float),
         "epochs": get(cost, "epochs", int),
         "training_images": get(cost, "images", int),
         "training_images_per_s": get(throughput, "images_per_s", float),

@@ -196,6 +196,11 @@ class RunFolder:
         write_whole(self.path / "metrics.csv", text.getvalue())
 
 
+def processor_seconds() -> float:
+    """Processor time of all threads of this process, and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
 class RunRecord(Callback):
     """Keeps `run.json` and `metrics.csv` of a run up to date, on the first process only.
 
@@ -210,13 +215,15 @@ class RunRecord(Callback):
         self.rows: list[dict[str, Any]] = [*folder.read_metrics()]
         cost = record.get("cost", {})
         self.seconds_before = float(cost.get("seconds", 0))
+        self.processor_before = float(cost.get("processor_seconds", 0))
         self.images = int(cost.get("images", 0))
         self.started: float | None = None
+        self.processor_started = 0.0
         self.validated = self.trained = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and say that the run is running."""
-        self.started = time.monotonic()
+        self.started, self.processor_started = time.monotonic(), processor_seconds()
         self.record["processes"] = trainer.world_size
         self.record["peak_learning_rate"] = getattr(pl_module, "peak_learning_rate", None)
         # An epoch that is about to be trained again must not stand there twice.
@@ -287,6 +294,12 @@ class RunRecord(Callback):
         now = 0.0 if self.started is None else time.monotonic() - self.started
         return self.seconds_before + now
 
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time of the same, which other work on the machine does not lengthen."""
+        now = 0.0 if self.started is None else processor_seconds() - self.processor_started
+        return self.processor_before + now
+
     def write(self, status: str) -> None:
         """Bring the record up to date, and write it where this is the first process."""
         self.record["status"] = status
@@ -294,6 +307,7 @@ class RunRecord(Callback):
             self.record.pop("error", None)
         self.record["cost"] = {
             "seconds": round(self.seconds, 3),
+            "processor_seconds": round(self.processor_seconds, 3),
             "images": self.images,
             "epochs": len(self.rows),
         }
