@@ -143,7 +143,8 @@ def _read(path: Path, kind: str) -> list[Row]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path.name}: is no file of results ({error!r})") from error
     if found != (FORMAT, kind):
-        raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {found}")
+        told = f"{found[1]} of format {found[0]}"
+        raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {told}")
     return [same | row for row in rows]
 
 
