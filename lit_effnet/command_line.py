@@ -162,6 +162,12 @@ def plain_warnings() -> None:
     warnings.filterwarnings("ignore", message=r"Grad strides do not match bucket view strides")
     # It is the run's own folder, where it goes on.
     warnings.filterwarnings("ignore", message=r"Checkpoint directory .* is not empty")
+    # Utilisation is null then, or the peak is measured.
+    warnings.filterwarnings("ignore", message=r"FLOPs not found for ")
+    # Their number is chosen by what is loaded: small images in memory are quicker without.
+    warnings.filterwarnings("ignore", message=r"The '\w+' does not have many workers")
+    # The scaler of float16 leaves out steps until its scale fits.
+    warnings.filterwarnings("ignore", message=r"Detected call of `lr_scheduler.step\(\)` before")
 
 
 def quiet_libraries() -> None:

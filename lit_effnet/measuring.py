@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+import torch
+
 from lit_effnet.candidates import Candidate
 from lit_effnet.evaluation.configuration import Configuration
 from lit_effnet.evaluation.energy import LEAST_S, EnergyCounter, energy_counter, images_per_wh
@@ -13,7 +15,7 @@ from lit_effnet.evaluation.latency import RUNS, WARM_UP
 from lit_effnet.evaluation.memory import PeakMemory, Work, peak_memory, reason, return_memory
 from lit_effnet.evaluation.timing import Times, alternating, torch_threads
 from lit_effnet.measuring_rows import Row, identity, latency, throughput
-from lit_effnet.measuring_ways import Batch, Way, fitting, limited, prepared, tried
+from lit_effnet.measuring_ways import Batch, Way, fitting, grown, limited, prepared, tried
 
 Step = Callable[[str, int], object]
 Pairs = Mapping[str, tuple[Candidate, Configuration]]
@@ -106,16 +108,21 @@ def _time_all(pairs: Pairs, rows: Mapping[str, Row], plan: Plan, step: Step) -> 
             if work == "inference" or pairs[name][0].complexity is not None
         }
         batches = {
-            name: limited(
-                fitting(c, plan.batch, work, how.device), plan.seconds, work, latencies[name]
-            )
-            for name, (c, how) in due.items()
+            name: allowed(c, how, plan, work, latencies[name]) for name, (c, how) in due.items()
         }
         moved = partial(step, f"{work} batches")
         found = timed(due, batches, work, runs=plan.rounds, warm_up=1, done=moved)
         for name, told in found.items():
             c, how = due[name]
             rows[name][work] = told if isinstance(told, str) else throughput(*told, c, how, work)
+
+
+def allowed(c: Candidate, how: Configuration, plan: Plan, work: Work, latency_ms: float) -> Batch:
+    """The batch that memory and time allow a network on its device."""
+    batch = fitting(c, plan.batch, work, how.device)
+    if torch.device(how.device).type == "cpu":
+        return limited(batch, plan.seconds, work, latency_ms)
+    return grown(c, how, batch, work, plan.seconds)
 
 
 def timed(

@@ -9,12 +9,14 @@ from lit_effnet.candidates import Candidate
 from lit_effnet.evaluation.available_memory import available_memory
 from lit_effnet.evaluation.configuration import Configuration
 from lit_effnet.evaluation.memory import Work, reason, return_memory
+from lit_effnet.evaluation.timing import alternating
 from lit_effnet.training.failure import is_out_of_memory
 
 # Bytes of activations that live at once, in times of those of all convolutions' outputs: a guess
 # on the safe side of what peak_memory measures.
 LIVE = {"inference": 0.5, "training": 4.0}
 PART_OF_MEMORY = 0.6  # of what is available, that a batch may take
+FIRST_TRIED = 8  # images, on a GPU
 PASSES = {"inference": 1, "training": 3}  # that a batch takes, in times of one forward
 
 
@@ -60,6 +62,35 @@ def limited(batch: Batch, seconds: float, work: Work, latency_ms: float) -> Batc
     if most >= batch.images:
         return batch
     return Batch(_power_of_2(most), f"{seconds:g} s for a batch")
+
+
+def grown(
+    candidate: Candidate, how: Configuration, batch: Batch, work: Work, seconds: float
+) -> Batch:
+    """The batch, no larger than a time allows, found by computing ever larger ones.
+
+    A GPU takes as long for one image as for many, so that nothing follows from its latency.
+
+    Args:
+        candidate: The network.
+        how: How it is run.
+        batch: As large as memory allows.
+        work: What is computed.
+        seconds: What a batch may take at most.
+    """
+    images = min(FIRST_TRIED, batch.images)
+    while images < batch.images:
+        way = tried(candidate, how, Batch(images), work)
+        if isinstance(way, str):
+            return batch  # its error is told where it is measured
+        if way.batch.images < images:
+            return way.batch
+        (times,) = alternating({images: way}, 1, 0, how.device).values()
+        # Twice as many take at most twice as long.
+        if way.failure is None and 2 * times.walls[0] > 1e3 * seconds:
+            return Batch(images, f"{seconds:g} s for a batch")
+        images *= 2
+    return batch
 
 
 def fitting(candidate: Candidate, wanted: int, work: Work, device: str) -> Batch:

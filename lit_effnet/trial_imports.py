@@ -4,13 +4,13 @@ Much of it `fit` imports only when it is needed, so that its help is quick. Noth
 a thread that computes: a fork would not have it.
 """
 
-import albumentations  # noqa: F401
 import cv2
 import lightning.pytorch  # noqa: F401
 import timm.optim  # noqa: F401
 import torch._dynamo  # noqa: F401 # which optimisers ask for
 import wandb.sdk.launch  # noqa: F401 # which every W&B run asks for
 
+import lit_effnet.data.transforms  # albumentations, which asks no network so
 import lit_effnet.fit  # noqa: F401
 from lit_effnet import outlook
 from lit_effnet.data.photos import photos

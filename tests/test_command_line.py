@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from lit_effnet import fit, scale
+from lit_effnet.command_line import plain_warnings
 
 from .conftest import ROOT
 
@@ -158,3 +160,32 @@ def test_ctrl_c_while_libraries_are_imported_prints_nothing(name: str, tmp_path:
 def test_importing_the_package_changes_no_hook() -> None:
     code = "import sys, lit_effnet; assert sys.excepthook is sys.__excepthook__"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_process_that_trials_are_forked_from_asks_no_network() -> None:
+    code = (
+        "import sys\n"
+        "asked = []\n"
+        "sys.addaudithook(lambda event, _: asked.append(event) if 'getaddr' in event else None)\n"
+        "import lit_effnet.trial_imports\n"
+        "sys.exit(len(asked))"
+    )
+    plain = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
+    done = subprocess.run([sys.executable, "-c", code], env=plain, cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "FLOPs not found for 'NVIDIA H200', chip is 'nvidia h200'",
+        "The 'train_dataloader' does not have many workers which may be a bottleneck.",
+        "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0",
+    ],
+)
+def test_what_only_a_gpu_makes_libraries_warn_of_is_not_shown(message: str) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        plain_warnings()
+        warnings.warn(message, stacklevel=1)
+        warnings.warn("something else", stacklevel=1)
+    assert [str(one.message) for one in seen] == ["something else"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_effnet import measuring, measuring_rows, tuning
+from lit_effnet import measuring, measuring_rows, measuring_ways, tuning
 from lit_effnet.candidates import Candidate
 from lit_effnet.counting import Complexity
 from lit_effnet.evaluation.configuration import Configuration, alternatives
@@ -16,7 +16,7 @@ from lit_effnet.evaluation.timing import Times, processor_time_counts
 from lit_effnet.evaluation.utilisation import Peak
 from lit_effnet.measurement_tables import costs_table, notes, ratios, throughput_table
 from lit_effnet.measuring import Plan, measure
-from lit_effnet.measuring_ways import Batch, Way, tried
+from lit_effnet.measuring_ways import Batch, Way, grown, tried
 from lit_effnet.tuning import tuned
 
 NOTHING = Complexity(1, 1, 1)
@@ -106,6 +106,30 @@ def test_a_batch_that_memory_does_not_suffice_for_is_halved_and_says_so(error: E
     assert isinstance(way, Way), way
     assert way.batch == Batch(2, "memory")
     assert network.batches == [8, 4, 2]
+
+
+def test_a_gpus_batch_grows_until_it_takes_too_long_or_memory_is_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def alternating(ways: dict[int, Way], *how: object) -> dict[int, Times]:
+        ((images, way),) = ways.items()
+        way()
+        return {images: Times([100 + images], [0])}  # one image takes nearly as long as many
+
+    monkeypatch.setattr(measuring_ways, "alternating", alternating)
+
+    def found(network: Network, seconds: float) -> Batch:
+        candidate = named("it", network)
+        return grown(candidate, Configuration(), Batch(100), "inference", seconds)
+
+    network = Network()
+    assert found(network, 10) == Batch(100)
+    # The first call of each is not timed: a GPU chooses its kernels in it.
+    assert network.batches == [8, 8, 16, 16, 32, 32, 64, 64]
+    assert found(Network(), 0.3) == Batch(64, "0.3 s for a batch")
+    assert found(Network(), 0.2) == Batch(8, "0.2 s for a batch")
+    assert found(Network(most=20, error=MemoryError()), 10) == Batch(16, "memory")
+    assert found(Network(most=20), 10) == Batch(100)  # whose error is told when it is measured
 
 
 def test_another_error_than_of_memory_is_the_reason_at_once() -> None:
