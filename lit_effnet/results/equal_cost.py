@@ -6,6 +6,7 @@ Which arm is better depends on what is held equal, so the three stand side by si
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from lit_effnet.results.comparison import Comparison, adjusted, compare, comparison_frame
@@ -72,9 +73,11 @@ def groups_of(
 def around(
     frame: pd.DataFrame,
     references: Sequence[str],
+    *,
     cost: str = "macs",
     tolerance: float = TOLERANCE,
     by: str = "arm",
+    spare: Sequence[str] = (),
 ) -> dict[str, Group]:
     """The arms that cost nearly what a reference does, itself among them, by finished references.
 
@@ -86,11 +89,15 @@ def around(
         cost: A column that is counted, and not measured on a device.
         tolerance: Relative, to either side.
         by: The column that tells what is compared.
+        spare: Arms that are references where no other costs nearly what they do.
     """
     known = frame[(frame["status"] == FINISHED) & frame[cost].notna()]
     costs = known.groupby(by)[cost].median().sort_values(kind="stable")
+    taken = costs.index.isin([*references])
+    for place in np.flatnonzero(costs.index.isin([*spare])):
+        taken[place] |= not np.any((costs[taken] / costs.iloc[place] - 1).abs() <= tolerance)
     found = {}
-    for reference in costs.index[costs.index.isin([*references])]:
+    for reference in costs.index[taken]:
         near = costs[(costs / costs[reference] - 1).abs() <= tolerance]
         arms = {str(arm): float(price) for arm, price in near.items()}
         found[str(reference)] = Group(cost, None, arms)

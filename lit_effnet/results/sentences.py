@@ -49,8 +49,11 @@ def scaling_sentence(frame: pd.DataFrame) -> str:
     points = scaling_points(frame)
     by_arm = {str(point["arm"]): point for point in points.to_dict("records")}
     clean = clean_rows(frame)
-    wanted = points[(points["axis"] == "compound") & ~points["rounded"]]["arm"].to_list()
-    for compound, group in reversed(around(clean, wanted).items()):
+    compound_arms = points[points["axis"] == "compound"]
+    wanted, rounded = (
+        compound_arms[compound_arms["rounded"] == kind]["arm"].to_list() for kind in (False, True)
+    )
+    for compound, group in reversed(around(clean, wanted, spare=rounded).items()):
         there = points[points["arm"].isin([*group.arms])]
         single = there[there["axis"].isin(SINGLE)].sort_values("top1")["arm"].to_list()
         if single:

@@ -48,9 +48,11 @@ def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:
         ValueError: no arm costs what a compound arm does.
     """
     clean = clean_rows(frame)
-    compound = [arm for arm in clean["arm"].unique() if _is_reference(str(arm))]
+    compound = [arm for arm in clean["arm"].unique() if str(arm).startswith("compound at ")]
+    rounded = [arm for arm in compound if arm.endswith(ROUNDED)]
+    plain = [arm for arm in compound if arm not in rounded]
     values, made = repeats(clean).values, []
-    for reference, group in around(clean, compound).items():
+    for reference, group in around(clean, plain, spare=rounded).items():
         made += [
             compare(arm, reference, values[arm], values[reference])
             for arm in group.arms
@@ -131,7 +133,3 @@ def _differences(panel: Axes, points: pd.DataFrame, words: Words) -> None:
     if pd.notna(first["times"]):
         title = words("{times:.2f} times the baseline's MACs").format(times=first["times"])
     panel.set_title(title, loc="right")
-
-
-def _is_reference(arm: str) -> bool:
-    return arm.startswith("compound at ") and not arm.endswith(ROUNDED)

@@ -123,8 +123,11 @@ def _pairs(frame: pd.DataFrame, question: Question, found: Repeats, baseline: st
 def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> Pairs:
     """Rivals of the reference among the arms that take as many multiply-adds."""
     pairs: Pairs = []
-    wanted = [arm for arm in found.values if re.search(question.references[0], arm)]
-    groups = around(frame, wanted) if wanted else _by_reference(frame, question)
+    first, second, *_ = question.references
+    wanted = [arm for arm in found.values if re.search(first, arm)]
+    # A rounding may miss a budget, where the other one meets it.
+    spare = [arm for arm in found.values if re.search(second, arm)]
+    groups = around(frame, wanted, spare=spare) if wanted else _by_reference(frame, question)
     for reference, group in groups.items():
         arms = [arm for arm in group.arms if arm in found.values]
         rivals = [arm for arm in arms if arm != reference]
