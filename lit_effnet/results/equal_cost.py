@@ -89,13 +89,14 @@ def around(
         cost: A column that is counted, and not measured on a device.
         tolerance: Relative, to either side.
         by: The column that tells what is compared.
-        spare: Arms that are references where no other costs nearly what they do.
+        spare: Arms that are references where no other costs nearly what they do, the first first.
     """
     known = frame[(frame["status"] == FINISHED) & frame[cost].notna()]
     costs = known.groupby(by)[cost].median().sort_values(kind="stable")
     taken = costs.index.isin([*references])
-    for place in np.flatnonzero(costs.index.isin([*spare])):
-        taken[place] |= not np.any((costs[taken] / costs.iloc[place] - 1).abs() <= tolerance)
+    for arm in (arm for arm in spare if arm in costs.index):
+        if not np.any((costs[taken] / costs[arm] - 1).abs() <= tolerance):
+            taken |= costs.index == arm
     found = {}
     for reference in costs.index[taken]:
         near = costs[(costs / costs[reference] - 1).abs() <= tolerance]

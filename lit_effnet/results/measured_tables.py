@@ -48,6 +48,64 @@ def efficiency_table() -> str:
     return markdown_table(columns, rows)
 
 
+def efficiency_h200_table() -> str:
+    """Networks side by side on a GPU, as `measure` timed their inference."""
+    found = read_shipped_rows(RESULTS / "efficiency_h200.json")
+    first = found[0]["latency"]["median_ms"]
+    rows = []
+    for row in found:
+        latency, many = row["latency"], row["inference"]
+        cells = [
+            row["name"],
+            f"{row['image_size']}",
+            f"{row['macs'] / 1e6:,.0f}",
+            f"{latency['median_ms']:.1f} ({latency['p5_ms']:.1f}..{latency['p95_ms']:.1f})",
+            f"{latency['median_ms'] / first:.2f}",
+            f"{many['batch']}",
+            f"{many['images_per_s']:,.0f}",
+            f"{100 * many['utilisation']:.1f}",
+            f"{many['memory']['above_bytes'] / 1e6:,.0f}",
+            f"{many['energy']['images_per_wh']:,.0f}",
+        ]
+        rows.append(cells)
+    columns = (
+        *("network", "px", "MACs, M", "latency, ms (5..95 %)", f"times {found[0]['name'].upper()}"),
+        *("batch", "images/s", "utilisation, %", "peak memory, MB", "images for a watt-hour"),
+    )
+    return markdown_table(columns, rows)
+
+
+def gpu_speed_table() -> str:
+    """Steps of our network on a GPU, and its speed and torchvision's in times of timm's."""
+    found = read_shipped_rows(RESULTS / "gpu_speed.json")
+    settings = ("variant", "image_size", "batch", "mode", "precision")
+    by_network = {
+        (row["network"], *(row[name] for name in settings)): row["step_ms"] for row in found
+    }
+    rows = []
+    for row in found:
+        if row["network"] != "ours":
+            continue
+        setting = tuple(row[name] for name in settings)
+        of_timm = by_network["timm", *setting]
+        cells = [
+            f"{row['variant']} at {row['image_size']} px, {row['batch']} images",
+            row["mode"],
+            row["precision"],
+            f"{row['step_ms']:.1f} ({row['p5_ms']:.1f}..{row['p95_ms']:.1f})",
+            f"{row['images_per_s']:,.0f}",
+            f"{100 * row['utilisation']:.1f}",
+            f"{of_timm / row['step_ms']:.2f}",
+            f"{of_timm / by_network['torchvision', *setting]:.2f}",
+        ]
+        rows.append(cells)
+    columns = (
+        *("network", "mode", "precision", "ms of a step (5..95 %)", "images/s", "utilisation, %"),
+        *("times timm's speed", "torchvision's"),
+    )
+    return markdown_table(columns, rows, left=(0, 1, 2))
+
+
 def int8_b0_table() -> str:
     """A trained B0 in INT8, beside what calibrating on outliers too gives."""
     return int8_table(read_shipped_rows(RESULTS / "int8.json"))

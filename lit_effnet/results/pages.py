@@ -17,7 +17,9 @@ from PIL import Image
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.results.figures.equal_cost import equal_cost_figure
 from lit_effnet.results.measured_tables import (
+    efficiency_h200_table,
     efficiency_table,
+    gpu_speed_table,
     int8_b0_table,
     int8_lite0_table,
     parity_table,
@@ -56,7 +58,15 @@ TABLES: dict[str, Callable[[], str]] = {
     "se_ratio_cifar10": lambda: arms_table(shipped_runs("se_ratio_cifar10")),
     "learning_rate_cifar10": lambda: rates_table(shipped_runs("learning_rate_cifar10")),
     "learning_rate_imagenette": lambda: rates_table(shipped_runs("learning_rate_imagenette")),
+    "learning_rate_imagenette_h200": lambda: rates_table(
+        shipped_runs("learning_rate_imagenette_h200")
+    ),
+    "scaling_ablation_imagenette_h200": lambda: arms_table(
+        shipped_runs("scaling_ablation_imagenette_h200")
+    ),
     "efficiency": efficiency_table,
+    "efficiency_h200": efficiency_h200_table,
+    "gpu_speed": gpu_speed_table,
     "parity": parity_table,
     "int8_b0": int8_b0_table,
     "int8_lite0": int8_lite0_table,

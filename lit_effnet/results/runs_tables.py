@@ -61,7 +61,7 @@ def arms_table(frame: pd.DataFrame) -> str:
 
 
 def rates_table(frame: pd.DataFrame) -> str:
-    """Top-1 of each arm by learning rate, one repeat each.
+    """Top-1 of each arm by learning rate, one repeat each; the best where all rates were tried.
 
     Args:
         frame: Runs of a sweep over learning rates.
@@ -71,9 +71,10 @@ def rates_table(frame: pd.DataFrame) -> str:
     rows = []
     for arm in frame.groupby("arm")["macs"].first().sort_values(kind="stable").index:
         by_rate = frame[frame["arm"] == arm].set_index("learning_rate")
-        top1 = [f"{POINTS * by_rate.loc[rate, 'top1']:.1f}" for rate in rates]
-        macs = by_rate["macs"].iloc[0] / 1e6
-        rows.append([f"`{arm}`", f"{macs:.1f}", *top1, f"{by_rate['top1'].idxmax():g}"])
+        top1 = by_rate["top1"].reindex(rates)
+        told = ["" if pd.isna(value) else f"{POINTS * value:.1f}" for value in top1]
+        best = "" if top1.isna().any() else f"{top1.idxmax():g}"
+        rows.append([f"`{arm}`", f"{by_rate['macs'].iloc[0] / 1e6:.1f}", *told, best])
     columns = ("arm", "MACs, M", *(f"{rate:g}" for rate in rates), "best rate")
     return markdown_table(columns, rows)
 

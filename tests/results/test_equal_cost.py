@@ -94,7 +94,7 @@ def test_a_reference_is_in_the_middle_of_its_group() -> None:
 def test_a_spare_reference_stands_in_where_no_other_costs_nearly_as_much() -> None:
     macs = {"a": 96, "missed": 112, "spare": 100, "spare too": 101, "b": 200, "spare of b": 201}
     runs = frame({name: [0.5] for name in macs}, macs=macs)
-    found = around(runs, ["missed", "b"], spare=["spare too", "spare of b", "spare", "none"])
+    found = around(runs, ["missed", "b"], spare=["spare", "spare of b", "spare too", "none"])
     assert {name: [*group.arms] for name, group in found.items()} == {
         "spare": ["a", "spare", "spare too"],
         "missed": ["missed"],

@@ -151,7 +151,7 @@ def test_what_is_no_file_of_results_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
 def test_what_ships_is_whole_and_small(file: Path) -> None:
     content = json.loads(file.read_text())
-    assert content["command"].startswith("python -m lit_effnet.")
+    assert content["command"].startswith(("python -m lit_effnet.", "python benchmarks/"))
     assert file.stat().st_size < 300_000
     assert '"/' not in file.read_text()
     if content["kind"] == "runs":
@@ -159,7 +159,8 @@ def test_what_ships_is_whole_and_small(file: Path) -> None:
         told = ["seed", "commit", "device", "duration_s", "config_hash", "macs", "top1"]
         assert frame[told].notna().all(axis=None)
         assert not frame["commit"].str.endswith("+changes").any()
-        assert frame.groupby("arm")["seed"].nunique().nunique() == 1
+        equal = frame.groupby("arm")["seed"].nunique().nunique() == 1
+        assert equal or "did not end" in content["note"]
 
 
 def test_own_runs_come_before_those_that_ship(tmp_path: Path) -> None:

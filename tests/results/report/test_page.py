@@ -46,6 +46,18 @@ def test_arms_are_compared_at_one_cost(tmp_path: Path) -> None:
     assert (made.a, made.b) == ("depth at 2.04 x MACs", "compound at 2.04 x MACs")
 
 
+def test_the_other_rounding_is_the_reference_where_one_lacks_repeats(tmp_path: Path) -> None:
+    group = make_sweep(tmp_path)
+    shutil.rmtree(max(group.iterdir()))  # the compound arm's last repeat
+    for seed, value in enumerate([0.71, 0.72, 0.70]):
+        add_run(group, "compound at 2.04 x MACs, round", seed, value, 4_100_000)
+    (view,) = views_of(group)
+    whole = "compound at 2.04 x MACs"
+    references = {one.b for one in view.answer.families[0].made}
+    assert references == {f"{whole}, round"}
+    assert whole in {one.a for one in view.answer.families[0].made}
+
+
 def test_no_difference_is_an_answer_and_says_what_would_show_one(tmp_path: Path) -> None:
     group = make_sweep(tmp_path, "se_ratio_photos")
     for seed, value in enumerate([0.71, 0.70, 0.73]):
