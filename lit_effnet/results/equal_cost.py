@@ -6,12 +6,11 @@ Which arm is better depends on what is held equal, so the three stand side by si
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from lit_effnet.results.comparison import Comparison, adjusted, compare, comparison_frame
 from lit_effnet.results.records import FINISHED
-from lit_effnet.results.statistics import CONFIDENCE, Repeats, repeats
+from lit_effnet.results.statistics import CONFIDENCE, FEWEST, Repeats, repeats
 
 COSTS = ("macs", "parameters", "duration_s")
 TOLERANCE = 0.05  # relative; steps of whole blocks and of eight channels are often as large
@@ -89,20 +88,26 @@ def around(
         cost: A column that is counted, and not measured on a device.
         tolerance: Relative, to either side.
         by: The column that tells what is compared.
-        spare: Arms that are references where no other costs nearly what they do, the first first.
+        spare: Arms that are references where no other costs nearly what they do, or none that has
+            the repeats that a test needs.
     """
     known = frame[(frame["status"] == FINISHED) & frame[cost].notna()]
     costs = known.groupby(by)[cost].median().sort_values(kind="stable")
-    taken = costs.index.isin([*references])
-    for arm in (arm for arm in spare if arm in costs.index):
-        if not np.any((costs[taken] / costs[arm] - 1).abs() <= tolerance):
-            taken |= costs.index == arm
-    found = {}
-    for reference in costs.index[taken]:
-        near = costs[(costs / costs[reference] - 1).abs() <= tolerance]
-        arms = {str(arm): float(price) for arm, price in near.items()}
-        found[str(reference)] = Group(cost, None, arms)
-    return found
+    near = {arm: costs[(costs / costs[arm] - 1).abs() <= tolerance] for arm in costs.index}
+    tested = known.groupby(by)["seed"].nunique() >= FEWEST
+    candidates = [arm for arm in (*references, *spare) if arm in costs.index]
+    taken: set[str] = set()
+    for arm in sorted(candidates, key=lambda arm: not tested[arm]):
+        instead = taken.intersection(near[arm].index)
+        if arm in references:  # gives way only to what a test can be made of
+            instead = {other for other in instead if tested[other] and not tested[arm]}
+        if not instead:
+            taken.add(arm)
+    return {
+        str(arm): Group(cost, None, {str(one): float(price) for one, price in near[arm].items()})
+        for arm in costs.index
+        if arm in taken
+    }
 
 
 def at_equal_cost(

@@ -100,3 +100,13 @@ def test_a_spare_reference_stands_in_where_no_other_costs_nearly_as_much() -> No
         "missed": ["missed"],
         "b": ["b", "spare of b"],
     }
+
+
+def test_a_reference_without_repeats_gives_way_to_a_spare_that_has_them() -> None:
+    whole, few = [0.5, 0.6, 0.5], [0.5, 0.6]
+    values = {"few": few, "a": whole, "spare": whole, "alone": few, "whole": whole}
+    macs = {"few": 100, "a": 99, "spare": 101, "alone": 200, "whole": 102}
+    runs = frame(values, macs=macs)
+    assert [*around(runs, ["few", "alone"], spare=["spare"])] == ["spare", "alone"]
+    assert [*around(runs, ["few", "alone"])] == ["few", "alone"]
+    assert [*around(runs, ["whole", "few"], spare=["spare"])] == ["whole"]

@@ -17,7 +17,7 @@ from lit_effnet.results.report.language import Text, same
 from lit_effnet.results.report.sections import Section
 from lit_effnet.results.report.wording import Family, reference_of, sentences
 from lit_effnet.results.report.words import WORDS, arm_text, cost_text
-from lit_effnet.results.statistics import FEWEST, Repeats, repeats
+from lit_effnet.results.statistics import Repeats, repeats
 
 NOISE = "gaussian_noise"
 
@@ -125,10 +125,9 @@ def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> P
     pairs: Pairs = []
     first, second, *_ = question.references
     wanted = [arm for arm in found.values if re.search(first, arm)]
-    tested = [arm for arm in wanted if len(found.values[arm]) >= FEWEST]
     # A rounding may miss a budget, or lack repeats, where the other one does not.
-    spare = [arm for arm in found.values if re.search(second, arm) and arm not in wanted] + wanted
-    groups = around(frame, tested, spare=spare) if wanted else _by_reference(frame, question)
+    spare = [arm for arm in found.values if re.search(second, arm) and arm not in wanted]
+    groups = around(frame, wanted, spare=spare) if wanted else _by_reference(frame, question)
     for reference, group in groups.items():
         arms = [arm for arm in group.arms if arm in found.values]
         rivals = [arm for arm in arms if arm != reference]
