@@ -110,6 +110,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--output", type=Path, help="file of JSON lines to which rows are added")
     options = parser.parse_args()
+    if torch.device(options.device).type == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: there is no CUDA device here")
     options.image_size = options.image_size or VARIANTS[options.variant].image_size
 
     networks = build_networks(options.variant)

@@ -75,6 +75,7 @@ TABLES: dict[str, Callable[[], str]] = {
 # Of each figure in docs/: the file of results that it shows, and what draws it.
 FIGURES: dict[str, tuple[str, Callable[..., Figure]]] = {
     "scaling_photos": ("scaling_ablation_photos", equal_cost_figure),
+    "scaling_imagenette_h200": ("scaling_ablation_imagenette_h200", equal_cost_figure),
 }
 
 
