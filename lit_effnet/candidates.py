@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lit_effnet.network.golden import published_only
 from lit_effnet.network.registry import BASELINES, OURS, build
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS
-from lit_effnet.subjects import RELEASED, Changes, subject
+from lit_effnet.subjects import RELEASED, Changes, Subject, subject
 from lit_effnet.training.record import RunFolder
 
 # EfficientNet-Lite's own sizes; tensorflow/tpu, efficientnet/lite.
@@ -82,7 +83,7 @@ def candidate(
     if made is None:
         made = _of_run(locate(name))
     if made is None:
-        found = subject(name, Changes({}, image_size))
+        found = _released(name, image_size)
         made = found.network, found.own.image_size
     network, own = made
     size = own if image_size is None else image_size
@@ -126,6 +127,16 @@ def _of_run(path: Location) -> tuple[nn.Module, int] | None:
         raise ValueError(f"{folder.path / 'run.json'}: lacks {error}, so it is no run's") from error
     except ValueError as error:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+
+
+def _released(name: str, image_size: int | None) -> Subject:
+    try:
+        return subject(name, Changes({}, image_size))
+    except ValueError as error:
+        near = get_close_matches(name, [*VARIANTS, *LITE_IMAGE_SIZES, *BASELINES], cutoff=0.5)
+        if not near or "nearest" in str(error):
+            raise
+        raise ValueError(f"{error}; nearest: {', '.join(near)}") from None
 
 
 def _untrained(name: str, num_classes: int) -> tuple[nn.Module, int] | None:

@@ -166,7 +166,7 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
     frame = table.frame
     if frame.empty:
         reason = table.skipped[0].reason if table.skipped else "there is none"
-        raise ValueError(f"{named}: must hold a run folder: {reason}")
+        raise ValueError(f"{named}: must hold runs: {reason}")
     if not (frame["status"] == FINISHED).any():
         count = frame["run"].nunique()
         raise ValueError(f"{named}: must hold a finished run, and none of {count} is finished")

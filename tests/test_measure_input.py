@@ -57,7 +57,7 @@ def test_a_run_without_a_whole_record_is_one_line(
         (["--from_log", "no.log", "--device_name=it"], "error: --from_log no.log: cannot be read"),
         (["efficientdet_d0"], "is not measured here; `python -m lit_effnet.scale --network"),
         (["amoebanet_b"], "is not measured here; `python -m lit_effnet.scale --network"),
-        (["b00"], "b00: no such file, folder or name"),
+        (["b00"], "b00: no such file, folder or name; nearest: b0"),
         (["b0", "--batch=0"], "error: --batch 0: must be at least 1"),
         (["b0", "--runs=0"], "error: --runs 0: must be at least 1"),
         (["b0", "--seconds=0"], "error: --seconds 0.0: must be above 0"),

@@ -116,8 +116,8 @@ def test_runs_without_a_finished_one_are_one_line(
     Path("empty").mkdir()
     add_run(Path("runs/mine"), "baseline", 0, 0.1, 1_000, status="running")
     for folder, message in (
-        ("empty", "empty: must hold a run folder: no run folder: there is no run.json in it"),
-        ("none", "none: must hold a run folder: cannot be read (No such file or directory)"),
+        ("empty", "empty: must hold runs: no run folder: there is no run.json in it"),
+        ("none", "none: must hold runs: cannot be read (No such file or directory)"),
         ("runs", "runs: must hold a finished run, and none of 1 is finished"),
     ):
         with pytest.raises(SystemExit) as stopped:
