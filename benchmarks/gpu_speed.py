@@ -32,7 +32,7 @@ from lit_effnet.scaling import VARIANTS
 from lit_effnet.training.provenance import git_commit, versions
 
 NETWORKS: dict[str, Callable[[str], nn.Module]] = {
-    # timm's epsilon, so that the logits can be compared.
+    # timm's epsilon, so that all compute the same.
     "ours": lambda variant: EfficientNet(
         VARIANTS[variant].scaling, bn_eps=1e-5, dropout=0, drop_path_rate=0
     ),
@@ -59,8 +59,12 @@ def build_networks(variant: str) -> dict[str, nn.Module]:
     torch.manual_seed(0)
     networks = {name: build(variant) for name, build in NETWORKS.items()}
     weights = networks["ours"].state_dict().values()
-    for network in networks.values():
-        network.load_state_dict(dict(zip(network.state_dict(), weights, strict=True)))
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        logits = networks["ours"].eval()(images)
+        for network in networks.values():
+            network.load_state_dict(dict(zip(network.state_dict(), weights, strict=True)))
+            torch.testing.assert_close(network.eval()(images), logits)
     return networks
 
 
@@ -153,9 +157,9 @@ def main() -> None:
         names,
         f"{'ms of a step (5..95 %)':>24} {'images/s':>10} {'utilisation':>11} {'timm = 1':>8}",
     )
-    best = {(row["mode"], row["precision"]): row for row in rows if row["network"] == "timm"}
+    of_timm = {(row["mode"], row["precision"]): row for row in rows if row["network"] == "timm"}
     for row in rows:
-        ratio = row["images_per_s"] / best[row["mode"], row["precision"]]["images_per_s"]
+        ratio = row["images_per_s"] / of_timm[row["mode"], row["precision"]]["images_per_s"]
         spread = f"{row['step_ms']:.2f} ({row['p5_ms']:.2f}..{row['p95_ms']:.2f})"
         print(
             f"{row['network']:<12} {row['mode']:<10} {row['precision']:<9} {spread:>24}"

@@ -16,7 +16,6 @@ from lit_effnet.training.failure import is_out_of_memory
 # on the safe side of what peak_memory measures.
 LIVE = {"inference": 0.5, "training": 4.0}
 PART_OF_MEMORY = 0.6  # of what is available, that a batch may take
-FIRST_TRIED = 8  # images, on a GPU
 PASSES = {"inference": 1, "training": 3}  # that a batch takes, in times of one forward
 
 
@@ -78,7 +77,7 @@ def grown(
         work: What is computed.
         seconds: What a batch may take at most.
     """
-    images = min(FIRST_TRIED, batch.images)
+    images = 1
     while images < batch.images:
         way = tried(candidate, how, Batch(images), work)
         if isinstance(way, str):
@@ -86,10 +85,13 @@ def grown(
         if way.batch.images < images:
             return way.batch
         (times,) = alternating({images: way}, 1, 0, how.device).values()
+        if way.failure is not None:
+            return batch
         # Twice as many take at most twice as long.
-        if way.failure is None and 2 * times.walls[0] > 1e3 * seconds:
+        if 2 * times.walls[0] > 1e3 * seconds:
             return Batch(images, f"{seconds:g} s for a batch")
         images *= 2
+        del way  # with its images and gradients, before the next allocates its own
     return batch
 
 

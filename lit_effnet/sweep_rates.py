@@ -37,11 +37,14 @@ def check_rated(checked: Checked, path: str) -> None:
         raise ValueError(f"--rates {path}: has no arm of this sweep by recipe {rates.recipe}")
     for group in sorted({trial.folder.path.parent for trial in checked.trials}):
         frame = load([str(group)]).frame
+        began_with = frame["began_with"].fillna("").eq(rates.began_with or "")
+        alike = frame["recipe"].eq(rates.recipe) & began_with
+        frame = frame[alike]  # the others keep their own rates
         chosen = frame["arm"].map(rates.of_arm)
         other = frame[~frame["id"].isin(ids) & chosen.notna() & (frame["learning_rate"] != chosen)]
         if len(other):
             raise ValueError(
-                f"--rates {path}: {group} has runs at other learning rates, "
+                f"--rates {path}: {group} has runs at other or unknown learning rates, "
                 f"{other['id'].nunique()} of them; --root names another folder"
             )
 

@@ -125,9 +125,10 @@ def test_a_gpus_batch_grows_until_it_takes_too_long_or_memory_is_short(
     network = Network()
     assert found(network, 10) == Batch(100)
     # The first call of each is not timed: a GPU chooses its kernels in it.
-    assert network.batches == [8, 8, 16, 16, 32, 32, 64, 64]
+    assert network.batches == [n for n in (1, 2, 4, 8, 16, 32, 64) for _ in range(2)]
     assert found(Network(), 0.3) == Batch(64, "0.3 s for a batch")
-    assert found(Network(), 0.2) == Batch(8, "0.2 s for a batch")
+    assert found(Network(), 0.2) == Batch(1, "0.2 s for a batch")
+    assert found(Network(), 0.01) == Batch(1, "0.01 s for a batch")  # less does not go
     assert found(Network(most=20, error=MemoryError()), 10) == Batch(16, "memory")
     assert found(Network(most=20), 10) == Batch(100)  # whose error is told when it is measured
 

@@ -121,7 +121,7 @@ def test_runs_at_other_rates_are_not_mixed_with_rated_ones(
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
-        f"{tmp_path}/root/s has runs at other learning rates, 1 of them; --root names another folder"
+        f"{tmp_path}/root/s has runs at other or unknown learning rates, 1 of them; --root names another folder"
     )
 
 

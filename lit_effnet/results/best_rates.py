@@ -13,7 +13,7 @@ SAME = (
     *("data_fingerprint", "recipe", "began_with", "global_batch"),
     *("planned_epochs", "training_limit"),
 )
-SINCE = "global_batch"  # which runs of older versions do not tell
+UNKNOWN_IN_OLD_RUNS = "global_batch"
 DIVERGED = "the loss became"  # nan, say: so begins the reason of such a run
 
 
@@ -32,6 +32,20 @@ class Rates:
     began_with: str | None = None
 
 
+def trials(frame: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
+    """A row for each trial of a rate: finished runs on clean images, and those that diverged, at 0.
+
+    Args:
+        frame: Rows of runs, of any status and condition.
+        value: The accuracy that chooses.
+    """
+    diverged = frame["reason"].fillna("").str.startswith(DIVERGED) & (frame["status"] != FINISHED)
+    at_zero = frame[diverged].drop_duplicates("run").assign(**{value: 0.0})
+    finished = clean_rows(frame) if (frame["status"] == FINISHED).any() else frame[:0]
+    rows = pd.concat([finished.drop_duplicates("run", keep="last"), at_zero])
+    return rows.dropna(subset=["learning_rate", "seed"])
+
+
 def best_rates(frame: pd.DataFrame, value: str = "top1") -> Rates:
     """The rate of each arm at which its mean validation accuracy was best, the lower of equal ones.
 
@@ -45,16 +59,12 @@ def best_rates(frame: pd.DataFrame, value: str = "top1") -> Rates:
         ValueError: there are no two rates, other things differ, or an arm lacks a trial that
             another one has: with more trials it would be favoured.
     """
-    failed = frame["reason"].fillna("").str.contains(DIVERGED) & (frame["status"] != FINISHED)
-    diverged = frame[failed].drop_duplicates("run").assign(**{value: 0.0})
-    finished = clean_rows(frame) if (frame["status"] == FINISHED).any() else frame[:0]
-    rows = pd.concat([finished.drop_duplicates("run", keep="last"), diverged])
-    rows = rows.dropna(subset=["learning_rate", "seed"])
+    rows = trials(frame, value)
     rates = sorted(rows["learning_rate"].unique())
     if len(rates) < 2:
         raise ValueError(f"must hold runs of two learning rates at least, and holds {len(rates)}")
     for name in SAME:
-        known = rows[name].dropna() if name == SINCE else rows[name]
+        known = rows[name].dropna() if name == UNKNOWN_IN_OLD_RUNS else rows[name]
         if known.nunique(dropna=False) > 1:
             some = ", ".join(map(str, known.unique()[:2]))
             raise ValueError(f"must hold runs of one {name}, and holds {some}")

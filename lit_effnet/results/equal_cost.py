@@ -84,12 +84,12 @@ def around(
 
     Args:
         frame: Rows of runs.
-        references: Arms.
+        references: Arms; one with too few repeats for a test gives way to a candidate near it that
+            has enough.
         cost: A column that is counted, and not measured on a device.
         tolerance: Relative, to either side.
         by: The column that tells what is compared.
-        spare: Arms that are references where no other costs nearly what they do, or none that has
-            the repeats that a test needs.
+        spare: Further candidates, each a reference where no other costs nearly what it does.
     """
     known = frame[(frame["status"] == FINISHED) & frame[cost].notna()]
     costs = known.groupby(by)[cost].median().sort_values(kind="stable")

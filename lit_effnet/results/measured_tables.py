@@ -49,29 +49,22 @@ def efficiency_table() -> str:
 
 
 def efficiency_h200_table() -> str:
-    """Networks side by side on a GPU, as `measure` timed their inference."""
+    """Networks side by side on a GPU, one image at a time, as `measure` timed them."""
     found = read_shipped_rows(RESULTS / "efficiency_h200.json")
     first = found[0]["latency"]["median_ms"]
     rows = []
     for row in found:
-        latency, many = row["latency"], row["inference"]
+        latency = row["latency"]
         cells = [
             row["name"],
             f"{row['image_size']}",
             f"{row['macs'] / 1e6:,.0f}",
             f"{latency['median_ms']:.1f} ({latency['p5_ms']:.1f}..{latency['p95_ms']:.1f})",
             f"{latency['median_ms'] / first:.2f}",
-            f"{many['batch']}",
-            f"{many['images_per_s']:,.0f}",
-            f"{100 * many['utilisation']:.1f}",
-            f"{many['memory']['above_bytes'] / 1e6:,.0f}",
-            f"{many['energy']['images_per_wh']:,.0f}",
         ]
         rows.append(cells)
-    columns = (
-        *("network", "px", "MACs, M", "latency, ms (5..95 %)", f"times {found[0]['name'].upper()}"),
-        *("batch", "images/s", "utilisation, %", "peak memory, MB", "images for a watt-hour"),
-    )
+    times = f"times {found[0]['name'].upper()}"
+    columns = ("network", "px", "MACs, M", "latency, ms (5..95 %)", times)
     return markdown_table(columns, rows)
 
 
@@ -94,14 +87,14 @@ def gpu_speed_table() -> str:
             row["precision"],
             f"{row['step_ms']:.1f} ({row['p5_ms']:.1f}..{row['p95_ms']:.1f})",
             f"{row['images_per_s']:,.0f}",
-            f"{100 * row['utilisation']:.1f}",
+            f"{100 * row['utilisation']:.2f}",
             f"{of_timm / row['step_ms']:.2f}",
             f"{of_timm / by_network['torchvision', *setting]:.2f}",
         ]
         rows.append(cells)
     columns = (
         *("network", "mode", "precision", "ms of a step (5..95 %)", "images/s", "utilisation, %"),
-        *("times timm's speed", "torchvision's"),
+        *("ours / timm, speed", "torchvision / timm"),
     )
     return markdown_table(columns, rows, left=(0, 1, 2))
 

@@ -147,13 +147,15 @@ def note(figure: Figure, texts: Iterable[str]) -> None:
         figure.supxlabel(lines, fontsize=SIZE - 0.5, color=NOTE, parse_math=False)
 
 
-def repeats_note(points: pd.DataFrame, words: Words, by: str = "arm") -> str:
+def repeats_note(
+    points: pd.DataFrame, words: Words, by: str = "arm", of: str = "of the mean"
+) -> str:
     """What the bars are, and which points have none because their repeats are too few."""
     without = points["low"].isna()
     parts = []
     if not without.all():
         counts = _span(points[~without]["n"])
-        parts.append(words("bars: 95 % interval of the mean, n = {n}").format(n=counts))
+        parts.append(words(f"bars: 95 % interval {of}, n = {{n}}").format(n=counts))
     if without.any():
         text = words("n = {n}, no interval").format(n=_span(points[without]["n"]))
         if not without.all():

@@ -12,6 +12,7 @@ from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.comparison import (
     ALPHA,
     POINTS,
+    Comparison,
     adjusted,
     compare,
     comparison_frame,
@@ -51,12 +52,13 @@ def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:
     compound = [arm for arm in clean["arm"].unique() if str(arm).startswith("compound at ")]
     rounded = [arm for arm in compound if arm.endswith(ROUNDED)]
     plain = [arm for arm in compound if arm not in rounded]
-    values, made = repeats(clean).values, []
+    values = repeats(clean).values
+    made: list[Comparison] = []
     for reference, group in around(clean, plain, spare=rounded).items():
         made += [
             compare(arm, reference, values[arm], values[reference])
             for arm in group.arms
-            if arm != reference
+            if arm != reference and (reference, arm) not in {(one.a, one.b) for one in made}
         ]
     if not made:
         raise ValueError(
@@ -99,7 +101,7 @@ def equal_cost_figure(
         tested = int(points["p"].notna().sum())
         texts: tuple[str, ...] = (
             words("{data}: each arm less compound scaling").format(data=data),
-            repeats_note(points, words).replace(words("of the mean"), words("of the difference")),
+            repeats_note(points, words, of="of the difference"),
         )
         if tested:
             told = words("filled: shown after Holm's correction for {n} tests").format(n=tested)
@@ -129,7 +131,8 @@ def _differences(panel: Axes, points: pd.DataFrame, words: Words) -> None:
     panel.set_ylim(len(points) - 0.4, -0.6)
     panel.grid(axis="x", color=GRID, linewidth=0.5)
     first = points.iloc[0]
-    title = words("{macs:,.1f} M MACs").format(macs=first["macs"] / 1e6)
+    cost = words("{macs:,.1f} M MACs").format(macs=first["macs"] / 1e6)
     if pd.notna(first["times"]):
-        title = words("{times:.2f} times the baseline's MACs").format(times=first["times"])
-    panel.set_title(title, loc="right")
+        cost = words("{times:.2f} x baseline").format(times=first["times"])
+    title = words("less {arm} ({cost})").format(arm=words(str(first["reference"])), cost=cost)
+    panel.set_title(title, loc="right", parse_math=False)

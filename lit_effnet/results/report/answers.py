@@ -123,6 +123,7 @@ def _pairs(frame: pd.DataFrame, question: Question, found: Repeats, baseline: st
 def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> Pairs:
     """Rivals of the reference among the arms that take as many multiply-adds."""
     pairs: Pairs = []
+    made: set[tuple[str, str]] = set()
     first, second, *_ = question.references
     wanted = [arm for arm in found.values if re.search(first, arm)]
     # A rounding may miss a budget, or lack repeats, where the other one does not.
@@ -130,9 +131,10 @@ def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> P
     groups = around(frame, wanted, spare=spare) if wanted else _by_reference(frame, question)
     for reference, group in groups.items():
         arms = [arm for arm in group.arms if arm in found.values]
-        rivals = [arm for arm in arms if arm != reference]
+        rivals = [arm for arm in arms if arm != reference and (reference, arm) not in made]
         if not rivals:
             continue
+        made |= {(arm, reference) for arm in rivals}
         title = WORDS["at_cost"].filled(cost=cost_text("macs", group.arms[reference]))
         pairs.append((title, [(arm, reference) for arm in rivals], True))
     return pairs

@@ -3,16 +3,24 @@
 import pandas as pd
 from scipy import stats
 
-from lit_effnet.results.best_rates import best_rates
+from lit_effnet.results.best_rates import best_rates, trials
+from lit_effnet.results.records import FINISHED
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.charts import Chart, lines_chart
 from lit_effnet.results.report.language import Text, joined, same
 from lit_effnet.results.report.sections import Section
-from lit_effnet.results.report.tables import ReportTable, arm_cell, number_cell, percent, text_cell
+from lit_effnet.results.report.tables import (
+    Cell,
+    ReportTable,
+    arm_cell,
+    number_cell,
+    percent,
+    text_cell,
+)
 from lit_effnet.results.report.words import WORDS, arm_text
 from lit_effnet.results.statistics import Repeats
 
-SUFFIX = r", learning_rate=[^,]+$"  # by which a section tells arms apart that differ in it alone
+SUFFIX = r", learning_rate=[^,]+"  # by which a section tells arms apart that differ in it alone
 
 
 def rates_answer(section: Section, value: str = "top1") -> Answer:
@@ -35,11 +43,12 @@ def rates_answer(section: Section, value: str = "top1") -> Answer:
         WORDS["rate_for"].filled(rate=f"{rate:g}", arms=joined(arms_of[rate], WORDS["semicolon"]))
         for rate in sorted(arms_of)
     ]
-    means = rate_means(frame, value)
-    trials = int(frame.groupby(["arm", "learning_rate"])["seed"].nunique().max())
+    tries = trials(frame, value)
+    means = rate_means(tries, value)
+    each = int(tries.groupby(["arm", "learning_rate"])["seed"].nunique().max())
     said = [
         WORDS["best_rates"].filled(
-            count=len(means.columns), n=trials, told=joined(parts, WORDS["comma"])
+            count=len(means.columns), n=each, told=joined(parts, WORDS["comma"])
         )
     ]
     tried = sorted(means.columns)
@@ -59,39 +68,49 @@ def by_arm(section: Section) -> pd.DataFrame:
     return rows.assign(arm=rows["arm"].str.replace(SUFFIX, "", regex=True))
 
 
-def rate_means(frame: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Means of a value by arm, from the cheapest on, and by rate."""
-    means = frame.pivot_table(index="arm", columns="learning_rate", values=value)
-    costs = frame.groupby("arm")["macs"].median().astype(float)
+def rate_means(tries: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Means of a value by arm, from the cheapest on, and by rate.
+
+    Args:
+        tries: As `best_rates.trials` gives them.
+        value: The accuracy.
+    """
+    means = tries.pivot_table(index="arm", columns="learning_rate", values=value)
+    costs = tries.groupby("arm")["macs"].median().astype(float)
     return means.loc[costs.loc[means.index].sort_values(kind="stable").index]
 
 
 def rates_chart(section: Section, value: str) -> Chart | None:
     """Accuracy of each arm by rate; null where there is one rate."""
-    frame = by_arm(section)
-    means = rate_means(frame, value)
+    tries = trials(by_arm(section), value)
+    means = rate_means(tries, value)
     if len(means.columns) < 2:
         return None
     curves = {
         str(arm): [(float(rate), float(of)) for rate, of in row.dropna().items()]
         for arm, row in means.iterrows()
     }
-    return lines_chart("rates", curves, value, WORDS["learning_rate"], int(frame["run"].nunique()))
+    return lines_chart("rates", curves, value, WORDS["learning_rate"], int(tries["run"].nunique()))
 
 
 def rates_table(section: Section, value: str) -> ReportTable | None:
-    """Accuracy of each arm by rate, and its best; null where there is one rate."""
-    frame = by_arm(section)
-    means = rate_means(frame, value)
+    """Accuracy of each arm by rate, and its best of all; null where there is one rate."""
+    tries = trials(by_arm(section), value)
+    means = rate_means(tries, value)
     if len(means.columns) < 2:
         return None
-    costs = frame.groupby("arm")["macs"].median().astype(float)
+    costs = tries.groupby("arm")["macs"].median().astype(float)
+    failed = tries[tries["status"] != FINISHED]
+    diverged = {*zip(failed["arm"], failed["learning_rate"], strict=True)}
     rows = [
         (
             arm_cell(arm),
             number_cell(costs[arm] / 1e6, "{:,.2f}".format),
-            *(percent(of) for of in row),
-            text_cell(f"{row.idxmax():g}"),
+            *(
+                Cell(WORDS["diverged"], 0.0) if (arm, rate) in diverged else percent(of)
+                for rate, of in row.items()
+            ),
+            text_cell("" if row.isna().any() else f"{row.idxmax():g}"),
         )
         for arm, row in means.iterrows()
     ]
@@ -103,5 +122,5 @@ def rates_table(section: Section, value: str) -> ReportTable | None:
     note = WORDS["note_rates"].filled(value=WORDS[value])
     return ReportTable(
         "rates", WORDS["table_rates"], headings, (False, *[True] * (len(headings) - 1)),
-        tuple(rows), note, int(frame["run"].nunique()),
+        tuple(rows), note, int(tries["run"].nunique()),
     )  # fmt: skip

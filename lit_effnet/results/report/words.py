@@ -83,15 +83,16 @@ WORDS = {
         "The best of {count} rates, by equal trials ({n} at each rate), is {told}.",
         "在 {count} 个学习率中按同等次数试验（每个学习率 {n} 次），最佳者为{told}。",
     ),
+    "diverged": Text("diverged", "发散"),
     "rate_for": Text("{rate} ({arms})", "{rate}（{arms}）"),
     "at_highest": Text(
-        "For {count} of {total} arms {rate} is the highest that was tried: a higher one may be "
-        "better.",
+        "{rate}, the highest that was tried, is best for {count} of {total} arms: a higher one may "
+        "be better.",
         "{total} 个实验臂中有 {count} 个的最佳值 {rate} 是试过的最高值：更高者可能更好。",
     ),
     "at_lowest": Text(
-        "For {count} of {total} arms {rate} is the lowest that was tried: a lower one may be "
-        "better.",
+        "{rate}, the lowest that was tried, is best for {count} of {total} arms: a lower one may "
+        "be better.",
         "{total} 个实验臂中有 {count} 个的最佳值 {rate} 是试过的最低值：更低者可能更好。",
     ),
     "order": Text(

@@ -2,6 +2,7 @@
 """The report without a browser: what it says, and what it writes."""
 
 import csv
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -17,7 +18,7 @@ from lit_effnet.results.report.sections import sections_of
 from lit_effnet.results.report.words import WORDS, arm_text
 from lit_effnet.results.table import load
 from tests.conftest import ROOT
-from tests.results.runs import make_run
+from tests.results.runs import EVALUATION, make_run
 
 from .sweep import ARMS, add_run, make_sweep
 
@@ -180,8 +181,8 @@ def rates_sweep(folder: Path, **changes: Any) -> Path:
 def test_each_arms_best_rate_is_told(tmp_path: Path) -> None:
     (view,) = views_of(rates_sweep(tmp_path / "learning_rate_x"))
     best, lowest, highest, order = (sentence.en for sentence in view.sentences)
-    assert lowest.startswith("For 1 of 3 arms 0.1 is the lowest that was tried")
-    assert highest.startswith("For 2 of 3 arms 0.2 is the highest that was tried")
+    assert lowest.startswith("0.1, the lowest that was tried, is best for 1 of 3 arms")
+    assert highest.startswith("0.2, the highest that was tried, is best for 2 of 3 arms")
     assert best == (
         "The best of 2 rates, by equal trials (1 at each rate), is 0.1 (baseline), "
         "0.2 (depth 2; width 2)."
@@ -196,6 +197,35 @@ def test_each_arms_best_rate_is_told(tmp_path: Path) -> None:
     chart, *_ = view.charts
     assert chart.name == "rates"
     assert len(chart.marks) == 3
+
+
+def cells_of(view: page.View) -> dict[str, list[str]]:
+    (table,) = (table for table in view.tables if table.name == "rates")
+    return {row[0].text.en: [cell.text.en for cell in row[2:]] for row in table.rows}
+
+
+def test_rates_are_chosen_by_clean_images_alone(tmp_path: Path) -> None:
+    folder = rates_sweep(tmp_path / "learning_rate_x")
+    (before,) = views_of(folder)
+    noise = {"condition": "gaussian_noise", "parameters": {"sigma": 0.1}, "top1": 0.1}
+    (max(folder.iterdir()) / "evaluations.jsonl").write_text(json.dumps(EVALUATION | noise) + "\n")
+    (view,) = views_of(folder)
+    assert len(load([folder]).frame) == 7
+    assert [one.en for one in view.sentences] == [one.en for one in before.sentences]
+    assert cells_of(view) == cells_of(before)
+
+
+def test_a_rate_that_diverges_is_the_worst_and_says_so(tmp_path: Path) -> None:
+    folder = rates_sweep(tmp_path / "learning_rate_x")
+    run = max(folder.iterdir())
+    record = json.loads((run / "run.json").read_text())
+    arm = record["arm"]
+    record |= {"status": "failed", "error": "the loss became nan in epoch 1, batch 3"}
+    (run / "run.json").write_text(json.dumps(record | {"metrics": {}}))
+    (view,) = views_of(folder)
+    assert view.settled
+    assert "nan" not in " ".join(one.en for one in view.sentences)
+    assert cells_of(view)[arm][1:] == ["diverged", "0.1"]
 
 
 def test_unequal_trials_choose_no_rate(tmp_path: Path) -> None:
