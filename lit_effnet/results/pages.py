@@ -8,6 +8,7 @@ drawing changes, remove it first.
 import hashlib
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.results.figures.equal_cost import equal_cost_figure
+from lit_effnet.results.figures.noise import noise_figure
 from lit_effnet.results.measured_tables import (
     efficiency_h200_table,
     efficiency_table,
@@ -24,7 +26,8 @@ from lit_effnet.results.measured_tables import (
     int8_lite0_table,
     parity_table,
 )
-from lit_effnet.results.runs_tables import arms_table, rates_table, shipped_runs
+from lit_effnet.results.pareto import PAGE_IN
+from lit_effnet.results.runs_tables import arms_table, noise_table, rates_table, shipped_runs
 from lit_effnet.results.shipped import RESULTS
 from lit_effnet.results.writing import write_whole
 
@@ -54,6 +57,8 @@ def complexity_table() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "complexity": complexity_table,
     "scaling_ablation": lambda: arms_table(shipped_runs("scaling_ablation_photos")),
+    "scaling_ablation_cifar10": lambda: arms_table(shipped_runs("scaling_ablation_cifar10")),
+    "noise_cifar10": lambda: noise_table(shipped_runs("scaling_ablation_cifar10")),
     "se_ratio": lambda: arms_table(shipped_runs("se_ratio_photos")),
     "se_ratio_cifar10": lambda: arms_table(shipped_runs("se_ratio_cifar10")),
     "learning_rate_cifar10": lambda: rates_table(shipped_runs("learning_rate_cifar10")),
@@ -72,9 +77,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8_lite0": int8_lite0_table,
 }
 
+wide_noise_figure = partial(noise_figure, width_in=PAGE_IN)
+
 # Of each figure in docs/: the file of results that it shows, and what draws it.
 FIGURES: dict[str, tuple[str, Callable[..., Figure]]] = {
     "scaling_photos": ("scaling_ablation_photos", equal_cost_figure),
+    "scaling_cifar10": ("scaling_ablation_cifar10", equal_cost_figure),
+    "noise_cifar10": ("scaling_ablation_cifar10", wide_noise_figure),
     "scaling_imagenette_h200": ("scaling_ablation_imagenette_h200", equal_cost_figure),
 }
 

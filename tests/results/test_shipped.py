@@ -152,7 +152,7 @@ def test_what_is_no_file_of_results_is_refused(tmp_path: Path) -> None:
 def test_what_ships_is_whole_and_small(file: Path) -> None:
     content = json.loads(file.read_text())
     assert content["command"].startswith(("python -m lit_effnet.", "python benchmarks/"))
-    assert file.stat().st_size < 300_000
+    assert file.stat().st_size < 400_000
     assert '"/' not in file.read_text()
     if content["kind"] == "runs":
         frame = read_shipped(file)

@@ -36,6 +36,7 @@ OTHER_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY, NOTE, GRID = "#767676", "#555555", "#e6e6e6"
 PERCENT = 100
 TOP1 = "top-1 accuracy (%)"
+ROUNDED = ", round"  # of an arm whose depth is rounded to the nearest
 
 
 def axis_of(arm: str) -> str | None:

@@ -24,6 +24,7 @@ from lit_effnet.results.figures.drawing import (
     GREY,
     GRID,
     MARKERS,
+    ROUNDED,
     Words,
     axis_of,
     canvas,
@@ -33,7 +34,6 @@ from lit_effnet.results.figures.drawing import (
 from lit_effnet.results.statistics import repeats
 
 ROW_IN = 0.19
-ROUNDED = ", round"
 
 
 def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,19 +1,24 @@
 """How accuracy falls with Gaussian noise, for each arm and recipe."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
+    GREY,
     MARKERS,
     OTHER_MARKERS,
     OTHERS,
     PERCENT,
+    ROUNDED,
     TOP1,
     Words,
     axis_of,
@@ -23,12 +28,15 @@ from lit_effnet.results.figures.drawing import (
     repeats_note,
     value_axis,
 )
+from lit_effnet.results.pareto import SIZE
 from lit_effnet.results.records import FINISHED
 from lit_effnet.results.statistics import FRACTION, estimate, repeats
 
 NOISE = "gaussian_noise"
 PARTS = ("clean", NOISE)
 TRAINED = "trained"  # where batch norm's statistics come from, unless it was recalibrated
+SIGMA = "sigma of Gaussian noise (pixels from 0 to 1)"
+Look = tuple[str, str]  # a colour and a marker
 DASHES: Any = ("-", "--", ":", "-.")
 
 
@@ -75,6 +83,8 @@ def noise_points(frame: pd.DataFrame) -> pd.DataFrame:
 def noise_figure(frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Words = str) -> Figure:
     """Accuracy over sigma, a curve for each arm and recipe with a band of its interval.
 
+    More arms than there are colours have a panel for each axis, the baseline in all.
+
     Args:
         frame: Rows of runs of one data set.
         width_in: Width in inches.
@@ -84,45 +94,99 @@ def noise_figure(frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Wor
         ValueError: no finished run was evaluated under Gaussian noise.
     """
     points = noise_points(frame)
-    recipes = [*points["recipe"].unique()]
     arms = [*points["arm"].unique()]
+    if len(arms) > len(OTHERS):
+        return _figure_by_axis(points, width_in, words)
     looks = {arm: _look(arm, arms) for arm in arms}
     with canvas(width_in, 0.85 * width_in + 0.14 * len(arms)) as (figure, (panel,)):
-        for (arm, recipe), some in points.groupby(["arm", "recipe"], dropna=False, sort=False):
-            colour, marker = looks[arm]
-            dash = DASHES[recipes.index(recipe) % len(DASHES)]
-            style: Any = {"color": colour, "linestyle": dash, "linewidth": 1.0}
-            panel.plot(
-                some["sigma"], PERCENT * some["top1"], marker=marker, markersize=3.2, **style
-            )
-            band = [PERCENT * some[side].to_numpy(float) for side in ("low", "high")]
-            panel.fill_between(some["sigma"].to_numpy(float), *band, color=colour, alpha=0.13, lw=0)
+        _curves(panel, points, looks)
         value_axis(panel, words(TOP1))
-        panel.set_xlabel(words("sigma of Gaussian noise (pixels from 0 to 1)"))
-        handles = [
-            Line2D([], [], color=colour, marker=marker, markersize=4, linewidth=1, label=words(arm))
-            for arm, (colour, marker) in looks.items()
-        ]
-        if len(recipes) > 1:
-            handles += [
-                Line2D(
-                    [],
-                    [],
-                    color="black",
-                    linestyle=DASHES[index % len(DASHES)],
-                    linewidth=1,
-                    label=words("recipe {name}").format(name=recipe),
-                )
-                for index, recipe in enumerate(recipes)
-            ]
-        legend(figure, handles)
-        at_zero = points.drop_duplicates(["arm", "recipe"])
-        text = repeats_note(at_zero, words).replace(words("bars"), words("bands"))
-        note(figure, [text])
+        panel.set_xlabel(words(SIGMA))
+        legend(figure, [*_handles(looks, words), *_recipe_handles(points, words)])
+        note(figure, [_bands_note(points, words)])
     return figure
 
 
-def _look(arm: str, arms: list[str]) -> tuple[str, str]:
+def _figure_by_axis(points: pd.DataFrame, width_in: float, words: Words) -> Figure:
+    """A panel for each axis, its arms from light to dark by cost."""
+    axes = {str(arm): axis_of(str(arm).removesuffix(ROUNDED)) for arm in points["arm"].unique()}
+    base = [arm for arm, axis in axes.items() if axis == "baseline"]
+    shown = [*dict.fromkeys(axis for axis in (*COLOURS, None) if axis in axes.values())]
+    shown = [axis for axis in shown if axis != "baseline"] or shown
+    shape = (-(-len(shown) // 2), min(2, len(shown)))
+    shared: Any = {"sharex": True, "sharey": True}
+    with canvas(width_in, 0.36 * width_in * shape[0] + 0.3, shape, **shared) as (figure, panels):
+        for panel, axis in zip(panels, shown, strict=False):
+            arms = [arm for arm, of in axes.items() if of == axis]
+            looks = dict.fromkeys(base, (COLOURS["baseline"], MARKERS["baseline"]))
+            for place, arm in enumerate(arms):
+                shade = (place + 1) / len(arms)
+                colour = _shade(COLOURS[axis] if axis else GREY, shade)
+                looks[arm] = colour, OTHER_MARKERS[place % len(OTHER_MARKERS)]
+            _curves(panel, points[points["arm"].isin([*looks])], looks)
+            value_axis(panel)
+            panel.set_title(words(axis or "other"), loc="left")
+            panel.legend(
+                handles=[*_handles(looks, words), *_recipe_handles(points, words)],
+                loc="upper right", frameon=False, fontsize=SIZE - 1.5, handlelength=1.2,
+                handletextpad=0.3, labelspacing=0.2, borderpad=0.1,
+            )  # fmt: skip
+        for panel in panels[len(shown) :]:
+            panel.set_axis_off()
+        low, high = panels[0].get_ylim()
+        panels[0].set_ylim(low, high + 0.3 * (high - low))  # for the names
+        figure.supylabel(words(TOP1), fontsize=SIZE)
+        note(figure, ["; ".join((words(SIGMA), _bands_note(points, words)))])
+    return figure
+
+
+def _curves(panel: Axes, points: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Draw the curves and their bands."""
+    recipes = [*points["recipe"].unique()]
+    for (arm, recipe), some in points.groupby(["arm", "recipe"], dropna=False, sort=False):
+        colour, marker = looks[str(arm)]
+        dash = DASHES[recipes.index(recipe) % len(DASHES)]
+        style: Any = {"color": colour, "linestyle": dash, "linewidth": 1.0}
+        panel.plot(some["sigma"], PERCENT * some["top1"], marker=marker, markersize=3.2, **style)
+        band = [PERCENT * some[side].to_numpy(float) for side in ("low", "high")]
+        panel.fill_between(some["sigma"].to_numpy(float), *band, color=colour, alpha=0.13, lw=0)
+
+
+def _handles(looks: Mapping[str, Look], words: Words) -> list[Line2D]:
+    """What each arm looks like."""
+    return [
+        Line2D([], [], color=colour, marker=marker, markersize=4, linewidth=1, label=words(arm))
+        for arm, (colour, marker) in looks.items()
+    ]
+
+
+def _recipe_handles(points: pd.DataFrame, words: Words) -> list[Line2D]:
+    """What each recipe looks like, where there are several."""
+    recipes = [*points["recipe"].unique()]
+    if len(recipes) < 2:
+        return []
+    named = [words("recipe {name}").format(name=recipe) for recipe in recipes]
+    dashes = [DASHES[index % len(DASHES)] for index in range(len(recipes))]
+    return [
+        Line2D([], [], color="black", linestyle=dash, linewidth=1, label=name)
+        for dash, name in zip(dashes, named, strict=True)
+    ]
+
+
+def _bands_note(points: pd.DataFrame, words: Words) -> str:
+    at_zero = points.drop_duplicates(["arm", "recipe"])
+    return repeats_note(at_zero, words).replace(words("bars"), words("bands"))
+
+
+def _shade(colour: str, part: float) -> str:
+    """A colour mixed with white, of which `part` is the colour's."""
+    lightest = 0.35
+    own = lightest + (1 - lightest) * part
+    red, green, blue = (1 - own * (1 - channel) for channel in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+def _look(arm: str, arms: list[str]) -> Look:
     """Colour and marker of an arm: of its axis where no other arm has that, else of its place."""
     axes = [axis_of(other) for other in arms]
     axis = axis_of(arm)

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
@@ -201,6 +202,24 @@ def test_noise_begins_at_the_clean_accuracy() -> None:
     first = sorted(line.get_ydata()[0] for line in curves)  # type: ignore
     clean = runs[runs["condition"] == "clean"].groupby("arm")["top1"].mean()
     assert first == pytest.approx(sorted(100 * clean))
+
+
+def test_many_arms_under_noise_have_a_panel_for_each_axis() -> None:
+    scaled = [f"{axis} at {n} x MACs" for axis in ("width", "depth", "compound") for n in (2, 4, 8)]
+    parts = [
+        examples.noise_runs().query("arm == 'baseline'").assign(arm=arm, macs=place, run=arm)
+        for place, arm in enumerate(["baseline", *scaled, "compound at 2 x MACs, round", "odd"])
+    ]
+    repeats = [part.assign(run=part["run"] + part["seed"].astype(str)) for part in parts]
+    figure = noise_figure(pd.concat(repeats, ignore_index=True))
+    shown = [panel for panel in figure.axes if panel.axison]
+    assert [panel.get_title(loc="left") for panel in shown] == [
+        *("depth", "width", "compound", "other")
+    ]
+    names = [[text.get_text() for text in panel.get_legend().get_texts()] for panel in shown]  # type: ignore
+    assert [len(of) for of in names] == [4, 4, 5, 2]
+    assert all(of[0] == "baseline" for of in names)
+    assert names[2][-1] == "compound at 2 x MACs, round"
 
 
 def test_latencies_and_utilisation_are_those_measured() -> None:
