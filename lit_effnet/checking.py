@@ -51,7 +51,7 @@ class Checked:
 def check(path: Path, options: Options) -> Checked:
     """A sweep file, and everything about it that would go wrong, before anything is trained."""
     try:
-        sweep = load(path)
+        sweep = load(path, options.repeats)
     except ValueError as error:
         return Checked(None, [_unread(path, str(error))], [])
     checked = Checked(None, problems(sweep), [])

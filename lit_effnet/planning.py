@@ -23,10 +23,10 @@ from lit_effnet.training.record import RunFolder
 from lit_effnet.trials.bayes import Proposals
 from lit_effnet.trials.distributions import flat
 from lit_effnet.trials.launch import Source
-from lit_effnet.trials.plan import SEED, Trial, arguments_of, arm_of, points, varied
+from lit_effnet.trials.plan import Trial, arguments_of, arm_of, points, varied
 from lit_effnet.trials.process import Share
 from lit_effnet.trials.source import Listed, Proposed
-from lit_effnet.trials.sweep_file import Sweep
+from lit_effnet.trials.sweep_file import SEED, Sweep
 
 MODULE = "lit_effnet.fit"
 RATE = "--recipe.learning_rate"
@@ -47,6 +47,7 @@ class Options:
         count: Most trials; null for the sweep's own run_cap.
         extra: Further arguments of `fit` for every trial.
         rates: Learning rates that were chosen; what they do not know keeps the recipe's.
+        repeats: How many random seeds each arm has; null for those of the file.
     """
 
     root: Path = Path("runs")
@@ -54,6 +55,7 @@ class Options:
     count: int | None = None
     extra: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
+    repeats: int | None = None
 
 
 class Planner:

@@ -62,6 +62,11 @@ def make_parser() -> OneLineErrors:
     parser.add_argument("--count", type=int | None, help="Most trials, counted from the first.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of a random or bayes search.")
     parser.add_argument(
+        "--repeats",
+        type=int | None,
+        help="How many random seeds each arm has; those of the file if null, and more after them.",
+    )
+    parser.add_argument(
         "--rates",
         type=str | None,
         help="Runs of a sweep over learning rates, or their numbers in results/: each arm gets the "
@@ -101,7 +106,7 @@ def main(args: list[str] | None = None) -> None:
     if not files or (len(files) > 1 and not flags.check):
         found = ", ".join(str(path) for path in sorted(Path("sweeps").glob("*.yaml")))
         fail(f"FILE: one sweep file must be named{f'; there are {found}' if found else ''}")
-    for name, least in (("workers", 1), ("count", 1), ("seed", 0), ("trial", 1)):
+    for name, least in (("workers", 1), ("count", 1), ("repeats", 1), ("seed", 0), ("trial", 1)):
         value = flags[name]
         if value is not None and value < least:
             fail(f"--{name} {value}: must be at least {least}")
@@ -116,7 +121,7 @@ def main(args: list[str] | None = None) -> None:
         from lit_effnet.sweep_rates import rates_in
 
         root, rates = local(flags.root, "--root"), rates_in(flags.rates)
-        options = Options(root, flags.seed, flags.count, tuple(extra), rates)
+        options = Options(root, flags.seed, flags.count, tuple(extra), rates, flags.repeats)
         if flags.check:
             check_files(files, options)
         elif flags.status:

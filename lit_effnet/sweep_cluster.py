@@ -122,6 +122,7 @@ def write_job(file: Path, checked: Checked, flags: Any, screen: Console) -> None
         raise ValueError("--slurm: --cpus_per_trial and --gpus_per_trial must be whole numbers")
     own = [str(file), f"--root={options.root}", f"--seed={options.seed}"]
     own += [f"--count={options.count}"] if options.count is not None else []
+    own += [f"--repeats={options.repeats}"] if options.repeats is not None else []
     own += [f"--rates={flags.rates}"] if flags.rates is not None else []
     own += ["--retry-failed"] if flags.retry_failed else []
     setting = os.environ.get(SETTING)
@@ -159,7 +160,7 @@ def run_one(file: Path, options: Options, flags: Any, screen: Console) -> None:
     Raises:
         ValueError: the file is no sweep, or has no such trial.
     """
-    sweep = load(file)
+    sweep = load(file, options.repeats)
     if wrong := problems(sweep):
         raise ValueError(str(wrong[0]))
     if sweep.method == "bayes":

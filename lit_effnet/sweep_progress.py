@@ -16,9 +16,9 @@ from lit_effnet.planning import Options, Planner
 from lit_effnet.sweep_tables import STYLES, duration, metric_text
 from lit_effnet.trials import status as folders
 from lit_effnet.trials.ledger import Entry, Status
-from lit_effnet.trials.plan import SEED, arm_of
+from lit_effnet.trials.plan import arm_of
 from lit_effnet.trials.status import Seen, spelt
-from lit_effnet.trials.sweep_file import load, problems
+from lit_effnet.trials.sweep_file import SEED, load, problems
 
 MOST_POINTS = 100_000  # of a grid without end
 MOST_ARMS = 60  # rows
@@ -57,7 +57,7 @@ def show_progress(file: Path, options: Options, screen: Console) -> None:
     Raises:
         ValueError: the file cannot be read, or is no sweep.
     """
-    sweep = load(file)
+    sweep = load(file, options.repeats)
     if wrong := problems(sweep):
         raise ValueError(str(wrong[0]))
     planner = Planner(sweep, options)

@@ -58,6 +58,28 @@ def tiny(*flags: str) -> list[str]:
     return ["--", *TINY, "--trainer.max_epochs=1", *flags]
 
 
+def test_more_repeats_leave_what_has_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, root = str(write(tmp_path)), f"--root={tmp_path / 'runs'}"
+    flags = tiny("--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1")
+    sweep.main([file, root, "--repeats=1", *flags])
+    before = records(tmp_path / "runs")
+    assert sorted(record["seed"] for record in before.values()) == [0, 0]
+    sweep.main([file, root, "--repeats=3", "--count=3", *flags])
+    after = records(tmp_path / "runs")
+    assert sorted(record["seed"] for record in after.values()) == [0, 0, 1, 2]
+    assert before.items() <= after.items()
+    capsys.readouterr()
+    sweep.main([file, root, "--repeats=3", "--status", *flags])
+    assert "4 finished, 2 to run of 6" in capsys.readouterr().out
+    script = tmp_path / "job.sh"
+    sweep.main([file, root, "--repeats=3", f"--slurm={script}", *flags])
+    assert " --repeats=3 " in script.read_text()
+    (line,) = fails([file, "--repeats=0"], capsys)
+    assert line == "error: --repeats 0: must be at least 1"
+
+
 def fails(arguments: list[str], capsys: pytest.CaptureFixture[str], status: int = 2) -> list[str]:
     """The lines on standard error of a command that does not succeed."""
     with pytest.raises(SystemExit) as end:

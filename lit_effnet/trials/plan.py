@@ -10,9 +10,7 @@ from lit_effnet.training.record import RunFolder
 from lit_effnet.trials.command import expand
 from lit_effnet.trials.distributions import KeyPath, flat
 from lit_effnet.trials.search import grid, random_points
-from lit_effnet.trials.sweep_file import Sweep
-
-SEED = "seed_everything"
+from lit_effnet.trials.sweep_file import SEED, Sweep
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A W&B sweep file: read, and everything that is wrong in it at once, with its lines."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from lit_effnet.trials.command import DEFAULT_COMMAND
 from lit_effnet.trials.rules import violations
 
 _MERGE = "tag:yaml.org,2002:merge"
+SEED = "seed_everything"  # the parameter whose values are the repeats of an arm
 SWEEPS = Path("sweeps")  # where the project has them, from its own folder
 
 
@@ -92,11 +93,16 @@ class Sweep:
         return self.lines.get(key, 1)
 
 
-def load(path: Path) -> Sweep:
+def load(path: Path, repeats: int | None = None) -> Sweep:
     """Read a sweep file, right or wrong.
 
+    Args:
+        path: The file.
+        repeats: How many random seeds each arm has; null for those of the file.
+
     Raises:
-        ValueError: it cannot be read, is no mapping in YAML, or has a key twice.
+        ValueError: it cannot be read, is no mapping in YAML, has a key twice, or has no list of
+            random seeds that could be longer or shorter.
     """
     text = _read(path)
     try:
@@ -113,7 +119,23 @@ def load(path: Path) -> Sweep:
     lines: dict[tuple[str, ...], int] = {(): root.start_mark.line + 1}
     for key, line in _lines(path, root, ()):
         lines.setdefault(key, line)
-    return Sweep(path, config, lines)
+    sweep = Sweep(path, config, lines)
+    return sweep if repeats is None else _repeated(sweep, repeats)
+
+
+def _repeated(sweep: Sweep, repeats: int) -> Sweep:
+    """The sweep with so many random seeds: the first of its own, and those after its last."""
+    parameters = sweep.config.get("parameters")
+    spec = parameters.get(SEED) if isinstance(parameters, dict) else None
+    spec = spec if isinstance(spec, dict) else {}
+    seeds = spec.get("values")
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
+        raise ValueError(
+            f"{sweep.path}: has no list parameters.{SEED}.values for --repeats {repeats}"
+        )
+    more = range(max(seeds) + 1, max(seeds) + 1 + max(0, repeats - len(seeds)))
+    varied = {**sweep.parameters, SEED: {**spec, "values": [*seeds, *more][:repeats]}}
+    return replace(sweep, config={**sweep.config, "parameters": varied})
 
 
 def problems(sweep: Sweep) -> list[Problem]:

@@ -249,3 +249,25 @@ def test_a_folder_and_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"not UTF-8 text \(byte 6\)") as caught:
         load(file)
     assert str(caught.value).startswith(str(file))
+
+
+def seeds(file: Path, repeats: int | None) -> list[int]:
+    found: list[int] = load(file, repeats).parameters["seed_everything"]["values"]
+    return found
+
+
+def test_repeats_are_the_first_seeds_of_the_file_and_those_after_its_last(tmp_path: Path) -> None:
+    file = _written(tmp_path, GOOD + "      seed_everything: {values: [3, 5]}\n")
+    assert [seeds(file, n) for n in (None, 1, 2, 4)] == [[3, 5], [3], [3, 5], [3, 5, 6, 7]]
+    assert load(file, 4).parameters["width"] == load(file).parameters["width"]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "seed_everything: {value: 3}", "seed_everything: {values: [a]}"]
+)
+def test_without_a_list_of_seeds_there_are_no_more_repeats(tmp_path: Path, line: str) -> None:
+    file = _written(tmp_path, GOOD + f"      {line}\n")
+    with pytest.raises(
+        ValueError, match=r"x\.yaml: has no list parameters\.seed_everything\.values"
+    ):
+        load(file, 4)

@@ -55,9 +55,9 @@ WORDS = {
     "cannot": Text("{a} and {b} cannot be compared.", "{a} 与 {b} 无法比较。"),
     "too_few": Text(
         "No answer can be given: {n} shared repeat(s), and a test needs {fewest}. "
-        "Run the same arms with more seeds.",
+        "Run the same arms with more seeds (`sweep --repeats`).",
         "尚不能给出答案：共有 {n} 次共同重复，而检验至少需要 {fewest} 次。"
-        "请用更多随机种子运行同样的实验臂。",
+        "请用更多随机种子（`sweep --repeats`）运行同样的实验臂。",
     ),
     "equal": Text(
         "No answer can be given: the differences do not vary, so there is no spread to test with.",
