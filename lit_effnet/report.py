@@ -53,6 +53,13 @@ def make_parser() -> OneLineErrors:
         help="The accuracy that is compared.",
     )
     add("--confidence", type=float, default=0.95, help="Of the intervals.")
+    add(
+        "--paired",
+        type=bool,
+        default=True,
+        help="Compare arms over the seeds that they share; false for Welch's test of all repeats. "
+        "To be chosen before the runs are seen.",
+    )
     add("--language", type=Literal["en", "zh"], default="en", help="That the page begins in.")
     add("--sweeps", type=str, default=SWEEPS, help="Folder of sweep files: what is planned.")
     add("--document", type=bool, default=False, help="The design document's tables too.")
@@ -103,6 +110,7 @@ def report(config: Any) -> None:
         config.language,
         plans(sorted(Path(config.sweeps).glob("*.yaml"))),
         document_tables() if config.document else (),
+        config.paired,
     )
     made = page.views(table, options)
     folder = local(config.output, "output")

@@ -207,10 +207,12 @@ def run(file: Path, options: "Options", flags: Any) -> None:
             f"--on {flags.on}: must be left out, the command of {file} has no ${{envvar:{SETTING}}}"
         )
     if flags.rates is not None:
-        from lit_effnet.sweep_rates import check_rated, rates_line
+        from lit_effnet.sweep_rates import borrowed, check_rated, rates_line
 
         check_rated(checked, flags.rates)
         screen.print(f"--rates {flags.rates}: {rates_line(checked.planner.rates)}", soft_wrap=True)
+        if told := borrowed(checked):
+            screen.print(told, soft_wrap=True)
     if flags.dry_run:
         from lit_effnet.planning import share_machine
         from lit_effnet.sweep_plan import print_plan

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 
 from lit_effnet.checking import Checked
+from lit_effnet.planning import rate_of, run_name
 from lit_effnet.results.best_rates import Rates, best_rates
 from lit_effnet.results.table import load
+
+SAME_NETWORK = 0.01  # relative: by which its multiply-adds may differ, of another classifier say
 
 
 def rates_in(path: str | None) -> Rates:
@@ -47,6 +50,26 @@ def check_rated(checked: Checked, path: str) -> None:
                 f"--rates {path}: {group} has runs at other or unknown learning rates, "
                 f"{other['id'].nunique()} of them; --root names another folder"
             )
+
+
+def borrowed(checked: Checked) -> str | None:
+    """In a line what the rates were chosen on, where this sweep trains something else."""
+    planner = checked.planner
+    assert planner is not None
+    rates = planner.options.rates
+    for trial in checked.trials:
+        config = planner.configs[trial.id]
+        name = run_name(config)
+        if rate_of(config, rates) is None or name not in rates.macs:
+            continue
+        there, here = rates.macs[name], planner.outlook(trial).complexity.macs
+        data = str(config.data.name)
+        if data != rates.data or abs(here / there - 1) > SAME_NETWORK:
+            return (
+                f"warning: these rates were chosen on {rates.data}, where {name} has "
+                f"{there / 1e6:,.1f} M multiply-adds; here it is {data}, with {here / 1e6:,.1f} M"
+            )
+    return None
 
 
 def rates_line(rates: Mapping[str, float | None]) -> str:

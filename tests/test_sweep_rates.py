@@ -1,6 +1,7 @@
 """`sweep --rates`: each arm gets the learning rate that was best for it in another sweep."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 import yaml
 
 from lit_effnet import fit, sweep
+from lit_effnet.checking import Checked
 from lit_effnet.planning import Options, Planner, run_name
 from lit_effnet.results.best_rates import Rates
+from lit_effnet.sweep_rates import borrowed
 from lit_effnet.trials.sweep_file import Sweep
 
 from .conftest import ROOT, TINY
@@ -133,10 +136,38 @@ def test_the_rates_are_told(
     small = ["--data.name=photos", "--data.image_size=32", "--recipe.name=plain"]
     file = write(tmp_path)
     sweep.main([str(file), f"--root={tmp_path}", f"--rates={runs}", "--dry-run", "--", *small])
+    out = capsys.readouterr().out
     assert (
         f"--rates {runs}: learning rate 0.1 for baseline. learning rate 0.2 for width=1.50. "
         "the recipe's own learning rate for axis=depth,budget=2\n"
-    ) in capsys.readouterr().out
+    ) in out
+    # Those made-up runs have another network.
+    assert (
+        "warning: these rates were chosen on photos, where baseline has 0.0 M multiply-adds; "
+        "here it is photos, with "
+    ) in out
+
+
+def test_rates_of_the_same_networks_and_images_are_not_borrowed(tmp_path: Path) -> None:
+    made = planner()
+    trials = [*made.trials()]
+    macs = {
+        run_name(made.configs[trial.id]): float(made.outlook(trial).complexity.macs)
+        for trial in trials
+    }
+
+    def told(**changes: Any) -> str | None:
+        rates = replace(Rates(dict.fromkeys(macs, 0.1), "quick", None, "photos", macs), **changes)
+        rated = planner(rates=rates)
+        return borrowed(Checked(rated, [], [*rated.trials()]))
+
+    assert told() is None
+    assert told(data="cifar10") == (
+        f"warning: these rates were chosen on cifar10, where baseline has "
+        f"{macs['baseline'] / 1e6:,.1f} M multiply-adds; here it is photos, with "
+        f"{macs['baseline'] / 1e6:,.1f} M"
+    )
+    assert "where width 1.5 has" in (told(macs=macs | {"width 1.5": macs["width 1.5"] * 2}) or "")
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,15 @@ class Rates:
         of_arm: By the name that runs give their arm.
         recipe: They are this recipe's; another one's are of another size.
         began_with: Weights that the trainings began with; null for random ones.
+        data: The images that they were chosen on.
+        macs: Multiply-adds of each arm's network there.
     """
 
     of_arm: Mapping[str, float] = field(default_factory=dict)
     recipe: str = ""
     began_with: str | None = None
+    data: str = ""
+    macs: Mapping[str, float] = field(default_factory=dict)
 
 
 def trials(frame: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
@@ -82,4 +86,5 @@ def best_rates(frame: pd.DataFrame, value: str = "top1") -> Rates:
     first = rows.iloc[0]
     began_with = None if pd.isna(first["began_with"]) else str(first["began_with"])
     best = {arm: float(means[arm].idxmax()) for arm in tried}
-    return Rates(best, str(first["recipe"]), began_with)
+    macs = rows.groupby("arm")["macs"].first().dropna().astype(float).to_dict()
+    return Rates(best, str(first["recipe"]), began_with, str(first["data"]), macs)

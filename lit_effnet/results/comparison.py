@@ -80,6 +80,8 @@ def compare(
     of_a: Mapping[int, float],
     of_b: Mapping[int, float],
     confidence: float = CONFIDENCE,
+    *,
+    paired: bool = True,
 ) -> Comparison:
     """Two arms by their repeats: paired over the seeds that both have, by Welch's test without any.
 
@@ -89,17 +91,18 @@ def compare(
         of_a: Values of the first by random seed.
         of_b: Values of the second.
         confidence: Of the interval.
+        paired: Over shared seeds, where there are any; false for Welch's test of all repeats.
     """
     if not of_a or not of_b:
         without = a if not of_a else b
         return Comparison(a, b, None, 0, (), None, reason=f"{without} has no finished repeat")
-    shared = tuple(sorted(of_a.keys() & of_b.keys()))
+    shared = tuple(sorted(of_a.keys() & of_b.keys())) if paired else ()
     if shared:
         first, second = ([of[seed] for seed in shared] for of in (of_a, of_b))
         what, equal = "shared seeds", np.ptp(np.subtract(first, second)) <= ROUNDING
     else:
         first, second = [*of_a.values()], [*of_b.values()]
-        what, equal = "repeats, and no shared seed", np.ptp(first) == np.ptp(second) == 0
+        what, equal = "repeats that are not paired", np.ptp(first) == np.ptp(second) == 0
     n = min(len(first), len(second))
     difference = float(np.mean(first) - np.mean(second))
     plain = Comparison(a, b, None, n, shared, difference)

@@ -29,7 +29,9 @@ def runs(folder: Path, **changes: Any) -> pd.DataFrame:
 
 
 def test_the_best_rate_of_each_arm_is_found_and_the_lower_of_equal_ones(tmp_path: Path) -> None:
-    assert best_rates(runs(tmp_path)) == Rates({"baseline": 0.4, "width 2": 0.2}, "plain")
+    macs = {"baseline": 2000.0, "width 2": 2000.0}
+    best = {"baseline": 0.4, "width 2": 0.2}
+    assert best_rates(runs(tmp_path)) == Rates(best, "plain", None, "photos", macs)
 
 
 def test_repeats_are_averaged(tmp_path: Path) -> None:

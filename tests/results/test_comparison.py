@@ -48,7 +48,7 @@ def test_only_seeds_that_both_have_are_compared() -> None:
     [
         ({}, {0: 0.5}, "a has no finished repeat"),
         ({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.7}, "2 shared seeds: a test needs 3"),
-        ({0: 0.5, 1: 0.6}, {2: 0.5, 3: 0.7}, "2 repeats, and no shared seed: a test needs 3"),
+        ({0: 0.5, 1: 0.6}, {2: 0.5, 3: 0.7}, "2 repeats that are not paired: a test needs 3"),
         ({0: 0.1, 1: 0.2, 2: 0.4}, {0: 0.2, 1: 0.3, 2: 0.5}, "the differences do not vary"),
     ],
 )

@@ -47,6 +47,8 @@ def answer(
     value: str = "top1",
     baseline: str | None = None,
     confidence: float = 0.95,
+    *,
+    paired: bool = True,
 ) -> Answer:
     """Compare the arms of a section as its question asks.
 
@@ -56,6 +58,7 @@ def answer(
         value: The accuracy to compare.
         baseline: The arm that all others are compared with, where the section has it.
         confidence: Of the intervals.
+        paired: Over shared seeds; false for Welch's test.
     """
     frame = noisy_frame(section) if question.noisy else section.clean
     fallback = question.noisy and frame.empty
@@ -67,8 +70,9 @@ def answer(
         told = WORDS["unlike"].filled(reason=str(error))
         return Answer((told,), (), Repeats({}, {}), frame, False)
     pairs = _pairs(frame, question, found, baseline)
+    values = found.values
     made = [
-        (title, [compare(a, b, found.values[a], found.values[b], confidence) for a, b in some])
+        (title, [compare(a, b, values[a], values[b], confidence, paired=paired) for a, b in some])
         for title, some, _ in pairs
     ]
     flat = iter(adjusted(one for _, some in made for one in some))

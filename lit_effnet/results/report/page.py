@@ -43,6 +43,7 @@ class Options:
         language: That the page begins in.
         plans: Of the known sweep files, by name.
         document: The design document's tables, to be shown at the end.
+        paired: Whether arms are compared over shared seeds; false for Welch's test.
     """
 
     value: str = "top1"
@@ -51,6 +52,7 @@ class Options:
     language: Language = "en"
     plans: dict[str, Plan] = field(default_factory=dict)
     document: Sequence[PlainTable] = ()
+    paired: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,8 @@ def views(table: Table, options: Options) -> list[View]:
     Raises:
         ValueError: no section has the baseline.
     """
-    sections = sections_of(table.frame)
-    made = [
-        view(one, options.plans, options.value, options.baseline, options.confidence)
-        for one in sections
-    ]
+    how = (options.plans, options.value, options.baseline, options.confidence)
+    made = [view(one, *how, paired=options.paired) for one in sections_of(table.frame)]
     if options.baseline is not None:
         arms = list(dict.fromkeys(arm for one in made for arm in one.answer.found.values))
         if options.baseline not in arms:

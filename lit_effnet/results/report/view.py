@@ -79,6 +79,8 @@ def view(
     value: str = "top1",
     baseline: str | None = None,
     confidence: float = 0.95,
+    *,
+    paired: bool = True,
 ) -> View:
     """Answer a section's question, and make its figures and tables.
 
@@ -88,13 +90,14 @@ def view(
         value: The accuracy.
         baseline: The arm that others are compared with, where the section has it.
         confidence: Of the intervals.
+        paired: Whether arms are compared over shared seeds; false for Welch's test.
     """
     question = question_of(section.group)
     of_rates = question.way == "rates" and baseline is None
     if of_rates:
         found = rates_answer(section, value)
     else:
-        found = answer(section, question, value, baseline, confidence)
+        found = answer(section, question, value, baseline, confidence, paired=paired)
     ids = {run: f"{section.key}-run-{n}" for n, run in enumerate(section.runs["run"], start=1)}
     count = sum(len(of_arm) for of_arm in found.found.values.values())
     charts: list[Chart | None] = []

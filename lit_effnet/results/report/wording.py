@@ -128,6 +128,8 @@ def sentence(one: Comparison, found: Repeats, tests: int) -> Text:
     said = WORDS["not_shown"].filled(
         a=arm_text(one.a), b=arm_text(one.b), over=over, p=p, **_gap(one, sign="+")
     )
+    if one.test == "Welch":
+        return said + WORDS["end"]
     needed = _needed(one, found.values, tests)
     return said + (WORDS["needed"].filled(n=needed) if needed else WORDS["needed_many"])
 

@@ -32,9 +32,10 @@ WORDS = {
         "{a} 与 {b} 之间未显示差异：{gap} 个百分点（{low} 至 {high}；{over}，{p}）",
     ),
     "needed": Text(
-        "; about {n} paired repeats would show a gap of that size.",
-        "；约需 {n} 次配对重复才能显示这么大的差距。",
+        "; {n} paired repeats in all would show a gap of that size with 80 % probability.",
+        "；共 {n} 次配对重复有 80 % 的概率显示这么大的差距。",
     ),
+    "end": Text(".", "。"),
     "needed_many": Text(
         "; a gap that small is within what seeds do.", "；这样小的差距在随机种子的波动之内。"
     ),

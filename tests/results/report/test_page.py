@@ -71,9 +71,20 @@ def test_no_difference_is_an_answer_and_says_what_would_show_one(tmp_path: Path)
     (view,) = views_of(make_two(tmp_path / "two", [0.70, 0.72, 0.71], [0.71, 0.70, 0.73]))
     assert re.match(
         r"No difference shown between other and baseline: \+0\.3 points \(\u22124\.8 to 5\.5; "
-        r"3 paired repeats, p = 0\.81\); about \d+ paired repeats would show a gap of that size\.",
+        r"3 paired repeats, p = 0\.81\); \d+ paired repeats in all would show a gap of that size with 80 % probability\.",
         view.sentences[0].en,
     )
+
+
+def test_arms_are_compared_without_pairing_where_that_is_asked_for(tmp_path: Path) -> None:
+    (view,) = views_of(make_sweep(tmp_path), paired=False)
+    (made,) = view.answer.families[0].made
+    assert (made.test, made.seeds) == ("Welch", ())
+    assert "3 independent repeats, p = " in view.sentences[0].en
+    (view,) = views_of(
+        make_two(tmp_path / "two", [0.70, 0.72, 0.71], [0.71, 0.70, 0.73]), paired=False
+    )
+    assert re.search(r"3 independent repeats, p = 0\.\d+\)\.$", view.sentences[0].en)
 
 
 def make_two(root: Path, one: list[float], other: list[float]) -> Path:
