@@ -174,6 +174,9 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
     frame = table.frame
     if frame.empty:
         reason = table.skipped[0].reason if table.skipped else "there is none"
+        files = [file for path in paths for file in sorted(Path(path).glob("*.json"))]
+        if files and not any(str(path).endswith(".json") for path in paths):
+            reason += f"; files of results are named themselves, {files[0]}"
         raise ValueError(f"{named}: must hold runs: {reason}")
     if not (frame["status"] == FINISHED).any():
         count = frame["run"].nunique()

@@ -61,21 +61,22 @@ def arms_table(frame: pd.DataFrame) -> str:
 
 
 def rates_table(frame: pd.DataFrame) -> str:
-    """Top-1 of each arm by learning rate, one repeat each; the best where all rates were tried.
+    """Top-1 of each arm by learning rate, one repeat each; the best where trials are equal.
 
     Args:
         frame: Runs of a sweep over learning rates.
     """
     frame = clean_rows(frame).drop_duplicates("run", keep="last")
-    rates = sorted(frame["learning_rate"].unique())
+    top1 = frame.pivot_table(index="arm", columns="learning_rate", values="top1")
+    equal = bool(top1.notna().all(axis=None))
+    macs = frame.groupby("arm")["macs"].first().sort_values(kind="stable")
     rows = []
-    for arm in frame.groupby("arm")["macs"].first().sort_values(kind="stable").index:
-        by_rate = frame[frame["arm"] == arm].set_index("learning_rate")
-        top1 = by_rate["top1"].reindex(rates)
-        told = ["" if pd.isna(value) else f"{POINTS * value:.1f}" for value in top1]
-        best = "" if top1.isna().any() else f"{top1.idxmax():g}"
-        rows.append([f"`{arm}`", f"{by_rate['macs'].iloc[0] / 1e6:.1f}", *told, best])
-    columns = ("arm", "MACs, M", *(f"{rate:g}" for rate in rates), "best rate")
+    for arm, cost in macs.items():
+        told = ["" if pd.isna(value) else f"{POINTS * value:.1f}" for value in top1.loc[arm]]
+        best = [f"{top1.loc[arm].idxmax():g}"] if equal else []
+        rows.append([f"`{arm}`", f"{cost / 1e6:.1f}", *told, *best])
+    rates = [f"{rate:g}" for rate in top1.columns]
+    columns = ("arm", "MACs, M", *rates, *(["best rate"] if equal else []))
     return markdown_table(columns, rows)
 
 

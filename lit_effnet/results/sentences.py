@@ -160,7 +160,7 @@ def transfer_sentence(frame: pd.DataFrame) -> str:
 
 
 def noise_sentence(frame: pd.DataFrame) -> str:
-    """What is left under the strongest noise, of the most and of the least robust arm.
+    """What is left under the strongest noise, of the arm with the most and of that with the least.
 
     Args:
         frame: Rows of runs of one data set.
@@ -184,7 +184,7 @@ def noise_sentence(frame: pd.DataFrame) -> str:
 
     text = f"Under Gaussian noise of sigma {sigma:g}, {told(strongest[-1])}"
     if len(strongest) > 1:
-        text += f", the most of {len(strongest)}; the least robust, {told(strongest[0])}"
+        text += f", the most of {len(strongest)}; {told(strongest[0])}, the least"
     return f"{text}."
 
 

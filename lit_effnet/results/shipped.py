@@ -23,6 +23,7 @@ Row = dict[str, Any]
 RESULTS = Path(__file__).parents[2] / "results"
 FORMAT = 1
 RUNS, ROWS = "runs", "rows"
+HOLDS = {RUNS: "runs of a sweep", ROWS: "measurements"}
 DONE = (FINISHED, "released")
 EMPTY: Mapping[str, Row] = {}
 SMALL = 1e-2
@@ -142,6 +143,8 @@ def _read(path: Path, kind: str) -> list[Row]:
         raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path.name}: is no file of results ({error!r})") from error
+    if found[0] == FORMAT and found[1] != kind and found[1] in HOLDS:
+        raise ValueError(f"{path.name}: holds {HOLDS[found[1]]}, and no {HOLDS[kind]}")
     if found != (FORMAT, kind):
         told = f"{found[1]} of format {found[0]}"
         raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {told}")

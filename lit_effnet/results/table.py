@@ -1,7 +1,7 @@
 """Runs in one tidy table: a row for each run and condition.
 
 table = load(["runs"])
-table.frame.query("status == 'finished' and condition == 'clean'")
+clean_rows(table.frame)  # of `columns`: each finished run once, on clean images as it was trained
 table.skipped  # what could not be read, and why
 """
 

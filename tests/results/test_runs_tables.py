@@ -68,6 +68,15 @@ def test_the_best_rate_of_each_arm_is_named() -> None:
     assert rows == [["`a`", "1.0", "40.0", "30.0", "0.1"], ["`b`", "2.0", "50.0", "60.0", "0.2"]]
 
 
+def test_no_rate_is_best_where_trials_are_unequal() -> None:
+    told = [("a", 0.1, 0.4), ("a", 0.2, 0.3), ("b", 0.1, 0.5)]
+    runs = frame(*({"arm": arm, "learning_rate": rate, "top1": top1, "macs": 1e6}
+        for arm, rate, top1 in told))  # fmt: skip
+    heading, _, *rows = cells(rates_table(runs))
+    assert heading == ["arm", "MACs, M", "0.1", "0.2"]
+    assert rows == [["`a`", "1.0", "40.0", "30.0"], ["`b`", "1.0", "50.0", ""]]
+
+
 def test_candidates_stand_by_their_accuracy_at_equal_cost() -> None:
     runs = examples.coefficient_runs()
     points, _ = coefficient_points(runs)

@@ -77,7 +77,8 @@ def test_the_best_network_of_each_data_set_is_told() -> None:
 def test_what_is_left_under_noise_is_told() -> None:
     told = noise_sentence(examples.noise_runs())
     assert told.startswith("Under Gaussian noise of sigma 0.3, baseline keeps ")
-    assert "the least robust, width at 4 x MACs keeps " in told
+    assert "; width at 4 x MACs keeps " in told
+    assert told.endswith(", the least.")
     assert ", width at 4 x MACs keeps" in noise_sentence(examples.noise_runs(left=0.01))[:60]
 
 

@@ -140,7 +140,7 @@ def test_what_is_no_file_of_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"made.json: is no file of results"):
         read_shipped(file)
     ship_rows([{"name": "b0"}], file, "command")
-    with pytest.raises(ValueError, match=r"made.json: must be runs of format 1"):
+    with pytest.raises(ValueError, match=r"made.json: holds measurements, and no runs of a sweep"):
         read_shipped(file)
     unknown = {"format": 1, "kind": "runs", "same": {}, "rows": [{"price": 1}]}
     file.write_text(json.dumps(unknown))
