@@ -16,7 +16,7 @@ from lit_effnet.trials.command import expand
 from lit_effnet.trials.distributions import Parameter, flat, quantile
 from lit_effnet.trials.plan import Trial, arm_of, program
 from lit_effnet.trials.search import random_points
-from lit_effnet.trials.sweep_file import Problem, Sweep, load, problems
+from lit_effnet.trials.sweep_file import SEED, Problem, Sweep, load, problems
 
 # Points of a bayes search that stand for those which it will propose.
 SAMPLES = 3
@@ -106,7 +106,8 @@ def _check_trials(planner: Planner, checked: Checked) -> None:
         for word in options.extra:
             name = word.removeprefix("--").split("=")[0]
             if name in sweep.parameters:
-                raise ValueError(f"--{name} after --: the sweep sets it for each trial")
+                more = "; --repeats gives each arm more seeds" if name == SEED else ""
+                raise ValueError(f"--{name} after --: the sweep sets it for each trial{more}")
         planner.parse({})
     except ValueError as error:
         checked.problems.append(problem(("command",), str(error).removeprefix("command ")))

@@ -100,7 +100,7 @@ def equal_cost_figure(
         data = words(str(clean_rows(frame)["data"].iloc[0]))
         tested = int(points["p"].notna().sum())
         texts: tuple[str, ...] = (
-            words("{data}: each arm minus compound scaling").format(data=data),
+            words("{data}: each arm minus compound scaling (MACs in baselines)").format(data=data),
             repeats_note(points, words, of="of the difference"),
         )
         if tested:
@@ -133,6 +133,6 @@ def _differences(panel: Axes, points: pd.DataFrame, words: Words) -> None:
     first = points.iloc[0]
     cost = words("{macs:,.1f} M MACs").format(macs=first["macs"] / 1e6)
     if pd.notna(first["times"]):
-        cost = words("{times:.2f} x baseline").format(times=first["times"])
+        cost = words("{times:.2f} x").format(times=first["times"])
     title = words("minus {arm} ({cost})").format(arm=words(str(first["reference"])), cost=cost)
     panel.set_title(title, loc="right", parse_math=False)
