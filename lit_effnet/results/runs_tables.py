@@ -35,6 +35,8 @@ def shipped_runs(name: str) -> pd.DataFrame:
 def arms_table(frame: pd.DataFrame) -> str:
     """A row for each arm, from the cheapest on: what it costs, and its repeats.
 
+    Latencies are the median of the repeats', with their range, where all runs measured one.
+
     Args:
         frame: Finished runs, as `table.load` gives them.
     """
@@ -42,6 +44,7 @@ def arms_table(frame: pd.DataFrame) -> str:
     rows = []
     costs = frame.groupby("arm")["macs"].first().sort_values(kind="stable")
     several = frame["learning_rate"].nunique() > 1
+    timed = bool(frame["latency_ms"].notna().all())
     for arm in costs.index:
         runs = frame[frame["arm"] == arm].sort_values("seed")
         first = runs.iloc[0]
@@ -50,13 +53,14 @@ def arms_table(frame: pd.DataFrame) -> str:
             f"{first['image_size']}",
             f"{first['parameters'] / 1e6:.2f}",
             f"{first['macs'] / 1e6:.1f}",
+            *([_median_and_range(runs["latency_ms"])] if timed else []),
             *([f"{first['learning_rate']:g}"] if several else []),
             _each(runs["top1"]),
             *_mean_and_interval(runs["top1"]),
         ]
         rows.append(cells)
-    rate = ["rate"] if several else []
-    columns = ("arm", "px", "parameters, M", "MACs, M", *rate, "top-1, %", "mean", "95 % interval")
+    more = [*(["latency, ms"] if timed else []), *(["rate"] if several else [])]
+    columns = ("arm", "px", "parameters, M", "MACs, M", *more, "top-1, %", "mean", "95 % interval")
     return markdown_table(columns, rows, left=(0, len(columns) - 3))
 
 
@@ -186,6 +190,10 @@ def corruptions_table(frame: pd.DataFrame) -> str:
 
 def _each(values: Sequence[float]) -> str:
     return ", ".join(f"{POINTS * value:.1f}" for value in values)
+
+
+def _median_and_range(values: "pd.Series[float]") -> str:
+    return f"{values.median():.2f} ({values.min():.2f}..{values.max():.2f})"
 
 
 def _mean(values: "pd.Series[float]") -> str:

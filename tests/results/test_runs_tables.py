@@ -59,6 +59,15 @@ def test_rates_stand_where_arms_have_several() -> None:
     assert {row[0]: row[place] for row in rows}["`baseline`"] == "0.8"
 
 
+def test_latencies_stand_where_all_runs_measured_one() -> None:
+    runs = examples.scaling_runs()
+    assert "latency, ms" not in cells(arms_table(runs.assign(latency_ms=float("nan"))))[0]
+    heading, _, *rows = cells(arms_table(runs.assign(latency_ms=1.5 + runs["seed"])))
+    assert {row[heading.index("latency, ms")] for row in rows} == {"2.50 (1.50..3.50)"}
+    some = runs["seed"].where(runs["seed"] > 0).astype(float)
+    assert "latency, ms" not in cells(arms_table(runs.assign(latency_ms=some)))[0]
+
+
 def test_the_best_rate_of_each_arm_is_named() -> None:
     runs = frame(*({"arm": arm, "learning_rate": rate, "top1": top1, "macs": macs}
         for arm, macs, values in (("b", 2e6, (0.5, 0.6)), ("a", 1e6, (0.4, 0.3)))
