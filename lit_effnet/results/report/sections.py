@@ -163,7 +163,7 @@ def _with_arms(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(row: pd.Series, columns: Sequence[str]) -> dict[str, Any]:
-    return {name: row[name] for name in columns}
+    return {name: "none" if pd.isna(row[name]) else row[name] for name in columns}
 
 
 def _told(

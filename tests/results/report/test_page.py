@@ -247,6 +247,14 @@ def test_unequal_trials_choose_no_rate(tmp_path: Path) -> None:
     assert not view.settled
 
 
+def test_an_arm_that_began_with_nothing_says_none(tmp_path: Path) -> None:
+    for seed, value in enumerate([0.5, 0.6, 0.7]):
+        add_run(tmp_path / "mine", "B0", seed, value, 2_000)
+        add_run(tmp_path / "mine", "B0", seed, value / 2, 2_000, weights={"name": "lite0"})
+    (view,) = views_of(tmp_path / "mine")
+    assert {*view.answer.found.values} == {"B0, began_with=none", "B0, began_with=lite0"}
+
+
 def test_a_running_sweep_says_what_is_missing(tmp_path: Path) -> None:
     group = make_sweep(tmp_path)
     add_run(group, "width at 2.04 x MACs", 0, 0.1, 4_100_000, status="running")
