@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lit_effnet.network.golden import golden_complexity
+from lit_effnet.results.figures.coefficients import coefficient_figure
 from lit_effnet.results.figures.equal_cost import equal_cost_figure
 from lit_effnet.results.figures.noise import noise_figure
 from lit_effnet.results.measured_tables import (
@@ -27,7 +28,14 @@ from lit_effnet.results.measured_tables import (
     parity_table,
 )
 from lit_effnet.results.pareto import PAGE_IN
-from lit_effnet.results.runs_tables import arms_table, noise_table, rates_table, shipped_runs
+from lit_effnet.results.runs_tables import (
+    arms_table,
+    coefficients_table,
+    noise_table,
+    rates_table,
+    shipped_runs,
+    transfer_table,
+)
 from lit_effnet.results.shipped import RESULTS
 from lit_effnet.results.writing import write_whole
 
@@ -59,6 +67,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "scaling_ablation": lambda: arms_table(shipped_runs("scaling_ablation_photos")),
     "scaling_ablation_cifar10": lambda: arms_table(shipped_runs("scaling_ablation_cifar10")),
     "noise_cifar10": lambda: noise_table(shipped_runs("scaling_ablation_cifar10")),
+    "scaling_ablation_imagenette": lambda: arms_table(shipped_runs("scaling_ablation_imagenette")),
+    "noise_imagenette": lambda: noise_table(shipped_runs("scaling_ablation_imagenette")),
+    "transfer_flowers102": lambda: transfer_table(shipped_runs("transfer_flowers102")),
+    "coefficient_search": lambda: coefficients_table(shipped_runs("coefficient_search_photos")),
     "se_ratio": lambda: arms_table(shipped_runs("se_ratio_photos")),
     "se_ratio_cifar10": lambda: arms_table(shipped_runs("se_ratio_cifar10")),
     "learning_rate_cifar10": lambda: rates_table(shipped_runs("learning_rate_cifar10")),
@@ -83,6 +95,9 @@ wide_noise_figure = partial(noise_figure, width_in=PAGE_IN)
 FIGURES: dict[str, tuple[str, Callable[..., Figure]]] = {
     "scaling_photos": ("scaling_ablation_photos", equal_cost_figure),
     "scaling_cifar10": ("scaling_ablation_cifar10", equal_cost_figure),
+    "scaling_imagenette": ("scaling_ablation_imagenette", equal_cost_figure),
+    "noise_imagenette": ("scaling_ablation_imagenette", wide_noise_figure),
+    "coefficients": ("coefficient_search_photos", coefficient_figure),
     "noise_cifar10": ("scaling_ablation_cifar10", wide_noise_figure),
     "scaling_imagenette_h200": ("scaling_ablation_imagenette_h200", equal_cost_figure),
 }
