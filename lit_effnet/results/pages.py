@@ -31,6 +31,7 @@ from lit_effnet.results.pareto import PAGE_IN
 from lit_effnet.results.runs_tables import (
     arms_table,
     coefficients_table,
+    noise_lite0_table,
     noise_table,
     rates_table,
     shipped_runs,
@@ -69,6 +70,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "noise_cifar10": lambda: noise_table(shipped_runs("scaling_ablation_cifar10")),
     "scaling_ablation_imagenette": lambda: arms_table(shipped_runs("scaling_ablation_imagenette")),
     "noise_imagenette": lambda: noise_table(shipped_runs("scaling_ablation_imagenette")),
+    "noise_lite0": noise_lite0_table,
     "transfer_flowers102": lambda: transfer_table(shipped_runs("transfer_flowers102")),
     "coefficient_search": lambda: coefficients_table(shipped_runs("coefficient_search_photos")),
     "se_ratio": lambda: arms_table(shipped_runs("se_ratio_photos")),

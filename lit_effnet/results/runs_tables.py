@@ -17,7 +17,7 @@ from lit_effnet.results.robustness import (
     corruption_errors,
     mean_corruption_error,
 )
-from lit_effnet.results.shipped import RESULTS, read_shipped
+from lit_effnet.results.shipped import RESULTS, read_shipped, read_shipped_rows
 from lit_effnet.results.statistics import FRACTION, estimate
 
 STARTS = {
@@ -144,6 +144,13 @@ def noise_table(frame: pd.DataFrame) -> str:
         rows.append([f"`{arm}`", f"{some['macs'].iloc[0] / 1e6:.1f}", *means, f"{100 * kept:.0f}"])
     columns = ("arm", "MACs, M", *(f"{sigma:g}" for sigma in sigmas), "kept, %")
     return markdown_table(columns, rows)
+
+
+def noise_lite0_table() -> str:
+    """Lite0's released weights under Gaussian noise, as `evaluate` wrote it."""
+    rows = read_shipped_rows(RESULTS / "noise_lite0.json")
+    told = [{**row, "condition_parameters": json.dumps(row["parameters"])} for row in rows]
+    return sigmas_table(pd.DataFrame(told))
 
 
 def sigmas_table(frame: pd.DataFrame) -> str:
