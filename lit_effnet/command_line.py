@@ -272,5 +272,11 @@ def _bad_value(key: str, details: str, arguments: Sequence[str]) -> str:
 
 
 def _plain(kind: str) -> str:
-    words = {"int": "a whole number", "float": "a number", "NoneType": "null", "str": "text"}
+    words = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "NoneType": "null",
+        "str": "text",
+    }
     return words.get(kind, kind)

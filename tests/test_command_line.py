@@ -28,6 +28,7 @@ FLAGS = [
     (["--data.batch_size", "5000"], "--data.batch_size 5000: there are 2,160 training images"),
     (["--data.image_size", "20000"], "--data.image_size 20000: a step's activations alone take"),
     (["--data.batch_size", "many"], "--data.batch_size: 'many' must be a whole number"),
+    (["--run.test", "maybe"], "--run.test: 'maybe' must be true or false"),
     (["--trainer.max_epochs", "-3"], "--trainer.max_epochs -3: must be at least 1"),
     (["--trainer.limit_train_batches", "0"], "--trainer.limit_train_batches 0: must leave a batch"),
     (["--recipe.epochs", "0"], "--recipe.epochs 0: must be at least 1"),

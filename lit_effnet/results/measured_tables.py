@@ -28,13 +28,12 @@ def efficiency_table() -> str:
     rows = []
     for row in found:
         latency, works = row["latency"], [row[name] for name in ("inference", "training")]
-        spread = f"{latency['p5_ms']:,.1f}..{latency['p95_ms']:,.1f}"
         memory = [f"{work['memory']['above_bytes'] / 1e6:,.0f}" for work in works]
         cells = [
             row["name"],
             f"{row['image_size']}",
             f"{row['macs'] / 1e6:,.0f}",
-            f"{latency['median_ms']:,.1f} ({spread})",
+            _ms(latency, "median_ms"),
             f"{latency['cpu_ms'] / first:.2f}",
             ", ".join(f"{work['images_per_s']:.1f}" for work in works),
             ", ".join(f"{100 * work['utilisation']:.1f}" for work in works),
@@ -59,7 +58,7 @@ def efficiency_h200_table() -> str:
             row["name"],
             f"{row['image_size']}",
             f"{row['macs'] / 1e6:,.0f}",
-            f"{latency['median_ms']:.1f} ({latency['p5_ms']:.1f}..{latency['p95_ms']:.1f})",
+            _ms(latency, "median_ms"),
             f"{latency['median_ms'] / first:.2f}",
         ]
         rows.append(cells)
@@ -85,7 +84,7 @@ def gpu_speed_table() -> str:
             f"{row['variant']} at {row['image_size']} px, {row['batch']} images",
             row["mode"],
             row["precision"],
-            f"{row['step_ms']:.1f} ({row['p5_ms']:.1f}..{row['p95_ms']:.1f})",
+            _ms(row, "step_ms"),
             f"{row['images_per_s']:,.0f}",
             f"{100 * row['utilisation']:.2f}",
             f"{of_timm / row['step_ms']:.2f}",
@@ -170,6 +169,10 @@ def parity_table() -> str:
         *("top-1, %", "MB", "load, ms", "ms", "memory, MB"),
     )
     return markdown_table(columns, rows, left=(0, 1))
+
+
+def _ms(told: Row, median: str) -> str:
+    return f"{told[median]:,.1f} ({told['p5_ms']:,.1f}..{told['p95_ms']:,.1f})"
 
 
 def _variant(row: Row) -> tuple[Any, ...]:

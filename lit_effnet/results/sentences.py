@@ -123,7 +123,6 @@ def se_sentence(frame: pd.DataFrame) -> str:
     ]
     names = [f"SE ratio {se_name(ratio)}" for ratio in (ratios[0], full)]
     values = repeats(clean_rows(frame)).values
-    values = repeats(clean_rows(frame)).values
     of_none, of_full = (values[str(end["arm"])] for end in ends)
     found = compare(names[1], names[0], of_full, of_none)
     added = []
