@@ -266,8 +266,8 @@ def bar(total: int, what: str) -> Iterator[Callable[[int], object]]:
 def keep(what: str, folder: Path, stem: str, content: "Figure | dict[str, bytes]") -> None:
     """Write a figure's files, or others by their endings, and print where they are."""
     from lit_effnet.evaluation.explain.figures import rendered
+    from lit_effnet.runs.files import write_whole
     from lit_effnet.training.progress import say
-    from lit_effnet.training.record import write_whole
 
     files = content if isinstance(content, dict) else rendered(content)
     paths = {folder / f"{stem}.{ending}": text for ending, text in files.items()}

@@ -145,7 +145,8 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
 
     from lit_effnet.network.layouts import to_layout
     from lit_effnet.network.trained import network_of_run
-    from lit_effnet.training.record import FINISHED, RunFolder, write_whole
+    from lit_effnet.runs.files import write_whole
+    from lit_effnet.training.record import FINISHED, RunFolder
 
     with parser.bad_input():
         network, weights = network_of_run(locate(config.run))
@@ -172,7 +173,7 @@ def write_timm_config(network: "nn.Module", weights: "Weights", file: Path) -> N
     import json
 
     from lit_effnet.network.efficientnet import EfficientNet
-    from lit_effnet.training.record import write_whole
+    from lit_effnet.runs.files import write_whole
 
     config: dict[str, Any] = {
         "architecture": None,

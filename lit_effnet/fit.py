@@ -39,6 +39,7 @@ from lit_effnet.run_choice import (
     make_folder,
     weights_in,
 )
+from lit_effnet.runs.files import write_whole
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.batch_norm import SharedRunningStatistics
@@ -53,7 +54,6 @@ from lit_effnet.training.record import (
     RunFolder,
     RunRecord,
     first_process,
-    write_whole,
 )
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.training.throughput import ThroughputRecord

@@ -25,9 +25,9 @@ from lit_effnet.evaluation.quantization.study import (
     variants,
 )
 from lit_effnet.evaluation.quantization.timing import Eager
+from lit_effnet.runs.files import write_whole
 from lit_effnet.subjects import Subject, changes_of, subject
 from lit_effnet.training.provenance import cpu_name
-from lit_effnet.training.record import write_whole
 
 SENSITIVITY_IMAGES = 64
 

@@ -34,7 +34,7 @@ def check_output(file: Path) -> None:
 
 def keep(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to the file."""
-    from lit_effnet.training.record import write_whole
+    from lit_effnet.runs.files import write_whole
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from lit_effnet.command_line import fail, one_line_errors
 from lit_effnet.experiment import Experiment
 from lit_effnet.locations import locate
-from lit_effnet.training.record import RunFolder, first_process, write_whole
+from lit_effnet.runs.files import write_whole
+from lit_effnet.training.record import RunFolder, first_process
 
 # Lightning starts further processes of a run by the same command line; they find its id here.
 RUN_ID_VARIABLE = "LIT_EFFNET_RUN_ID"

@@ -38,7 +38,7 @@ from lit_effnet.results.runs_tables import (
     transfer_table,
 )
 from lit_effnet.results.shipped import RESULTS
-from lit_effnet.results.writing import write_whole
+from lit_effnet.runs.files import write_whole
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

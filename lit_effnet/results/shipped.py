@@ -16,7 +16,7 @@ import pandas as pd
 from lit_effnet.results.columns import COLUMNS, frame_of
 from lit_effnet.results.records import FINISHED
 from lit_effnet.results.run_parts import METRICS, common, parts_of, without
-from lit_effnet.results.writing import write_whole
+from lit_effnet.runs.files import write_whole
 
 Row = dict[str, Any]
 

@@ -19,7 +19,8 @@ from lit_effnet.results.records import Row, rows_of
 from lit_effnet.results.shipped import read_shipped
 from lit_effnet.results.wandb_log import rows_of_log
 from lit_effnet.results.wandb_runs import rows_of_project
-from lit_effnet.results.writing import ending, write_whole
+from lit_effnet.results.writing import ending
+from lit_effnet.runs.files import write_whole
 
 FORMATS = ("parquet", "csv")
 

@@ -1,34 +1,14 @@
-"""Files that are written whole, so that no reader sees half of one."""
+"""Figures, and the endings of files."""
 
-import os
-import tempfile
 from io import BytesIO
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from lit_effnet.runs.files import write_whole
+
 FIGURES = ("png", "svg", "pdf")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it.
-
-    Raises:
-        OSError: it cannot be written; an old file is as it was.
-    """
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 def write_figure(figure: Figure, path: Path) -> None:

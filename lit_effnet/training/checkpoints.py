@@ -9,7 +9,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from lit_effnet.locations import locate
-from lit_effnet.training.record import HEADLINE, RunFolder, write_whole
+from lit_effnet.runs.files import write_whole
+from lit_effnet.training.record import HEADLINE, RunFolder
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

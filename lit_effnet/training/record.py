@@ -12,7 +12,6 @@ import io
 import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -25,7 +24,8 @@ from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from lit_effnet.locations import Location, local, write_file
+from lit_effnet.locations import Location, local
+from lit_effnet.runs.files import write_whole
 from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
@@ -35,32 +35,6 @@ HEADLINE = "val/top1"
 def first_process() -> bool:
     """Whether this is the process that writes the run folder, the first of the run's."""
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def write_whole(path: Location, content: str | bytes | memoryview) -> None:
-    """Write a file under a temporary name and rename it, so that no reader sees half of it.
-
-    To a store it goes as it is: an object store shows no half of one.
-
-    Raises:
-        OSError: it cannot be written; the old file is as it was.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    if not isinstance(path, Path):
-        write_file(path, data)
-        return
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 @dataclass(frozen=True)

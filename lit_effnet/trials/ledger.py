@@ -14,7 +14,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lit_effnet.training.record import FINISHED, RunFolder, write_whole
+from lit_effnet.runs.files import write_whole
+from lit_effnet.training.record import FINISHED, RunFolder
 
 LAST_LINES = 5
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerProcess
 
-from lit_effnet.training.record import write_whole
+from lit_effnet.runs.files import write_whole
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial
 

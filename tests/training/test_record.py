@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lit_effnet.runs.files import write_whole
 from lit_effnet.training.failure import explain_failure, is_out_of_memory
 from lit_effnet.training.provenance import (
     config_hash,
@@ -16,7 +17,7 @@ from lit_effnet.training.provenance import (
     git_commit,
     versions,
 )
-from lit_effnet.training.record import RunFolder, write_whole
+from lit_effnet.training.record import RunFolder
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

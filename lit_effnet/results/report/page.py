@@ -26,7 +26,8 @@ from lit_effnet.results.report.sections import sections_of
 from lit_effnet.results.report.view import View, view
 from lit_effnet.results.report.words import WORDS
 from lit_effnet.results.table import Table
-from lit_effnet.results.writing import FIGURES, write_figure, write_whole
+from lit_effnet.results.writing import FIGURES, write_figure
+from lit_effnet.runs.files import write_whole
 
 PAGE = "index.html"
 FORMS = {"md": as_markdown, "tex": as_latex, "csv": as_csv}

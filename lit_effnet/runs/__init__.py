@@ -1,0 +1,1 @@
+"""The ledger's files, read and written without torch or Lightning."""
