@@ -191,6 +191,24 @@ def test_it_does_so_under_other_settings_of_the_trainer(flags: list[str], tmp_pa
     assert_same_run(folder, only_run(tmp_path / "whole"))
 
 
+def test_a_slurm_job_that_is_queued_again_goes_on_in_its_run(
+    left_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SLURM's warning stops the run as SIGTERM does, without a checkpoint within an epoch."""
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "a", "SLURM_NTASKS": "1"}
+    job |= dict.fromkeys(("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID"), "0")
+    flags = [*FLAGS, "--data.num_workers=2", f"--run.root={tmp_path}", "--run.id=7"]
+    assert stopped("within an epoch", *flags, sent=signal.SIGUSR1, **job) == 130
+    folder = only_run(tmp_path)
+    assert record(folder)["status"] == "interrupted"
+    assert not list(folder.rglob("hpc*"))
+    for name, value in {**job, "SLURM_RESTART_COUNT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    fit.main(flags)
+    assert_same_run(folder, left_alone)
+    assert [*tmp_path.glob("*/*")] == [folder]
+
+
 @pytest.mark.slow
 def test_two_processes_resume_to_the_same_weights(tmp_path: Path) -> None:
     flags = [*FLAGS, "--data.num_workers=2", "--trainer.devices=2", "--trainer.accelerator=cpu"]
