@@ -4,17 +4,16 @@ Parts go by the names of a run folder's files, and are read as those are. A run 
 results has the path `results/NAME.json#GROUP/ID`.
 """
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lit_effnet.locations import is_url, read_file
+from lit_effnet.runs.csv_text import csv_text, read_rows
 
 Part = dict[str, Any]
 
@@ -101,23 +100,18 @@ def _same(one: Any, other: Any) -> bool:
 
 def _columns(text: str) -> Part:
     """A CSV file's columns; a number stays one, what is empty is null."""
-    rows = [*csv.DictReader(StringIO(text, newline=""))]
-    if any(None in row for row in rows):
-        raise ValueError("a row has more cells than there are columns")
+    rows = read_rows(text)
     return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
 
-def _number(text: str | None) -> float | int | None:
+def _number(text: str) -> float | int | None:
     if not text:
         return None
     return int(text) if text.isdigit() else float(text)
 
 
 def _csv(columns: Part) -> str:
-    lines = [",".join(columns)]
-    for row in zip(*columns.values(), strict=True):
-        lines.append(",".join("" if cell is None else str(cell) for cell in row))
-    return "\n".join([*lines, ""])
+    return csv_text([*columns], zip(*columns.values(), strict=True))
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
