@@ -44,6 +44,25 @@ def command_of(run: str) -> str | None:
     return str(_content(*_place(run)[:2])["command"])
 
 
+def config_of(run: str) -> Part:
+    """The values of a run's flags by their dotted names; empty where it records none."""
+    try:
+        content = _shipped_part(run, CONFIG) if INSIDE in run else _read_yaml(text_of(run, CONFIG))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    sections = content.items() if isinstance(content, Mapping) else ()
+    return {
+        f"{section}.{name}": value
+        for section, flags in sections
+        if isinstance(flags, Mapping)
+        for name, value in flags.items()
+    }
+
+
+def _read_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def parts_of(run: str) -> dict[str, Part]:
     """What a run folder has of the parts; of what cannot be read, nothing."""
     found: dict[str, Part] = {}
@@ -115,7 +134,7 @@ def _csv(columns: Part) -> str:
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    CONFIG: yaml.safe_load,
+    CONFIG: _read_yaml,
     RECORD: json.loads,
     POINT: json.loads,
     METRICS: _columns,
@@ -129,13 +148,18 @@ _WRITERS: dict[str, Callable[[Part], str]] = {
 
 
 def _shipped_text(run: str, name: str) -> str:
+    part, write = _shipped_part(run, name), _WRITERS.get(name)
+    return json.dumps(part) if write is None else write(part)
+
+
+def _shipped_part(run: str, name: str) -> Part:
     file, state, place = _place(run)
     content = _content(file, state)
     own = content["runs"].get(place)
-    if own is None or name not in (part := joined(content["same_in_runs"], own)):
+    if own is None or name not in (parts := joined(content["same_in_runs"], own)):
         raise FileNotFoundError(f"{file}: has no {name} of {place}")
-    write = _WRITERS.get(name)
-    return json.dumps(part[name]) if write is None else write(part[name])
+    part: Part = parts[name]
+    return part
 
 
 def _place(run: str) -> tuple[str, tuple[int, int], str]:

@@ -231,6 +231,15 @@ WORDS = {
     "validation": Text("validation", "验证集"),
     "test": Text("test", "测试集"),
     "finished": Text("{count} of {total} runs finished", "{total} 次运行中已完成 {count} 次"),
+    "trials_finished": Text(
+        "{count} of {total} trials finished", "{total} 次试验中已完成 {count} 次"
+    ),
+    "trials_unfinished": Text("{count} not finished", "{count} 次未完成"),
+    "trials_missing": Text("{count} without a run", "{count} 次尚无运行"),
+    "devices": Text(
+        "The runs are from {count} devices ({devices}); compare no training times.",
+        "这些运行来自 {count} 种设备（{devices}）；训练时间不可比较。",
+    ),
     "unfinished": Text("Not finished", "未完成"),
     "missing": Text(
         "{count} of the {total} trials of {file} have no run here yet.",
