@@ -29,9 +29,11 @@ from lit_effnet.building import (
     scaling_on,
 )
 from lit_effnet.command_line import OneLineErrors, fail
+from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
 from lit_effnet.network import released
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.names import check_folder_name
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
@@ -160,11 +162,7 @@ class Experiment(LightningCLI):
         self.config = parser.parse_args(args)
         with self.bad_input():
             check_seed(self.config.seed_everything)
-            stall = self.config.run.stall_timeout
-            if not 0 < stall < COLLECTIVE_TIMEOUT_S:
-                raise ValueError(
-                    f"stall_timeout {stall:g}: must be above 0 and below {COLLECTIVE_TIMEOUT_S:g}"
-                )
+            check_run(self.config)
 
     def before_instantiate_classes(self) -> None:
         """Fill in what the recipe decides about the trainer."""
@@ -337,6 +335,25 @@ def check_seed(seed: Any) -> None:
     """Raise ValueError for what is no random seed."""
     if isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"seed_everything {seed}: must be from 0 to 2^32 - 1")
+
+
+def check_run(config: Any) -> None:
+    """Raise ValueError for what cannot be recorded, or evaluated when the training has ended."""
+    run, trainer = config.run, config.trainer
+    if not 0 < run.stall_timeout < COLLECTIVE_TIMEOUT_S:
+        most = f"{COLLECTIVE_TIMEOUT_S:g}"
+        raise ValueError(f"stall_timeout {run.stall_timeout:g}: must be above 0 and below {most}")
+    if run.group:
+        check_folder_name(run.group, "group")
+    for sigma in run.noise or ():
+        try:
+            GaussianNoise(sigma)
+        except ValueError as error:
+            raise ValueError(f"run.noise: {error}") from error
+    keeps_none = trainer.enable_checkpointing is False or bool(trainer.fast_dev_run)
+    for name in ("noise", "test"):
+        if getattr(run, name) and keeps_none:
+            raise ValueError(f"run.{name}: evaluates the last checkpoint, and none is kept")
 
 
 def check_trainer(options: Any) -> None:

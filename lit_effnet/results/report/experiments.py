@@ -63,7 +63,8 @@ def experiments_of(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, tuple[str
 def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a run has in common with all others of its experiment, as far as it is known."""
     run = str(row["run"])
-    point, found = parameters_of(run), {}
+    point = parameters_of(run)
+    found: dict[str, Any] = {}
     if not pd.isna(row[DEVICE]):
         found[DEVICE] = str(row[DEVICE])
     if CONFIG in point:
