@@ -23,6 +23,10 @@ from lit_effnet.trials.sweep_file import SEED, Problem, Sweep, load, problems
 # Points of a bayes search that stand for those which it will propose.
 SAMPLES = 3
 
+# Where a trial is recorded; --root of the launcher names the folder of all run folders.
+GROUP = "--run.group"
+LAUNCHERS = ("--resume", "--run.id", "--run.root")
+
 # A key of the sweep file and what is wrong there.
 Describe = Callable[[Sequence[str], str], Problem]
 
@@ -105,6 +109,9 @@ def _check_trials(planner: Planner, checked: Checked) -> None:
             raise ValueError(f"runs {module}: must run {MODULE}")
         if not any(str(word).startswith("${args") for word in sweep.command):
             raise ValueError("passes no parameter: must have ${args} or ${args_json_file}")
+        for word in words:
+            if (flag := str(word).split("=")[0]) in LAUNCHERS:
+                raise ValueError(f"{flag}: is the launcher's to say, leave it out")
         for word in options.extra:
             name = word.removeprefix("--").split("=")[0]
             if name in sweep.parameters:
@@ -136,6 +143,9 @@ def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
     """Each value of each parameter, by itself."""
     for parameter in flat(planner.sweep.parameters):
         key = ("parameters", *_between(parameter.path))
+        if f"--{'.'.join(parameter.path)}" in (*LAUNCHERS, GROUP):
+            yield problem(key, f"is the launcher's to say; {GROUP} may stand in the command")
+            continue
         told = set()
         for index, value in _values(parameter):
             try:

@@ -10,13 +10,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import class_from_function, set_parsing_settings
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_effnet import arms
@@ -43,6 +46,8 @@ from lit_effnet.training.ddp import COLLECTIVE_TIMEOUT_S, finds_unused, strategy
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
 from lit_effnet.training.tracking import Mode
+
+NOT_IN_PROJECTS, LONGEST_PROJECT = "/\\#?%:", 128  # W&B's rule for a project's name
 
 
 @dataclass(frozen=True)
@@ -345,6 +350,11 @@ def check_run(config: Any) -> None:
         raise ValueError(f"stall_timeout {run.stall_timeout:g}: must be above 0 and below {most}")
     if run.group:
         check_folder_name(run.group, "group")
+    if set(run.project or "") & set(NOT_IN_PROJECTS) or len(run.project or "") > LONGEST_PROJECT:
+        raise ValueError(
+            f"project {run.project[:40]!r}: must be at most {LONGEST_PROJECT} characters, without "
+            f"{NOT_IN_PROJECTS}"
+        )
     for sigma in run.noise or ():
         try:
             GaussianNoise(sigma)
@@ -360,6 +370,14 @@ def check_trainer(options: Any) -> None:
     """Raise ValueError for a trainer that would train nothing."""
     if options.max_epochs is not None and options.max_epochs < 1:
         raise ValueError(f"max_epochs {options.max_epochs}: must be at least 1")
+    for name, known in (
+        ("accelerator", ("auto", "gpu", *AcceleratorRegistry.available_accelerators())),
+        ("strategy", ("auto", *StrategyRegistry.available_strategies())),
+    ):
+        value = getattr(options, name)
+        if isinstance(value, str) and value not in known:
+            near = get_close_matches(value, known, n=3) or sorted(known)
+            raise ValueError(f"{name} {value!r}: must be one of {', '.join(near)}")
     if options.limit_train_batches == 0:
         raise ValueError("limit_train_batches 0: must leave a batch to train on")
     if str(options.devices) == "0":

@@ -106,8 +106,14 @@ def identity(config: Any) -> str:
     However they are said: `depth=1.5` and `depth=1.50` are one arm, a recipe's own learning rate
     is the same as none. What is as `fit` has it by itself is left out, so that an option that is
     new changes no identity; so is what changes no number.
+
+    Raises:
+        ValueError: an arm or a recipe that there is not, in one line that names the flag.
     """
-    return config_hash(_told(config))
+    try:
+        return config_hash(_told(config))
+    except ValueError as error:
+        raise ValueError(name_flag(str(error), keys(), ())) from None
 
 
 def _told(config: Any) -> dict[str, Any]:
@@ -172,7 +178,7 @@ def metrics(config: Any) -> list[str]:
         return []
     averaged = ["val/top1_raw"] if recipe.ema_decay else []
     logged = [*SCORES, *averaged]
-    return logged if trainer.limit_val_batches != 0 else SCORES[:1]
+    return logged if trainer.limit_val_batches != 0 else logged[:1]
 
 
 def times_logged(config: Any, metric: str) -> int | None:

@@ -111,6 +111,7 @@ class Planner:
         said = {word.split("=")[0] for word in (*words, *self.options.extra)}
         if "--run.group" not in said:
             words.append(f"--run.group={self.sweep.name}")
+        said |= {f"--{name}" for name in self.sweep.parameters}
         if "project" in self.sweep.config and "--run.project" not in said:
             words.append(f"--run.project={self.sweep.config['project']}")
         return [*map(usual_setting, words), *self.options.extra]
@@ -142,6 +143,8 @@ class Planner:
             return
         point, own = nested({parameter.path: value}), ".".join(parameter.path)
         remedy = f"through {macro}; ${{args_json_file}} passes it as it is"
+        if value is None:
+            raise ValueError(f"null arrives as the word None {remedy}")
         try:
             meant = _as_json(point)
         except ValueError:
