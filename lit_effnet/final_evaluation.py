@@ -13,25 +13,13 @@ def check_evaluation(experiment: Experiment) -> None:
     """Look at what the weights at the training's end shall be evaluated on.
 
     Raises:
-        ValueError: there is none, it has bad images, or no weights will be kept.
+        ValueError: there is none, or it has bad images.
     """
-    data, options = experiment.datamodule, experiment.config
-    if options.run.noise:
-        from lit_effnet.data.corruptions.noise import GaussianNoise
-
-        for sigma in options.run.noise:
-            try:
-                GaussianNoise(sigma)
-            except ValueError as error:
-                raise ValueError(f"run.noise: {error}") from error
-    if options.run.noise and options.trainer.enable_checkpointing is False:
-        raise ValueError("run.noise: evaluates the last checkpoint, and none is kept")
+    data = experiment.datamodule
     if not experiment.config.run.test:
         return
     if "test" not in data.splits:
         raise ValueError(f"run.test true: {data.name} has only {', '.join(data.splits)}")
-    if experiment.config.trainer.enable_checkpointing is False:
-        raise ValueError("run.test true: tests the last checkpoint, and none is kept")
     data.setup("test")
 
 

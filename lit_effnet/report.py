@@ -194,7 +194,6 @@ def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], p
         lines += [
             f"  {WORDS['answer'].of(language)}: {text.of(language)}" for text in one.sentences
         ]
-        lines += [f"  {one.missing_text.of(language)}"] if one.missing else []
         lines.append("")
     sys.stdout.write("\n".join([*lines, f"{page}\n"]))
     if table.skipped:

@@ -7,8 +7,6 @@ runs/<group>/<id>/config.yaml    from which the run can be repeated
                   evaluations.jsonl   one row for each condition the final weights met
 """
 
-import csv
-import io
 import json
 import math
 import os
@@ -25,6 +23,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_effnet.locations import Location, local
+from lit_effnet.runs.csv_text import csv_text, read_rows
 from lit_effnet.runs.files import write_whole
 from lit_effnet.training.provenance import cpu_name, git_commit
 
@@ -111,10 +110,7 @@ class RunFolder:
     def read_metrics(self) -> list[dict[str, str]]:
         """Rows of `metrics.csv`, if there are any yet."""
         file = self.path / "metrics.csv"
-        if not file.exists():
-            return []
-        with file.open(encoding="utf-8", newline="") as lines:
-            return list(csv.DictReader(lines))
+        return read_rows(file.read_text(encoding="utf-8")) if file.exists() else []
 
     def due(self, record: dict[str, Any]) -> list[str]:
         """What was asked of a run besides its training, and its record has no result of yet."""
@@ -163,11 +159,8 @@ class RunFolder:
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.csv`."""
         names = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(self.path / "metrics.csv", text.getvalue())
+        text = csv_text(names, ([row.get(name) for name in names] for row in rows))
+        write_whole(self.path / "metrics.csv", text)
 
 
 def processor_seconds() -> float:
