@@ -1,4 +1,4 @@
-"""What a run is evaluated on when its training has ended: the test split, and noise."""
+"""Evaluations at the end of a training: the final weights, the test split, and noise."""
 
 import torch
 from lightning.pytorch import Trainer
@@ -24,13 +24,15 @@ def check_evaluation(experiment: Experiment) -> None:
                 GaussianNoise(sigma)
             except ValueError as error:
                 raise ValueError(f"run.noise: {error}") from error
-    if options.run.noise and options.trainer.enable_checkpointing is False:
+    trainer = options.trainer
+    keeps_none = trainer.enable_checkpointing is False or bool(trainer.fast_dev_run)
+    if options.run.noise and keeps_none:
         raise ValueError("run.noise: evaluates the last checkpoint, and none is kept")
     if not experiment.config.run.test:
         return
     if "test" not in data.splits:
         raise ValueError(f"run.test true: {data.name} has only {', '.join(data.splits)}")
-    if experiment.config.trainer.enable_checkpointing is False:
+    if keeps_none:
         raise ValueError("run.test true: tests the last checkpoint, and none is kept")
     data.setup("test")
 
@@ -60,19 +62,32 @@ def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: to
     recorder.write(FINISHED)
 
 
-def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
-    """Evaluate the last checkpoint on the test split and record it; this happens once.
+def evaluate_final_weights(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
+    """Validate the weights at the training's end, where the last validation was of earlier ones."""
+    load_last_checkpoint(experiment, recorder)
+    (scores,) = trainer.validate(experiment.model, experiment.datamodule, verbose=False)
+    recorder.add_final_scores(scores)
 
-    The checkpoint and not the network as it is: that holds no averaged weights where a run was
-    stopped after its last epoch. Not by way of Lightning, which gives an averaging callback the
-    averages and the network the others.
-    """
+
+def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
+    """Evaluate the last checkpoint on the test split and record it; this happens once."""
     if first_process():
         say(f"test     {experiment.datamodule.sizes()['test']:,} images")
-        # The strategy hands the first process's weights to the others.
-        with recorder.folder.last_checkpoint.open("rb") as file:
-            checkpoint = torch.load(file, "cpu", weights_only=True)
-        experiment.model.load_state_dict(checkpoint["state_dict"])
+    load_last_checkpoint(experiment, recorder)
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)
     recorder.write(FINISHED)
+
+
+def load_last_checkpoint(experiment: Experiment, recorder: RunRecord) -> None:
+    """Fill the network with the kept weights; where none are kept it has the final ones.
+
+    Not as it is where they are kept: it holds no averaged weights where a run was stopped after
+    its last epoch. Not by way of Lightning, which gives an averaging callback the averages and the
+    network the others.
+    """
+    # The strategy hands the first process's weights to the others.
+    if first_process() and recorder.folder.last_checkpoint.exists():
+        with recorder.folder.last_checkpoint.open("rb") as file:
+            checkpoint = torch.load(file, "cpu", weights_only=True)
+        experiment.model.load_state_dict(checkpoint["state_dict"])

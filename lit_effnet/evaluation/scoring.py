@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lit_effnet.metrics import classification_metrics
 
-SCORES = ("top1", "top5", "calibration_error")
+SCORES = ("top1", "top5", "top1_macro", "calibration_error")
 
 
 def score(
@@ -18,7 +18,9 @@ def score(
     num_classes: int,
     seen: Callable[[int], object] = lambda images: None,
 ) -> dict[str, Any]:
-    """Top-1, top-5, calibration error (15 bins), images, seconds and device; in evaluation mode.
+    """Top-1, top-5, class-mean top-1, calibration error (15 bins), images, seconds and device.
+
+    The network is in evaluation mode, and afterwards as it was.
 
     Args:
         network: Images `float32 [N, 3, H, W]` to logits `[N, num_classes]`, on its device.
