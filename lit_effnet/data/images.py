@@ -26,7 +26,7 @@ from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.corruptions.corruption import Corruption
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.data.rows import labels_of, spread
+from lit_effnet.data.rows import labels_of, places, spread
 from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.store import (
     Store,
@@ -262,6 +262,12 @@ class ImageData(LightningDataModule):
             )
         self._prepare(split)
         return self.sizes()[split]
+
+    def places(self, split: str) -> list[str]:
+        """Return the file of each image of a split, or its row, in the order of its loader."""
+        _, used = self._prepare(split)
+        found = places(self.splits[split])
+        return [found[row] for row in used]
 
     def originals(self, split: str, count: int) -> list[tuple[str, Rgb, int]]:
         """Place, pixels `uint8 [H, W, 3]` and label of images spread evenly over the classes.
