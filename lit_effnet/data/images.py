@@ -233,7 +233,8 @@ class ImageData(LightningDataModule):
 
         `fast_dev_run` and `overfit_batches` are such limits too, by the trainer's account.
         """
-        part = self.trainer is not None and getattr(self.trainer, limit) != 1.0
+        batches = getattr(self.trainer, limit) if self.trainer is not None else 1.0
+        part = isinstance(batches, int) or batches != 1.0  # 1 is a batch, and 1.0 all of them
         return self.evaluation_loader(split, processes=self._processes, stratified=part)
 
     @property
