@@ -27,6 +27,7 @@ from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment import Experiment
 from lit_effnet.final_evaluation import (
     check_evaluation,
+    evaluate_final_weights,
     evaluate_on_test_split,
     evaluate_under_noise,
 )
@@ -189,6 +190,8 @@ def fit_and_evaluate(
             )
         folder = recorder.folder  # that of the first process, as all have it now
         due = folder.due(recorder.record) if recorder.record["status"] == FINISHED else []
+        if "validation" in due:
+            evaluate_final_weights(experiment, trainer, recorder)
         if "test" in due:  # in all processes; the other is in the first, for which they do not wait
             evaluate_on_test_split(experiment, trainer, recorder)
         if "noise" in due and first_process():

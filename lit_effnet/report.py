@@ -185,6 +185,7 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
 
 def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], page: Path) -> None:
     """Print each section's question and answer, where the page is, and how much is not in it."""
+    from lit_effnet.results.narrowing import narrowed_line
     from lit_effnet.results.report.words import WORDS
 
     lines = []
@@ -195,6 +196,8 @@ def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], p
             f"  {WORDS['answer'].of(language)}: {text.of(language)}" for text in one.sentences
         ]
         lines.append("")
+    if left_out := narrowed_line(table.frame):
+        lines += [left_out, ""]
     sys.stdout.write("\n".join([*lines, f"{page}\n"]))
     if table.skipped:
         told = WORDS["broken"].filled(count=len(table.skipped)).en

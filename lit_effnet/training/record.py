@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
+OF_FINAL_WEIGHTS = "scores_of_final_weights"  # null where a run is not validated
+PREFIXES = {"validation": "val/", "test": "test/"}  # of the metrics of a split
 
 
 def first_process() -> bool:
@@ -113,7 +115,10 @@ class RunFolder:
         return read_rows(file.read_text(encoding="utf-8")) if file.exists() else []
 
     def due(self, record: dict[str, Any]) -> list[str]:
-        """What was asked of a run besides its training, and its record has no result of yet."""
+        """What was asked of a run besides its training, and its record has no result of yet.
+
+        And `validation`, where its scores are those of earlier weights than its last ones.
+        """
         if "asked" in record:
             asked = record["asked"]
         elif self.config.exists():  # of a run from before records told it
@@ -121,7 +126,8 @@ class RunFolder:
             asked = ["test"] if options.get("test") else []
         else:
             asked = []
-        return [name for name in asked if name not in record]
+        stale = record.get(OF_FINAL_WEIGHTS) is False
+        return ["validation"] * stale + [name for name in asked if name not in record]
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Rows of `evaluations.jsonl`, if there are any yet.
@@ -187,6 +193,19 @@ class RunRecord(Callback):
         self.started: float | None = None
         self.processor_started = 0.0
         self.validated = self.trained = False
+        # Whether the newest scores are of the weights as they are; null where there are to be none.
+        last = bool(self.rows and self.rows[-1].get(HEADLINE))
+        self.of_final_weights: bool | None = record.get(OF_FINAL_WEIGHTS, last)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Note which of the trainer's flags make the run a trial of the program."""
+        if stage != "fit":
+            return
+        for name in ("fast_dev_run", "overfit_batches"):
+            if value := getattr(trainer, name):
+                self.record.setdefault("narrowed", {})["training"] = f"{name} {value}".lower()
+        if trainer.limit_val_batches == 0:
+            self.of_final_weights = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and say that the run is running."""
@@ -205,12 +224,14 @@ class RunRecord(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Count the images of all processes."""
+        """Count the images of all processes; the weights are others than those validated last."""
         self.images += len(batch[1]) * trainer.world_size
+        self.of_final_weights = self.of_final_weights and False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember that this epoch has scores of its own; Lightning keeps old ones too."""
-        self.validated = True
+        if not trainer.sanity_checking:
+            self.validated = self.of_final_weights = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
@@ -224,6 +245,14 @@ class RunRecord(Callback):
         if first_process():
             self.folder.write_metrics(self.rows)
         self.write(RUNNING)
+
+    def add_final_scores(self, scores: Mapping[str, float]) -> None:
+        """Give the last epoch the scores of the weights at its end, in place of any others."""
+        row = {name: v for name, v in self.rows[-1].items() if not name.startswith("val/")}
+        self.rows[-1] = row | {name: float(value) for name, value in scores.items()}
+        if first_process():
+            self.folder.write_metrics(self.rows)
+        self.write(FINISHED)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember that the training ran to its end."""
@@ -245,9 +274,9 @@ class RunRecord(Callback):
     ) -> None:
         """The training was stopped, from outside or by an error.
 
-        What stops a test leaves the training finished.
+        What stops an evaluation after it leaves the training finished.
         """
-        if trainer.testing:
+        if trainer.testing or trainer.validating:
             return
         stopped = isinstance(exception, KeyboardInterrupt | SystemExit)
         self.record["error"] = f"{type(exception).__name__}: {exception}".strip(": ")
@@ -279,12 +308,30 @@ class RunRecord(Callback):
             "epochs": len(self.rows),
         }
         numbers = [{k: float(v) for k, v in row.items() if v != ""} for row in self.rows]
+        scored = [row for row in numbers if HEADLINE in row]
         latest = {name: value for row in numbers for name, value in row.items() if "/" in name}
+        # Scores are all of one validation: not every one has them all.
+        latest = {name: value for name, value in latest.items() if not name.startswith("val/")}
+        latest |= {n: v for row in scored[-1:] for n, v in row.items() if n.startswith("val/")}
         # JSON has no word for what is not a number.
         self.record["metrics"] = {k: v if math.isfinite(v) else None for k, v in latest.items()}
-        scored = [row for row in numbers if HEADLINE in row]
         if scored:
             best = max(scored, key=lambda row: row[HEADLINE])
             self.record["best"] = {"epoch": int(best["epoch"]), HEADLINE: best[HEADLINE]}
+        self.record[OF_FINAL_WEIGHTS] = self.of_final_weights
+        self.record["narrowed"] = self._narrowed()
         if first_process():
             self.folder.write(self.record)
+
+    def _narrowed(self) -> dict[str, str]:
+        """Why scores are no result of the run: by `training`, or by the split that they are on."""
+        old = self.record.get("narrowed", {})
+        found = {name: why for name, why in old.items() if name == "training"}
+        scores = {**self.record["metrics"], **self.record.get("test", {})}
+        for split, prefix in PREFIXES.items():
+            images, whole = scores.get(f"{prefix}images"), self.record["data"]["images"].get(split)
+            if images is not None and whole is not None and images < whole:
+                found[split] = f"{images:,.0f} of {whole:,} images"
+        if self.of_final_weights is False and HEADLINE in scores:
+            found["validation"] = "scores of earlier weights"
+        return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.narrowing import NARROWED
 from lit_effnet.results.records import FINISHED
 from lit_effnet.results.report.experiments import experiments_of
 from lit_effnet.results.report.plan import parameters_of, recipe_of
@@ -70,6 +71,12 @@ def sections_of(frame: pd.DataFrame) -> list[Section]:
     Args:
         frame: Of `table.load`.
     """
+    # Finished runs with narrowed scores are shown with those that are not finished.
+    narrowed = frame["narrowed"].notna() & (frame["status"] == FINISHED)
+    frame = frame.assign(
+        status=frame["status"].mask(narrowed, NARROWED),
+        reason=frame["reason"].mask(narrowed, frame["narrowed"]),
+    )
     found = []
     for group, rows in frame.groupby("group", sort=True):
         of_group = [
