@@ -92,10 +92,7 @@ def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | Non
         "name": weights.name,
         "layout": weights.layout,
         "fingerprint": weights.fingerprint,
-        "notes": [
-            *weights.notes,
-            *(f"not as in the weights: {d}" for d in weights.differences(network)),
-        ],
+        "notes": [*weights.notes, *weights.differences(network)],
     }
 
 

@@ -178,7 +178,7 @@ def as_torchvision_says(weights: Weights, released: Any) -> Weights:
     """With what torchvision's enumeration of released weights tells of them."""
     prepared = released.transforms()
     (size,), (resized,) = prepared.crop_size, prepared.resize_size
-    built = dict.fromkeys(CONVENTIONS)
+    built: dict[str, Any] = {}
     if weights.layout is not None:
         eps = _torchvision_eps(weights.variant)
         built = {"activation": "silu", "padding": "symmetric", "bn_eps": eps}

@@ -59,10 +59,12 @@ def _padding(convolutions: list[nn.Conv2d]) -> str:
     if any(type(c).__name__.endswith("Same") for c in convolutions):
         return "same"
     centred = all(
-        2 * padding == dilation * (size - 1)
+        isinstance(c.padding, str)
+        or all(
+            2 * p == d * (k - 1)
+            for p, d, k in zip(c.padding, c.dilation, c.kernel_size, strict=True)
+        )
         for c in convolutions
-        for padding, dilation, size in zip(c.padding, c.dilation, c.kernel_size, strict=True)
-        if not isinstance(padding, str)
     )
     return "symmetric" if centred else "mixed"
 
