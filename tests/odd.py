@@ -11,7 +11,7 @@ GENERATOR = np.random.default_rng(0)
 COARSE = GENERATOR.integers(0, 256, (6, 9, 4), np.uint8)
 RGBA = Image.fromarray(COARSE).resize((90, 60), Image.Resampling.BICUBIC)  # alpha of all values
 RGB, GREY = RGBA.convert("RGB"), RGBA.convert("L")
-DEEP = np.asarray(RGBA).astype(np.uint16) * 257 - 100 * (np.asarray(RGBA) > 0)
+DEEP = (np.asarray(RGBA).astype(int) * 256 + 100).astype(np.uint16)
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
