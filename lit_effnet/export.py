@@ -150,9 +150,9 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     print(f"{written.tensors} tensors in {config.layout}'s layout: {output}")
     if config.layout == "timm":
         name = written.architecture or "no name for a network of these shapes"
-        print(f"how images are prepared, and how timm builds it ({name}): {beside}")
+        print(f"how images are prepared, and how timm builds the network ({name}): {beside}")
     elif conventions := described(network):
-        print(f"no name tells what else it needs, which the file's header does: {conventions}")
+        print(f"in its header: {conventions}, and how images are prepared")
     if (status := record["status"]) != FINISHED:
         print(f"the run is {status}: these are the weights of its last whole epoch")
 

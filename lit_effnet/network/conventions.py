@@ -105,10 +105,21 @@ def as_told(weights: Weights, told: Mapping[str, Any]) -> Weights:
 
     Raises:
         KeyError: something is missing.
-        TypeError: it is nothing of that kind.
+        TypeError, ValueError: something is not of its kind.
     """
     plain = {name: told[name] for name in TOLD}
-    return replace(weights, **plain, mean=tuple(told["mean"]), std=tuple(told["std"]))
+    prepared = _prepared(told["image_size"], told["crop_fraction"], told)
+    return replace(weights, **{**plain, **prepared})
+
+
+def _prepared(size: Any, crop_fraction: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "image_size": int(size),
+        "crop_fraction": float(crop_fraction),
+        "interpolation": str(told["interpolation"]),
+        "mean": tuple(float(value) for value in told["mean"]),
+        "std": tuple(float(value) for value in told["std"]),
+    }
 
 
 def as_timm_says(weights: Weights, config: Mapping[str, Any]) -> Weights:
@@ -117,21 +128,15 @@ def as_timm_says(weights: Weights, config: Mapping[str, Any]) -> Weights:
     Raises:
         ValueError: it lacks something, or timm cannot build what it tells.
     """
-    told = {**config, **config.get("pretrained_cfg", {})}
-    arguments = told.get("model_args") or {}
     try:
-        weights = replace(
-            weights,
-            image_size=told["input_size"][-1],
-            crop_fraction=told["crop_pct"],
-            interpolation=told["interpolation"],
-            mean=tuple(told["mean"]),
-            std=tuple(told["std"]),
-        )
-    except (KeyError, TypeError, IndexError) as error:
+        told = {**config, **config.get("pretrained_cfg", {})}
+        arguments = dict(told.get("model_args") or {})
+        prepared = _prepared(told["input_size"][-1], told["crop_pct"], told)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ValueError(
-            f"its config.json does not tell how images are prepared ({error})"
+            f"its config.json is not timm's ({type(error).__name__}: {error})"
         ) from error
+    weights = replace(weights, **prepared)
     if told.get("crop_mode", "center") != "center":
         note = f"timm prepares images by crop_mode {told['crop_mode']}; here they are cropped"
         weights = replace(weights, notes=(*weights.notes, note))

@@ -116,7 +116,7 @@ def _from_file(name: str, path: Location) -> Weights:
     if told := told_in(path):
         try:
             return as_told(weights, told)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"its header does not tell what it expects ({error})") from error
     return _of_others(weights, path)
 
@@ -148,7 +148,11 @@ def told_in(path: Location) -> Mapping[str, Any]:
     if path.suffix == ".safetensors":
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return _mapping(json.loads(header.get("__metadata__", {}).get(HEADER, "{}")))
+        text = header.get("__metadata__", {}).get(HEADER, "{}")
+        try:
+            return _mapping(json.loads(text))
+        except ValueError as error:
+            raise ValueError(f"its header is not this suite's ({error})") from error
     if path.suffix == ".ckpt":
         with path.open("rb") as file:
             return _mapping(torch.load(file, map_location="cpu", weights_only=True).get(HEADER))

@@ -1,6 +1,7 @@
 """What no tensor's shape tells survives every pair of writer and reader, or the reader says so."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -185,7 +186,7 @@ def test_timm_builds_the_network_from_an_exported_folder(
 ) -> None:
     run = run_of(tmp_path / "run", Scaling(), **flags)
     file = by_command(run, tmp_path)
-    assert f"timm builds it ({architecture})" in capsys.readouterr().out
+    assert f"timm builds the network ({architecture})" in capsys.readouterr().out
     peer = timm.create_model(f"local-dir:{file.parent}", pretrained=True)
     trained, _ = network_of_run(run)
     assert error(peer, trained) < 1e-9
@@ -198,7 +199,9 @@ def test_a_network_that_timm_cannot_build_has_no_architecture(
     run = run_of(tmp_path / "run", Scaling(), se_ratio=0.5)
     file = by_command(run, tmp_path)
     assert json.loads(file.with_name("config.json").read_text())["architecture"] is None
-    assert "timm builds it (no name for a network of these shapes)" in capsys.readouterr().out
+    assert (
+        "timm builds the network (no name for a network of these shapes)" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("peer", ["timm", "this suite"])
@@ -270,3 +273,38 @@ def test_records_of_earlier_runs_have_the_activation_of_their_flags(tmp_path: Pa
         del record["network"]["activation"]
         (run / "run.json").write_text(json.dumps(record))
         assert choose(str(run)).activation == activation
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pretrained_cfg": {}}, "its config.json is not timm's (KeyError: 'input_size')"),
+        ({"pretrained_cfg": 3}, "its config.json is not timm's (TypeError: "),
+        ({"model_args": 3}, "its config.json is not timm's (TypeError: "),
+        ({"model_args": {"act_layer": "none"}}, "timm cannot build efficientnet_b0 with {"),
+    ],
+    ids=str,
+)
+def test_a_config_that_is_not_timms_is_one_line(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    prepared = {"input_size": [3, 32, 32], "crop_pct": 1, "interpolation": "bicubic",
+                "mean": [0.5] * 3, "std": [0.5] * 3}  # fmt: skip
+    save_file(build("efficientnet", TINY).state_dict(), tmp_path / "model.safetensors")
+    told = {"architecture": "efficientnet_b0", "pretrained_cfg": prepared, **change}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=re.escape(message)) as raised:
+        choose(str(tmp_path))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("told", ["{}", '{"activation": "relu"}', "[]", "3", '"text"', "{"])
+def test_a_header_that_is_not_ours_is_one_line_or_ignored(told: str, tmp_path: Path) -> None:
+    state = build("efficientnet", TINY).state_dict()
+    save_file(state, tmp_path / "a.safetensors", {"lit_effnet": told})
+    if told in ("{}", "[]", "3", '"text"'):
+        assert "does not say what it expects" in choose(str(tmp_path / "a.safetensors")).notes[0]
+        return
+    with pytest.raises(ValueError, match="its header") as raised:
+        choose(str(tmp_path / "a.safetensors"))
+    assert "\n" not in str(raised.value)
