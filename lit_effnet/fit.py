@@ -31,6 +31,7 @@ from lit_effnet.final_evaluation import (
     evaluate_on_test_split,
     evaluate_under_noise,
 )
+from lit_effnet.network.conventions import told_of
 from lit_effnet.new_run import new_record
 from lit_effnet.run_choice import (
     RUN_ID_VARIABLE,
@@ -251,6 +252,7 @@ def make_experiment(arguments: list[str]) -> Experiment:
 
 def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord) -> Trainer:
     """The trainer with the callbacks that every run has; touches no file."""
+    experiment.model.told = told_of(recorder.record)
     options = experiment.config.trainer
     watch = RankWatch(recorder, experiment.config.run.stall_timeout)
     callbacks: list[Callback] = [watch, SeedEachStep(experiment.config.seed_everything)]

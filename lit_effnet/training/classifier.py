@@ -63,6 +63,7 @@ class LitClassifier(LightningModule):
         # (benchmarks/small_maps.py).
         self.network = network.to(memory_format=torch.channels_last)
         self.recipe = recipe
+        self.told: dict[str, Any] = {}  # of the network, beside its tensors; in each checkpoint
         if recipe.bn_momentum:
             set_bn_momentum(network, recipe.bn_momentum)
         self.frozen = False
@@ -106,6 +107,11 @@ class LitClassifier(LightningModule):
         frozen = self.global_step < self.head_steps
         if frozen != self.frozen:
             self.freeze_features(frozen)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what no tensor tells, so that a checkpoint can be used without its run folder."""
+        if self.told:
+            checkpoint["lit_effnet"] = self.told
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Smoothed cross entropy of one batch.
