@@ -40,7 +40,7 @@ from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.ddp import COLLECTIVE_TIMEOUT_S, finds_unused, strategy_for
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
-from lit_effnet.training.tracking import Mode
+from lit_effnet.training.tracking import Mode, check_timeout
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,9 @@ class RunOptions:
         latency: Measure the network's latency at batch 1 before the training.
         noise: Levels (sigma, of pixels from 0 to 1) of Gaussian noise under which the final weights
             are evaluated on the validation split; made at the image size of resolution 1.
+        wandb_timeout: Seconds that W&B's server may take to answer at the start, after which W&B
+            records offline, and at the end to take all values, after which a line says how to
+            send the rest.
         stall_timeout: Seconds without a batch after which a training of several processes has
             come to a standstill, and ends.
     """
@@ -69,6 +72,7 @@ class RunOptions:
     test: bool = False
     latency: bool = False
     noise: list[float] | None = None
+    wandb_timeout: float = 60.0
     stall_timeout: float = 600.0
 
 
@@ -160,6 +164,7 @@ class Experiment(LightningCLI):
         self.config = parser.parse_args(args)
         with self.bad_input():
             check_seed(self.config.seed_everything)
+            check_timeout(self.config.run.wandb_timeout)
             stall = self.config.run.stall_timeout
             if not 0 < stall < COLLECTIVE_TIMEOUT_S:
                 raise ValueError(

@@ -160,10 +160,11 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
         fit_and_evaluate(experiment, trainer, recorder, mode)
     except SystemExit as end:
         if mode != "disabled":
-            finish(end.code if isinstance(end.code, int) else FAILURE)
+            status = end.code if isinstance(end.code, int) else FAILURE
+            finish(status, experiment.config.run.wandb_timeout)
         raise
     if mode != "disabled":
-        finish(0)
+        finish(0, experiment.config.run.wandb_timeout)
 
 
 def fit_and_evaluate(
@@ -274,6 +275,7 @@ def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequ
         project=experiment.config.run.project,
         mode=mode,
         config=experiment.resolved(),
+        timeout_s=experiment.config.run.wandb_timeout,
     )
     if logger is None:
         return ()

@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -260,8 +262,6 @@ def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
 def test_what_ends_the_first_rank_ends_all(
     spoil: str, status: int, tiny: list[str], tmp_path: Path
 ) -> None:
-    import psutil
-
     flags = ["--trainer.devices=2", "--trainer.accelerator=cpu"]
     lost = {
         "KILL": "failed: rank 0: its process ",
@@ -289,6 +289,31 @@ def test_what_ends_the_first_rank_ends_all(
     again = start("--resume", str(run_of(tmp_path)[0]))
     assert again.communicate(timeout=120) is not None
     assert again.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_processes_of_one_machine_listen_on_its_loopback_only(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.max_epochs=500"]
+    with start(*tiny, *flags) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch   1/"):
+                break
+        first = psutil.Process(process.pid)
+        ranks = [first, *first.children()]
+        listening = [
+            place.laddr.ip
+            for rank in ranks
+            for place in rank.net_connections("inet")
+            if place.status == psutil.CONN_LISTEN
+        ]
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert len(ranks) == 2
+    assert listening
+    assert {*listening} == {"127.0.0.1"}
 
 
 @pytest.mark.slow
