@@ -19,7 +19,7 @@ from lit_effnet.announcements import closing_line, opening_lines
 from lit_effnet.command_line import (
     BAD_INPUT,
     one_line_errors,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
     usual_setting,
 )
@@ -62,7 +62,7 @@ from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 finished, 1 failed, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     # W&B's agent adds this one for itself when it resumes a trial.
     given = sys.argv[1:] if args is None else args
