@@ -22,7 +22,7 @@ LONGEST = 80  # of a cause, in characters
 
 Mode = Literal["auto", "online", "offline", "disabled"]
 
-SILENT_S, SAY_EVERY_S = 2.0, 15.0  # of the wait for W&B at the end
+SILENT_S, SAY_EVERY_S = 2.0, 15.0  # of a wait for W&B
 GRACE_S = 2.0
 FLUSH_S = 1.0  # from a value to W&B's local file
 
@@ -99,13 +99,16 @@ def wandb_logger(
     refused = ""
     for how in dict.fromkeys((mode, "offline")):
         before = set(place.glob("wandb/run-*")) if place else set()
+        line = f"wandb    waits for its server, {timeout_s:g} s at most"
+        waiting = threading.Timer(SILENT_S, say, [line])
+        waiting.start()
         try:
             run = wandb.init(
                 project=project,
                 group=os.environ.get("WANDB_RUN_GROUP", group),
                 id=run_id,
                 dir=place,
-                mode=how,  # type: ignore[arg-type]
+                mode=how,
                 config=config,
                 resume="allow",
                 settings=wandb.Settings(
@@ -116,6 +119,9 @@ def wandb_logger(
                     x_transaction_log_flush_interval=FLUSH_S,
                 ),
             )
+        except KeyboardInterrupt:
+            _end_service()
+            raise
         except Exception as error:
             refused += f"{' nor ' if refused else ''}{how} ({_line(error)})"
             _end_service()  # which holds the id, and would refuse it to the next start
@@ -130,6 +136,8 @@ def wandb_logger(
                     stacklevel=2,
                 )
             return _PlainConfigLogger(experiment=run, save_dir=place or ".", project=project)
+        finally:
+            waiting.cancel()
     warnings.warn(f"W&B does not start {refused}; the run goes on without it", stacklevel=2)
     return None
 
@@ -158,7 +166,8 @@ def finish(exit_status: int, timeout_s: float) -> None:
         last.start()
         _await(last, timeout_s)
     except KeyboardInterrupt:
-        last.join(2 * FLUSH_S)  # what was logged is in the local files by then
+        with suppress(KeyboardInterrupt):  # pressed twice
+            last.join(2 * FLUSH_S)  # what was logged is in the local files by then
         ended = "is finished" if exit_status == 0 else "has ended"
         sys.stderr.write(f"stopped sending to W&B; the run {ended}; {sync}\n")
     else:
