@@ -37,7 +37,12 @@ from lit_effnet.training import recipe as recipes
 from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
-from lit_effnet.training.ddp import COLLECTIVE_TIMEOUT_S, finds_unused, strategy_for
+from lit_effnet.training.ddp import (
+    COLLECTIVE_TIMEOUT_S,
+    cluster_plugins,
+    finds_unused,
+    strategy_for,
+)
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
 from lit_effnet.training.tracking import Mode, check_timeout
@@ -304,7 +309,7 @@ class Experiment(LightningCLI):
         """
         options = dict(self.config_init.trainer)
         logger = options["logger"]
-        plugins = [*_as_list(options["plugins"]), WholeCheckpointIO()]
+        plugins = [*_as_list(options["plugins"]), WholeCheckpointIO(), *cluster_plugins()]
         if self.synchronised:
             plugins.append(SynchronisedBatchNorm())
         return Trainer(

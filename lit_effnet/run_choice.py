@@ -25,9 +25,10 @@ def weights_in(folder: RunFolder) -> list[str]:
     return [f"--weights.name={folder.path}"]
 
 
-def from_agent(folder: RunFolder) -> bool:
-    """Whether a W&B agent named the folder."""
-    return os.environ.get("WANDB_RUN_ID") == folder.path.name
+def is_handed_out_again(folder: RunFolder) -> bool:
+    """Return whether a W&B agent named the folder, or SLURM has queued this job again."""
+    restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return os.environ.get("WANDB_RUN_ID") == folder.path.name or restarts != "0"
 
 
 def folder_to_resume(arguments: list[str]) -> RunFolder | None:

@@ -217,6 +217,9 @@ class ImageData(LightningDataModule):
         images = self._images("train", training(self.image_size, self.augment or Augment()))
         world, rank = self._processes
         sampler = EpochSampler(images, world, rank, seed=self.seed, step=self.step)
+        if self.trainer:  # Lightning sets the epoch after it has started the loader's processes
+            done = self.trainer.fit_loop.epoch_progress.current
+            sampler.set_epoch(done.processed)  # type: ignore[attr-defined] # of a tracker of epochs
         return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
