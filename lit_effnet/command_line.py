@@ -14,6 +14,8 @@ from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from lit_effnet.streams import prepare_streams
+
 BAD_INPUT = 2
 
 TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
@@ -156,6 +158,12 @@ def fail(message: str) -> NoReturn:
 def usual_setting(argument: str) -> str:
     """The argument with the usual setting where a sweep's command names one that is not set."""
     return argument.replace(SETTING, USUAL_SETTING)
+
+
+def prepare_output() -> None:
+    """Prepare what every command prints: one line for a warning, streams that take everything."""
+    plain_warnings()
+    prepare_streams()
 
 
 def plain_warnings() -> None:

@@ -50,7 +50,7 @@ from lit_effnet.training.ddp import (
 )
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
-from lit_effnet.training.tracking import Mode
+from lit_effnet.training.tracking import Mode, check_timeout
 
 NOT_IN_PROJECTS, LONGEST_PROJECT = "/\\#?%:", 128  # W&B's rule for a project's name
 
@@ -69,6 +69,9 @@ class RunOptions:
         latency: Measure the network's latency at batch 1 before the training.
         noise: Levels (sigma, of pixels from 0 to 1) of Gaussian noise under which the final weights
             are evaluated on the validation split; made at the image size of resolution 1.
+        wandb_timeout: Seconds that W&B's server may take to answer at the start, after which W&B
+            records offline, and at the end to take all values, after which a line says how to
+            send the rest.
         stall_timeout: Seconds without a batch after which a training of several processes has
             come to a standstill, and ends.
     """
@@ -81,6 +84,7 @@ class RunOptions:
     test: bool = False
     latency: bool = False
     noise: list[float] | None = None
+    wandb_timeout: float = 60.0
     stall_timeout: float = 600.0
 
 
@@ -350,6 +354,7 @@ def check_seed(seed: Any) -> None:
 def check_run(config: Any) -> None:
     """Raise ValueError for what cannot be recorded, or evaluated when the training has ended."""
     run, trainer = config.run, config.trainer
+    check_timeout(run.wandb_timeout)
     if not 0 < run.stall_timeout < COLLECTIVE_TIMEOUT_S:
         most = f"{COLLECTIVE_TIMEOUT_S:g}"
         raise ValueError(f"stall_timeout {run.stall_timeout:g}: must be above 0 and below {most}")

@@ -18,7 +18,7 @@ from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
     fail,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
 )
 from lit_effnet.locations import local
@@ -71,7 +71,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)

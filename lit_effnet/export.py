@@ -12,7 +12,7 @@ not there if it is not the network. FILE.json beside it tells how to use it.
 from typing import Any, Literal
 
 from lit_effnet.calibration import add_calibration_flags, calibration_flags
-from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, plain_warnings, stopping
+from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, prepare_output, stopping
 from lit_effnet.locations import local, locate
 
 TENSORS = "safetensors"
@@ -67,7 +67,7 @@ def make_parser() -> OneLineErrors:
 @stopping("no file is written")
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     parser = make_parser()
     config = parser.parse_args(args)
     if config.format == TENSORS:

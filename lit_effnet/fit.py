@@ -19,7 +19,7 @@ from lit_effnet.announcements import closing_line, opening_lines
 from lit_effnet.command_line import (
     BAD_INPUT,
     one_line_errors,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
     usual_setting,
 )
@@ -65,7 +65,7 @@ from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 finished, 1 failed, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     # W&B's agent adds this one for itself when it resumes a trial.
     given = sys.argv[1:] if args is None else args
@@ -163,10 +163,11 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
         fit_and_evaluate(experiment, trainer, recorder, mode)
     except SystemExit as end:
         if mode != "disabled":
-            finish(end.code if isinstance(end.code, int) else FAILURE)
+            status = end.code if isinstance(end.code, int) else FAILURE
+            finish(status, experiment.config.run.wandb_timeout)
         raise
     if mode != "disabled":
-        finish(0)
+        finish(0, experiment.config.run.wandb_timeout)
 
 
 def fit_and_evaluate(
@@ -281,6 +282,7 @@ def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequ
         project=experiment.config.run.project,
         mode=mode,
         config=experiment.resolved(),
+        timeout_s=experiment.config.run.wandb_timeout,
     )
     if logger is None:
         return ()

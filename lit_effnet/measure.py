@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import STOPPED, OneLineErrors, plain_warnings, quiet_libraries
+from lit_effnet.command_line import STOPPED, OneLineErrors, prepare_output, quiet_libraries
 from lit_effnet.locations import local
 from lit_effnet.rows_file import check_output, keep
 
@@ -68,7 +68,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries, stopping
+from lit_effnet.command_line import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
 from lit_effnet.locations import local
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)

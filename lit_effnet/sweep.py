@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import SETTING, OneLineErrors, fail, plain_warnings, quiet_libraries
+from lit_effnet.command_line import SETTING, OneLineErrors, fail, prepare_output, quiet_libraries
 from lit_effnet.locations import local
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def add_cluster_flags(parser: OneLineErrors) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: 0 when every trial has finished, 1 when not, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     given = list(sys.argv[1:] if args is None else args)
     end = given.index("--") if "--" in given else len(given)

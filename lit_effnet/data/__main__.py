@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries, stopping
+from lit_effnet.command_line import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
 
 if TYPE_CHECKING:
     from lit_effnet.data.catalog import Entry
@@ -55,7 +55,7 @@ def make_parser() -> OneLineErrors:
 @stopping("the images are as they were")
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)

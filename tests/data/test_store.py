@@ -31,6 +31,8 @@ from lit_effnet.data.store import (
 )
 from lit_effnet.data.transforms import training
 
+from ..conftest import HUNG_S
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -127,9 +129,9 @@ def test_processes_that_build_at_once_end_with_one_store(own_images: Path, cache
     processes = [context.Process(target=build, args=(own_images, cache, answers)) for _ in "abc"]
     for process in processes:
         process.start()
-    sums = {answers.get(timeout=60) for _ in processes}
+    sums = {answers.get(timeout=HUNG_S) for _ in processes}
     for process in processes:
-        process.join(60)
+        process.join(HUNG_S)
         assert process.exitcode == 0
     assert len(sums) == 1
     assert len(list(cache.glob("[!.]*-all-*"))) == 1
@@ -150,7 +152,7 @@ def slow(*arguments):
         yield result
         if index == 9:
             print("half", flush=True)
-            time.sleep(60)
+            time.sleep(3600)
 store.decoded = slow
 store.open_store(rows, None, print, "own")
 """
@@ -325,6 +327,6 @@ def test_waiting_for_another_process_is_said(
     while not said:
         time.sleep(0.01)
     lock.release()
-    waiting.join(30)
+    waiting.join(HUNG_S)
     assert said == ["own: another process is decoding the images; waiting for it"]
     assert len(list(cache.glob("[!.]*-all-*"))) == 1
