@@ -1,7 +1,6 @@
 """`python -m lit_effnet.sweep`: every sweep file, mistakes told at once, trials of `fit` run and resumed."""
 
 import json
-import os
 import re
 import signal
 import subprocess

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from lit_effnet.runs.files import write_whole
 
+from lit_effnet.runs.files import write_whole
 from lit_effnet.training.failure import explain_failure, is_out_of_memory
 from lit_effnet.training.provenance import (
     config_hash,
