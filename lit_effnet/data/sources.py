@@ -14,6 +14,7 @@ from typing import Any
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
 from lit_effnet.data.fetching import fetched
+from lit_effnet.data.image_files import is_clutter
 from lit_effnet.data.rows import images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
 from lit_effnet.locations import Location, as_os_error, is_url, locate
@@ -142,7 +143,8 @@ def _has_tables(folder: Location) -> bool:
     if not there:
         raise ValueError(f"{folder}: {'is a file, not a folder' if exists else 'no such folder'}")
     saved = any((folder / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
-    return saved or next(folder.rglob("*.parquet"), None) is not None
+    tables = (path.relative_to(folder) for path in folder.rglob("*.parquet"))
+    return saved or any(not any(map(is_clutter, path.parts)) for path in tables)
 
 
 def load_tables(
