@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_effnet.data.image_files import EXTENSIONS, ImageFiles, is_image, subfolders
-from lit_effnet.data.label_lists import labels_of_list
+from lit_effnet.data.label_lists import Listed, labels_of_list
 from lit_effnet.locations import Location
 
 UNREADABLE = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg", ".psd", ".jxl")
@@ -57,38 +57,50 @@ def load_class_folders(folder: Location) -> tuple[Mapping[str, Any], tuple[str, 
         )
     unlabelled = {split: list(found.files.below(root)) for split, root in flat.items()}
     for split in [split for split in images if split != first]:
-        unknown = {name for name, paths in images[split].items() if paths} - set(classes)
-        if {name.lower() for name in unknown} <= set(NO_CLASS):
-            paths = [path for name in sorted(unknown) for path in images[split].pop(name)]
-            if paths:
-                unlabelled[split] = paths
-        else:
-            raise ValueError(
-                f"{splits[split]}: has classes that {splits[first]} has not: "
-                f"{_shown(sorted(unknown))}"
-            )
+        unlabelled[split] = _in_no_class(images[split], classes, splits[split], splits[first])
     notes += found.notes(classes)
-    rows = {}
+    rows, number = {}, {name: label for label, name in enumerate(classes)}
     for split, names in OTHER_NAMES.items():
         labelled = [
-            (path, label)
-            for label, name in enumerate(classes)
-            for path in images.get(split, {}).get(name, ())
+            (path, number[name]) for name, paths in images.get(split, {}).items() for path in paths
         ]
-        if paths := unlabelled.get(split, []):
+        if unlabelled.get(split):
             place = {**splits, **flat}[split]
-            listed = labels_of_list(names, _places(folder, place), paths, classes)
-            labels = listed.labels if listed else {}
-            labelled += labels.items()
-            if listed:
-                notes.append(f"{place}: {len(labels):,} images are labelled by {listed.source}")
-            if left := len(paths) - len(labels):
-                notes.append(f"{place}: {left:,} images are left out: nothing says their classes")
+            listed = labels_of_list(
+                names, _places(folder, place), unlabelled[split], classes
+            ) or Listed({})
+            labelled += listed.labels.items()
+            notes += _of_list(place, listed, len(unlabelled[split]) - len(listed.labels))
         if labelled:
             rows[split] = _rows(labelled, classes)
-        elif split in splits and not paths:
+        elif split in splits and not unlabelled.get(split):
             notes.append(f"{splits[split]}: has no images, and is left out")
     return rows, tuple(notes)
+
+
+def _in_no_class(
+    images: dict[str, list[str]], classes: Sequence[str], split: Location, first: Location
+) -> list[str]:
+    """Take out of a split's images those in folders like `unknown`, and return their paths.
+
+    Raises:
+        ValueError: other classes that the first split has not.
+    """
+    unknown = sorted({name for name, paths in images.items() if paths} - set(classes))
+    if others := [name for name in unknown if name.lower() not in NO_CLASS]:
+        raise ValueError(f"{split}: has classes that {first} has not: {_shown(others)}")
+    return [path for name in unknown for path in images.pop(name)]
+
+
+def _of_list(split: Location, listed: Listed, left: int) -> Iterable[str]:
+    """Notes on images in no folders of classes."""
+    if listed.labels:
+        yield f"{split}: {len(listed.labels):,} images are labelled by {listed.source}"
+    if left:
+        yield (
+            f"{split}: {left:,} images are left out, since no list says their classes "
+            "(docs/images.md names those that do)"
+        )
 
 
 class _Found:

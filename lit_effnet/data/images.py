@@ -142,6 +142,7 @@ class ImageData(LightningDataModule):
         self.keep_decoded, self.keep_short_side = keep_decoded, keep_short_side
         self.augment = augment
         self.seed = seed
+        self.recorded: str | None = None  # fingerprint in the record of a run on these images
         self.step = 1  # images of an optimiser step, of which an epoch has whole ones only
         self.left_out: dict[str, int] = {}
         self._prepared: dict[str, tuple[Callable[[int], Rgb], NDArray[np.int64]]] = {}
@@ -189,8 +190,8 @@ class ImageData(LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the images and labels."""
-        return self.images.fingerprint
+        """Identifies the images and labels, by the formula of `recorded` where a run set that."""
+        return self.images.fingerprint_as(self.recorded)
 
     def sizes(self) -> dict[str, int]:
         """Number of images in each split, without those that were left out."""

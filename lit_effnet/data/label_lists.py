@@ -18,11 +18,11 @@ class Listed:
 
     Args:
         labels: Number of the class by path.
-        source: Name of the list, and how its numbers are read.
+        source: The list, and how its numbers are read.
     """
 
     labels: Mapping[str, int]
-    source: str
+    source: str = ""
 
 
 def labels_of_list(
@@ -43,11 +43,9 @@ def labels_of_list(
     for folder in folders:
         for file in sorted(path for path in folder.iterdir() if _may_list(path, names)):
             lines = [line.strip() for line in _text(file).splitlines() if line.strip()]
-            labels = _by_file(lines, images, classes) or _by_order(lines, images, classes, file)
-            if labels:
-                numbers = any(line.replace(",", " ").split()[-1].isdecimal() for line in lines[-1:])
-                how = f"{file.name}; class 0 is {classes[0]}" if numbers else file.name
-                return Listed(labels, how)
+            listed = _by_file(lines, images, classes) or _by_order(lines, images, classes, file)
+            if listed:
+                return Listed(listed.labels, file.name + listed.source)
     return None
 
 
@@ -70,9 +68,7 @@ def _text(file: Location) -> str:
         return ""
 
 
-def _by_file(
-    lines: Sequence[str], images: Sequence[str], classes: Sequence[str]
-) -> dict[str, int] | None:
+def _by_file(lines: Sequence[str], images: Sequence[str], classes: Sequence[str]) -> Listed | None:
     """Labels by path of lines that begin with an image's name, after at most one header."""
     paths = {PurePosixPath(path).name: path for path in images}
     paths |= {PurePosixPath(path).stem: path for path in images}
@@ -91,7 +87,7 @@ def _by_file(
 
 def _by_order(
     lines: Sequence[str], images: Sequence[str], classes: Sequence[str], file: Location
-) -> dict[str, int] | None:
+) -> Listed | None:
     """Labels by path of one class a line, as many as images."""
     if len(lines) != len(images):
         return None
@@ -102,17 +98,16 @@ def _by_order(
     return _numbered(dict(zip(ordered, lines, strict=True)), classes)
 
 
-def _numbered(found: Mapping[str, str], classes: Sequence[str]) -> dict[str, int] | None:
+def _numbered(found: Mapping[str, str], classes: Sequence[str]) -> Listed | None:
     """Labels of classes by name, else by place in their order; None if one is neither."""
-    number = {name: label for label, name in enumerate(classes)}
+    number, how = {name: label for label, name in enumerate(classes)}, ""
     texts = set(found.values())
     if not texts <= set(number):
-        if not all(text.isdecimal() for text in texts):
-            return None
         number = {str(label): label for label in range(len(classes))}
-        if "0" not in texts or not texts <= set(number):
+        how = f", where 0 is {classes[0]}"
+        if "0" not in texts or not texts <= set(number):  # perhaps counted from 1
             return None
-    return {path: number[text] for path, text in found.items()}
+    return Listed({path: number[text] for path, text in found.items()}, how) if found else None
 
 
 def _devkit_classes(file: Location) -> dict[int, str]:
