@@ -1,7 +1,12 @@
 """Images as people have them to right RGB, whatever mode and orientation, or why not."""
 
 import io
+import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -38,6 +43,28 @@ class BadImageError(ValueError):
         if lines[0].startswith("Caught "):
             lines = [lines[-1].split(f"{type(self).__name__}: ", 1)[-1]]
         super().__init__(" ".join(lines))
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep what libtiff, libjpeg and libpng print on standard error off it; the error says enough.
+
+    They write to its file descriptor; what Python prints goes on to where that led.
+    """
+    python, kept = sys.stderr, os.dup(2)
+    with os.fdopen(kept, "w", buffering=1) as screen, Path(os.devnull).open("w") as nowhere:
+        try:
+            if python.fileno() == 2:
+                python.flush()
+                sys.stderr = screen
+        except (AttributeError, OSError, ValueError):  # none, or a test's own
+            pass
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            sys.stderr = python
 
 
 def decode(encoded: bytes) -> "NDArray[np.uint8]":

@@ -32,7 +32,7 @@ import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 
-from lit_effnet.data.decoding import BadImageError, decode, open_image
+from lit_effnet.data.decoding import BadImageError, decode, open_image, quiet_decoders
 from lit_effnet.data.rows import encoded, images_fingerprint, spread, where
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _build(folder: Path, rows: Any, short_side: int | None, name: str) -> None:
     try:
         index, bad, position = np.zeros((len(rows), 3), np.int64), {}, 0
         crc32 = np.zeros(len(rows), np.uint32)
-        with (unfinished / "pixels.bin").open("wb") as file:
+        with quiet_decoders(), (unfinished / "pixels.bin").open("wb") as file:
             for row, result in enumerate(decoded(rows, short_side, name)):
                 if isinstance(result, str):
                     bad[row] = result
@@ -317,8 +317,9 @@ def bad_rows(rows: Any, name: str) -> Mapping[int, str]:
     file = cache_folder() / f"{images_fingerprint(rows, with_times=True)}-bad.json"
     with suppress(OSError, ValueError):
         return _read_bad(file)
-    found = enumerate(decoded(rows, None, name))
-    bad = {row: result for row, result in found if isinstance(result, str)}
+    with quiet_decoders():
+        found = enumerate(decoded(rows, None, name))
+        bad = {row: result for row, result in found if isinstance(result, str)}
     if not any(why.startswith(UNREADABLE) for why in bad.values()):  # which may pass
         with suppress(OSError):  # then the next run looks again
             file.parent.mkdir(parents=True, exist_ok=True)
