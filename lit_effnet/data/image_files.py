@@ -130,7 +130,7 @@ class ImageFiles:
 
     def _reads(self, target: Path, is_folder: bool) -> bool:
         """Whether a file or folder lies below a folder that is read, and is read there."""
-        if not is_folder and ending(target.name) not in EXTENSIONS:
+        if not is_folder and not (target.is_file() and ending(target.name) in EXTENSIONS):
             return False
         for part in (target, *target.parents):
             if str(part) in self._read:
