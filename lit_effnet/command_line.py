@@ -51,9 +51,18 @@ class OneLineErrors(ArgumentParser):
     def parse_args(  # type: ignore[override] # argparse's overloads are not needed here
         self, args: Sequence[str] | None = None, **kwargs: Any
     ) -> Any:
-        """Parse, and keep what was typed for the messages."""
+        """Parse, and keep what was typed for the messages; the word None is refused.
+
+        W&B writes None for null into flags, and so do scripts. As a text it would be a name.
+        """
         self.arguments = list(sys.argv[1:] if args is None else args)
-        return super().parse_args(args, **kwargs)
+        config = super().parse_args(args, **kwargs)
+        for key, value in config.items():
+            if value == "None":
+                shown = f"--{key}" if _typed(key, self.arguments) else key
+                where = "" if shown != key else _in_config(self.arguments)
+                self.error(f"{shown}{where}: 'None' is a word here: for no value write null")
+        return config
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong in one line and exit with 2; raise where the parser may not exit."""
@@ -259,9 +268,12 @@ def shortest(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+def _typed(key: str, arguments: Sequence[str]) -> bool:
+    return any(argument.split("=")[0] == f"--{key}" for argument in arguments)
+
+
 def _bad_value(key: str, details: str, arguments: Sequence[str]) -> str:
-    given = any(re.split("=", argument)[0] == f"--{key}" for argument in arguments)
-    name = f"--{key}" if given else f"{key}{_in_config(arguments)}"
+    name = f"--{key}" if _typed(key, arguments) else f"{key}{_in_config(arguments)}"
     value = re.search(r"(?:Got value|Given value): (.*)", details)
     expected = details.split("Given value", maxsplit=1)[0]
     accepted = re.findall(r"<class '([\w.]+)'>|Literal\[(.*?)\]", expected)

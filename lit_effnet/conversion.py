@@ -110,7 +110,7 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
         drawn = (order.calibration, order.calibration_seed, order.calibration_outliers)
         batches, calibration = calibration_images(found.network, ranged, *drawn)
         pixels = torch.cat(batches)
-    images, labels = taken(data.evaluation_loader(order.split, shuffled=True), order.images)
+    images, labels = taken(data.evaluation_loader(order.split, stratified=True), order.images)
     export = Export(
         order.file,
         order.format,

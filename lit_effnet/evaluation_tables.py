@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +16,11 @@ from lit_effnet.results.robustness import (
     mean_corruption_error,
 )
 from lit_effnet.subjects import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CLASSES = 20  # in a table on the screen
 
 Row = Mapping[str, Any]
 Reference = tuple[str, Mapping[str, float]] | None
@@ -61,6 +66,28 @@ def severities_table(rows: Sequence[Row]) -> Table | None:
         cells = [percent(by_severity[s]) if s in by_severity else "" for s in range(1, 6)]
         whole = len(by_severity) == 5
         table.add_row(name, *cells, percent(1 - mean(by_severity.values())) if whole else "")
+    return table
+
+
+def class_table(title: str, classes: "pd.DataFrame") -> Table:
+    """Return the accuracy of each class, of many of the lowest ones only.
+
+    Args:
+        title: The condition.
+        classes: As `predictions.per_class` gives them.
+    """
+    there = classes[classes["images"] > 0].sort_values("accuracy", kind="stable")
+    part = f", the {MOST_CLASSES} lowest of {len(there)}" if len(there) > MOST_CLASSES else ""
+    table = Table("class", title=f"{title}, by class{part}", title_justify="left")
+    for heading in ("images", "correct", "top-1, %"):
+        table.add_column(heading, justify="right")
+    table.add_column("most often taken for")
+    for row in there[:MOST_CLASSES].to_dict("records"):
+        mistaken = f"{row['mistaken_for']} ({row['mistakes']})" if row["mistakes"] else ""
+        counts = (f"{row['images']:,}", f"{row['correct']:,}", percent(row["accuracy"]))
+        table.add_row(Text(row["name"]), *counts, Text(mistaken))
+    if absent := len(classes) - len(there):
+        table.caption = f"{absent} class{'es' * (absent > 1)} without images"
     return table
 
 

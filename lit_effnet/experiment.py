@@ -10,13 +10,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import class_from_function, set_parsing_settings
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_effnet import arms
@@ -29,18 +32,27 @@ from lit_effnet.building import (
     scaling_on,
 )
 from lit_effnet.command_line import OneLineErrors, fail
+from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
 from lit_effnet.network import released
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.names import check_folder_name
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
-from lit_effnet.training.ddp import COLLECTIVE_TIMEOUT_S, finds_unused, strategy_for
+from lit_effnet.training.ddp import (
+    COLLECTIVE_TIMEOUT_S,
+    cluster_plugins,
+    finds_unused,
+    strategy_for,
+)
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
 from lit_effnet.training.tracking import Mode
+
+NOT_IN_PROJECTS, LONGEST_PROJECT = "/\\#?%:", 128  # W&B's rule for a project's name
 
 
 @dataclass(frozen=True)
@@ -160,11 +172,7 @@ class Experiment(LightningCLI):
         self.config = parser.parse_args(args)
         with self.bad_input():
             check_seed(self.config.seed_everything)
-            stall = self.config.run.stall_timeout
-            if not 0 < stall < COLLECTIVE_TIMEOUT_S:
-                raise ValueError(
-                    f"stall_timeout {stall:g}: must be above 0 and below {COLLECTIVE_TIMEOUT_S:g}"
-                )
+            check_run(self.config)
 
     def before_instantiate_classes(self) -> None:
         """Fill in what the recipe decides about the trainer."""
@@ -299,7 +307,7 @@ class Experiment(LightningCLI):
         """
         options = dict(self.config_init.trainer)
         logger = options["logger"]
-        plugins = [*_as_list(options["plugins"]), WholeCheckpointIO()]
+        plugins = [*_as_list(options["plugins"]), WholeCheckpointIO(), *cluster_plugins()]
         if self.synchronised:
             plugins.append(SynchronisedBatchNorm())
         return Trainer(
@@ -339,10 +347,42 @@ def check_seed(seed: Any) -> None:
         raise ValueError(f"seed_everything {seed}: must be from 0 to 2^32 - 1")
 
 
+def check_run(config: Any) -> None:
+    """Raise ValueError for what cannot be recorded, or evaluated when the training has ended."""
+    run, trainer = config.run, config.trainer
+    if not 0 < run.stall_timeout < COLLECTIVE_TIMEOUT_S:
+        most = f"{COLLECTIVE_TIMEOUT_S:g}"
+        raise ValueError(f"stall_timeout {run.stall_timeout:g}: must be above 0 and below {most}")
+    if run.group:
+        check_folder_name(run.group, "group")
+    if set(run.project or "") & set(NOT_IN_PROJECTS) or len(run.project or "") > LONGEST_PROJECT:
+        raise ValueError(
+            f"project {run.project[:40]!r}: must be at most {LONGEST_PROJECT} characters, without "
+            f"{NOT_IN_PROJECTS}"
+        )
+    for sigma in run.noise or ():
+        try:
+            GaussianNoise(sigma)
+        except ValueError as error:
+            raise ValueError(f"run.noise: {error}") from error
+    keeps_none = trainer.enable_checkpointing is False or bool(trainer.fast_dev_run)
+    for name in ("noise", "test"):
+        if getattr(run, name) and keeps_none:
+            raise ValueError(f"run.{name}: evaluates the last checkpoint, and none is kept")
+
+
 def check_trainer(options: Any) -> None:
     """Raise ValueError for a trainer that would train nothing."""
     if options.max_epochs is not None and options.max_epochs < 1:
         raise ValueError(f"max_epochs {options.max_epochs}: must be at least 1")
+    for name, known in (
+        ("accelerator", ("auto", "gpu", *AcceleratorRegistry.available_accelerators())),
+        ("strategy", ("auto", *StrategyRegistry.available_strategies())),
+    ):
+        value = getattr(options, name)
+        if isinstance(value, str) and value not in known:
+            near = get_close_matches(value, known, n=3) or sorted(known)
+            raise ValueError(f"{name} {value!r}: must be one of {', '.join(near)}")
     if options.limit_train_batches == 0:
         raise ValueError("limit_train_batches 0: must leave a batch to train on")
     if str(options.devices) == "0":

@@ -44,7 +44,7 @@ def make_parser() -> OneLineErrors:
     add = parser.add_argument
     add("--images", nargs="+", type=str, help="Image files or folders; null takes a split's.")
     add("--split", type=str, default="validation", help="Whose images, without --images.")
-    add("--count", type=int, default=6, help="How many, evenly spread over the split.")
+    add("--count", type=int, default=6, help="How many, evenly spread over the split's classes.")
     add("--method", type=str, default="gradcam", help="Of grad-cam's methods, with commas.")
     add(
         "--target",

@@ -27,15 +27,17 @@ from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment import Experiment
 from lit_effnet.final_evaluation import (
     check_evaluation,
+    evaluate_final_weights,
     evaluate_on_test_split,
     evaluate_under_noise,
 )
+from lit_effnet.network.conventions import told_of
 from lit_effnet.new_run import new_record
 from lit_effnet.run_choice import (
     RUN_ID_VARIABLE,
     choose_folder,
     folder_to_resume,
-    from_agent,
+    is_handed_out_again,
     make_folder,
     weights_in,
 )
@@ -44,6 +46,7 @@ from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.batch_norm import SharedRunningStatistics
 from lit_effnet.training.checkpoints import checkpoint_callbacks
+from lit_effnet.training.ddp import stop_on_warning
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, say
 from lit_effnet.training.rank_watch import FAILURE, STOPPED, RankWatch
@@ -79,7 +82,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def start(arguments: list[str]) -> None:
-    """Train in a new run folder; where a W&B agent names an old one, go on in that."""
+    """Train in a new run folder, or go on in one that an agent or a queue hands out again."""
     experiment = make_experiment(arguments)
     with experiment.bad_input():
         folder = choose_folder(experiment)
@@ -91,8 +94,8 @@ def start(arguments: list[str]) -> None:
         recorder = RunRecord(folder, record)
         trainer = make_trainer(experiment, folder, recorder)
         mode = choose_mode(experiment.config.run.wandb)
-        # An agent's trial goes on in all its processes; other names are the first one's to judge.
-        if (first_process() or from_agent(folder)) and (folder.path / "run.json").exists():
+        # Such a run goes on in all its processes; other names are the first one's to judge.
+        if (first_process() or is_handed_out_again(folder)) and (folder.path / "run.json").exists():
             take_up(folder, record)
             return
         make_folder(folder, experiment.config.run.root)
@@ -145,12 +148,12 @@ def check_global_batch(experiment: Experiment, folder: RunFolder, record: dict[s
 
 
 def take_up(folder: RunFolder, record: dict[str, Any]) -> None:
-    """Go on with an agent's trial that an earlier process left.
+    """Go on with a run that an earlier process left.
 
     Raises:
         ValueError: the folder is there because its name was given twice, or for other parameters.
     """
-    if not from_agent(folder) or folder.read().get("config_hash") != record["config_hash"]:
+    if not is_handed_out_again(folder) or folder.read().get("config_hash") != record["config_hash"]:
         raise ValueError(f"{folder.path}: there is such a run; go on with --resume {folder.path}")
     go_on(folder)
 
@@ -172,6 +175,7 @@ def fit_and_evaluate(
 ) -> None:
     """Fit and what is due after that; SystemExit where it did not finish."""
     keep_freed_memory()
+    stop_on_warning()
     folder = recorder.folder
     try:
         if first_process():
@@ -188,6 +192,8 @@ def fit_and_evaluate(
             )
         folder = recorder.folder  # that of the first process, as all have it now
         due = folder.due(recorder.record) if recorder.record["status"] == FINISHED else []
+        if "validation" in due:
+            evaluate_final_weights(experiment, trainer, recorder)
         if "test" in due:  # in all processes; the other is in the first, for which they do not wait
             evaluate_on_test_split(experiment, trainer, recorder)
         if "noise" in due and first_process():
@@ -247,6 +253,7 @@ def make_experiment(arguments: list[str]) -> Experiment:
 
 def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord) -> Trainer:
     """The trainer with the callbacks that every run has; touches no file."""
+    experiment.model.told = told_of(recorder.record)
     options = experiment.config.trainer
     watch = RankWatch(recorder, experiment.config.run.stall_timeout)
     callbacks: list[Callback] = [watch, SeedEachStep(experiment.config.seed_everything)]

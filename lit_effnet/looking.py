@@ -95,7 +95,7 @@ def _files(names: Sequence[str], most: int) -> list[Path]:
 
 
 def of_split(data: ImageData, split: str, count: int) -> list[Picture]:
-    """Images spread evenly over a split, with their labels.
+    """Images spread evenly over the classes of a split, with their labels.
 
     Raises:
         ValueError: there is no such split, or a count below 1.

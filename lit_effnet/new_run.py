@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
+from torch import nn
 
 from lit_effnet.arms import Arm, arm_name
 from lit_effnet.building import baseline_on, residual_of
@@ -14,6 +15,7 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.latency import latency
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
+from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights
 from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
@@ -40,11 +42,8 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         "config_hash": config_hash({key: value for key, value in config.items() if key != "run"}),
         "scaling": asdict(experiment.scaling),
         "model": changed,
-        "network": {
-            "padding": getattr(experiment.model.network, "padding", None),
-            "bn_eps": getattr(experiment.model.network, "bn_eps", None),
-        },
-        "weights": weights_record(experiment.weights),
+        "network": conventions(experiment.model.network),
+        "weights": weights_record(experiment.weights, experiment.model.network),
         "seen_imagenet": experiment.weights.seen_imagenet or from_imagenet(data),
         "recipe": asdict(experiment.recipe),
         "data": {
@@ -85,7 +84,7 @@ def latency_record(experiment: Experiment) -> dict[str, Any] | None:
     return asdict(latency(experiment.model.network, experiment.datamodule.image_size, device))
 
 
-def weights_record(weights: Weights) -> dict[str, Any] | None:
+def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | None:
     """What a run began with; null for random weights."""
     if weights.name is None:
         return None
@@ -93,7 +92,7 @@ def weights_record(weights: Weights) -> dict[str, Any] | None:
         "name": weights.name,
         "layout": weights.layout,
         "fingerprint": weights.fingerprint,
-        "notes": list(weights.notes),
+        "notes": [*weights.notes, *weights.differences(network)],
     }
 
 

@@ -20,7 +20,7 @@ from lit_effnet.building import (
 from lit_effnet.command_line import explain, name_flag
 from lit_effnet.counting import Complexity
 from lit_effnet.data.images import ImageData
-from lit_effnet.experiment import Experiment, check_seed, check_trainer
+from lit_effnet.experiment import Experiment, check_run, check_seed, check_trainer
 from lit_effnet.metrics import classification_metrics
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
@@ -106,8 +106,14 @@ def identity(config: Any) -> str:
     However they are said: `depth=1.5` and `depth=1.50` are one arm, a recipe's own learning rate
     is the same as none. What is as `fit` has it by itself is left out, so that an option that is
     new changes no identity; so is what changes no number.
+
+    Raises:
+        ValueError: an arm or a recipe that there is not, in one line that names the flag.
     """
-    return config_hash(_told(config))
+    try:
+        return config_hash(_told(config))
+    except ValueError as error:
+        raise ValueError(name_flag(str(error), keys(), ())) from None
 
 
 def _told(config: Any) -> dict[str, Any]:
@@ -162,11 +168,26 @@ def _without(options: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key not in names}
 
 
+SCORES = ("train/loss", "val/loss", *classification_metrics(2, "val/"))
+
+
 def metrics(config: Any) -> list[str]:
     """What the run of a configuration logs after each epoch."""
-    recipe = recipes.choose(**vars(config.recipe))
+    trainer, recipe = config.trainer, recipes.choose(**vars(config.recipe))
+    if trainer.barebones:
+        return []
     averaged = ["val/top1_raw"] if recipe.ema_decay else []
-    return ["train/loss", "val/loss", *classification_metrics(2, "val/"), *averaged]
+    logged = [*SCORES, *averaged]
+    return logged if trainer.limit_val_batches != 0 else logged[:1]
+
+
+def times_logged(config: Any, metric: str) -> int | None:
+    """How often a run logs a metric; None where its epochs follow from the data."""
+    trainer, recipe = config.trainer, recipes.choose(**vars(config.recipe))
+    if trainer.max_epochs is None and recipe.steps is not None:
+        return None
+    epochs: int = trainer.max_epochs or recipe.epochs
+    return epochs // (trainer.check_val_every_n_epoch or 1) if "val/" in metric else epochs
 
 
 def outlook(config: Any, arguments: Sequence[str] = ()) -> Outlook:
@@ -192,6 +213,7 @@ _known: dict[str, Outlook] = {}
 def _outlook(config: Any) -> Outlook:
     check_seed(config.seed_everything)
     check_trainer(config.trainer)
+    check_run(config)
     sections = ("scaling", "model", "recipe", "weights", "data")
     data = _without(vars(config.data), "seed")
     key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])

@@ -185,6 +185,7 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
 
 def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], page: Path) -> None:
     """Print each section's question and answer, where the page is, and how much is not in it."""
+    from lit_effnet.results.narrowing import narrowed_line
     from lit_effnet.results.report.words import WORDS
 
     lines = []
@@ -194,8 +195,9 @@ def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], p
         lines += [
             f"  {WORDS['answer'].of(language)}: {text.of(language)}" for text in one.sentences
         ]
-        lines += [f"  {one.missing_text.of(language)}"] if one.missing else []
         lines.append("")
+    if left_out := narrowed_line(table.frame):
+        lines += [left_out, ""]
     sys.stdout.write("\n".join([*lines, f"{page}\n"]))
     if table.skipped:
         told = WORDS["broken"].filled(count=len(table.skipped)).en

@@ -9,6 +9,7 @@ from lit_effnet.command_line import fail, one_line_errors
 from lit_effnet.experiment import Experiment
 from lit_effnet.locations import locate
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.names import check_folder_name
 from lit_effnet.training.record import RunFolder, first_process
 
 # Lightning starts further processes of a run by the same command line; they find its id here.
@@ -25,9 +26,10 @@ def weights_in(folder: RunFolder) -> list[str]:
     return [f"--weights.name={folder.path}"]
 
 
-def from_agent(folder: RunFolder) -> bool:
-    """Whether a W&B agent named the folder."""
-    return os.environ.get("WANDB_RUN_ID") == folder.path.name
+def is_handed_out_again(folder: RunFolder) -> bool:
+    """Return whether a W&B agent named the folder, or SLURM has queued this job again."""
+    restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return os.environ.get("WANDB_RUN_ID") == folder.path.name or restarts != "0"
 
 
 def folder_to_resume(arguments: list[str]) -> RunFolder | None:
@@ -55,10 +57,8 @@ def choose_folder(experiment: Experiment) -> RunFolder:
     options = experiment.config.run
     given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
     group, run_id = experiment.group, given or new_id()
-    for name, value in (("id", run_id), ("group", group)):
-        # The characters that W&B refuses in an id; most file systems do too.
-        if value in (".", "..") or set(value) & set('/\\#?%:"<>|*'):
-            raise ValueError(f'{name} {value!r}: must be a plain name, without /\\#?%:"<>|*')
+    check_folder_name(run_id, "id")
+    check_folder_name(group, "group")
     return RunFolder(locate(options.root, "root") / group / run_id)
 
 

@@ -18,6 +18,7 @@ from lit_effnet.evaluation.evaluator import View
 from lit_effnet.locations import Location, locate
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.efficientnet import IMAGENET_CLASSES
+from lit_effnet.network.properties import conventions
 from lit_effnet.network.released import find
 from lit_effnet.network.released_networks import architecture, filled
 from lit_effnet.network.trained import network_of_run
@@ -105,7 +106,7 @@ class Subject:
         """What a person should know of the weights; empty where there is nothing."""
         status = self.record["status"]
         if status in (FINISHED, RELEASED):
-            return ""
+            return "; ".join(self.weights.notes)
         return f"The run is {status}: these are the weights of its last whole epoch."
 
     def make_folder(self) -> None:
@@ -274,10 +275,7 @@ def _released(name: str, changes: Changes, root: str) -> Subject:
         "seed": None,
         "scaling": asdict(scaling),
         "model": {"name": network_name},
-        "network": {
-            "padding": getattr(network, "padding", None),
-            "bn_eps": getattr(network, "bn_eps", None),
-        },
+        "network": conventions(network),
         "weights": {
             "name": name,
             "layout": weights.layout,

@@ -172,7 +172,10 @@ def check_files(files: Sequence[Path], options: "Options") -> None:
         if not checked.problems:
             arms = len({trial.arm for trial in checked.trials})
             most = " (the first)" if len(checked.trials) == MOST_CHECKED else ""
-            print(f"{file}: right; {len(checked.trials)}{most} trials, {arms} arms", flush=True)
+            equal = len(checked.trials) - len(checked.unlike)
+            alike = f", {equal} of them equal to another" if equal else ""
+            trials = f"{len(checked.trials)}{most} trials{alike}"
+            print(f"{file}: right; {trials}, {arms} arms", flush=True)
     if wrong:
         raise SystemExit(2)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def test_every_trial_of_a_sweep_file_can_be_run(
     sweep.main(["--check", str(file), *([] if on is None else ["--on", on])])
     out = capsys.readouterr().out
     seeds = len(yaml.safe_load(file.read_text())["parameters"]["seed_everything"]["values"])
-    trials, arms = (int(word) for word in out.split() if word.isdigit())
+    trials, arms = map(int, re.search(r"right; (\d+) trials.* (\d+) arms$", out.strip()).groups())
     assert trials == arms * seeds
     assert ": right;" in out
 

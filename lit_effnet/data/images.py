@@ -27,7 +27,7 @@ from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.corruptions.corruption import Corruption
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.data.rows import labels_of, spread
+from lit_effnet.data.rows import labels_of, places, spread
 from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.store import (
     Store,
@@ -38,6 +38,7 @@ from lit_effnet.data.store import (
     place,
     room,
 )
+from lit_effnet.data.stratified import stratified_order
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
 USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set that the catalog does not know
@@ -220,15 +221,27 @@ class ImageData(LightningDataModule):
         images = self._images("train", training(self.image_size, self.augment or Augment()))
         world, rank = self._processes
         sampler = EpochSampler(images, world, rank, seed=self.seed, step=self.step)
+        if self.trainer:  # Lightning sets the epoch after it has started the loader's processes
+            done = self.trainer.fit_loop.epoch_progress.current
+            sampler.set_epoch(done.processed)  # type: ignore[attr-defined] # of a tracker of epochs
         return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation split in order, each image in one process."""
-        return self.evaluation_loader("validation", processes=self._processes)
+        """The validation split, each image in one process."""
+        return self._whole_or_part("validation", "limit_val_batches")
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """The test split in order, each image in one process."""
-        return self.evaluation_loader("test", processes=self._processes)
+        """The test split, each image in one process."""
+        return self._whole_or_part("test", "limit_test_batches")
+
+    def _whole_or_part(self, split: str, limit: str) -> DataLoader[Any]:
+        """A split in order; where the trainer takes its first batches only, a stratified part.
+
+        `fast_dev_run` and `overfit_batches` are such limits too, by the trainer's account.
+        """
+        batches = getattr(self.trainer, limit) if self.trainer is not None else 1.0
+        part = isinstance(batches, int) or batches != 1.0  # 1 is a batch, and 1.0 all of them
+        return self.evaluation_loader(split, processes=self._processes, stratified=part)
 
     @property
     def _processes(self) -> tuple[int, int]:
@@ -257,8 +270,14 @@ class ImageData(LightningDataModule):
         self._prepare(split)
         return self.sizes()[split]
 
+    def places(self, split: str) -> list[str]:
+        """Return the file of each image of a split, or its row, in the order of its loader."""
+        _, used = self._prepare(split)
+        found = places(self.splits[split])
+        return [found[row] for row in used]
+
     def originals(self, split: str, count: int) -> list[tuple[str, Rgb, int]]:
-        """Place, pixels `uint8 [H, W, 3]` and label of images spread evenly over a split.
+        """Place, pixels `uint8 [H, W, 3]` and label of images spread evenly over the classes.
 
         Raises:
             ValueError: there is no such split.
@@ -267,7 +286,8 @@ class ImageData(LightningDataModule):
         self.prepare(split)
         pixels, used = self._prepare(split)
         labels = labels_of(self.splits[split])
-        rows = [int(used[index]) for index in spread(len(used), count)]
+        by_class = used[np.argsort(labels[used], kind="stable")]  # rows may take turns by class
+        rows = [int(by_class[index]) for index in spread(len(used), count)]
         return [(self.images.where(split, row), pixels(row), int(labels[row])) for row in rows]
 
     def evaluation_loader(
@@ -277,6 +297,7 @@ class ImageData(LightningDataModule):
         reference: Preprocessing | None = None,
         *,
         shuffled: bool = False,
+        stratified: bool = False,
         processes: tuple[int, int] = (1, 0),
     ) -> DataLoader[Any]:
         """A split in evaluation's view, corrupted where that is asked for.
@@ -287,6 +308,7 @@ class ImageData(LightningDataModule):
             reference: The view that is corrupted, or seen at least before the network's; null
                 for the network's own.
             shuffled: In an order that is always the same, instead of the split's.
+            stratified: In the order of `stratified_order`, for who takes the first images only.
             processes: How many share the images, and the number of this one; none is repeated to
                 give all the same number, so one may have a batch more than another.
         """
@@ -297,7 +319,7 @@ class ImageData(LightningDataModule):
         view: Transform = Evaluation(self.image_size, own)
         if corruption is not None or reference is not None:
             view = CorruptedEvaluation(self.image_size, own, reference or own, corruption)
-        images = self._images(split, view)
+        images = self._images(split, view, stratified=stratified)
         world, rank = processes
         if world > 1:
             from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
@@ -309,9 +331,14 @@ class ImageData(LightningDataModule):
         order = np.random.default_rng(0).permutation(len(images))
         return self._loader(images, sampler=order.tolist())
 
-    def _images(self, split: str, transform: Transform) -> DecodedImages:
+    def _images(
+        self, split: str, transform: Transform, *, stratified: bool = False
+    ) -> DecodedImages:
         pixels, used = self._prepare(split)
         labels = labels_of(self.splits[split])[used]
+        if stratified:
+            order = stratified_order(labels)
+            used, labels = used[order], labels[order]
         return DecodedImages(pixels, used, labels, transform, self.seed)
 
     def _prepare(self, split: str) -> tuple[Callable[[int], Rgb], NDArray[np.int64]]:

@@ -60,6 +60,18 @@ def where(rows: Any, index: int) -> str:
     return f"row {_place(rows, index)}" + (f" ({image['path']})" if image.get("path") else "")
 
 
+def places(rows: Any) -> list[str]:
+    """Return where a person finds each image of a split: its file, else its row at its owner's."""
+    import pyarrow.compute as pc
+
+    column = rows.data["image"]
+    paths = [path for chunk in column.chunks for path in pc.struct_field(chunk, "path").to_pylist()]
+    return [
+        paths[place] or f"row {place}"
+        for place in map(int, _chosen(rows, np.arange(len(paths), dtype=np.int64)))
+    ]
+
+
 def _image(rows: Any, index: int) -> Any:
     """The cell of a row's image, as bytes and path; what indexing gives, but without its detour."""
     return rows.data.fast_slice(_place(rows, index), 1).column("image")[0].as_py()

@@ -23,10 +23,12 @@ from lit_effnet.locations import Location, locate
 from lit_effnet.network.conventions import (
     as_layout_says,
     as_timm_says,
+    as_told,
     as_torchvision_says,
     recognised,
     timm_config,
     timm_config_of_file,
+    told_of,
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
@@ -37,6 +39,7 @@ TORCHVISION = r"\w+_Weights\.\w+"
 PACKAGE = r"\w+_pytorch_model"
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
+HEADER = "lit_effnet"  # where a file that this suite wrote tells more than its tensors
 PREFIXES = ("module.", "_orig_mod.", "network.", "model.")
 
 
@@ -110,18 +113,54 @@ def _from_path(name: str, path: Location) -> Weights:
 
 def _from_file(name: str, path: Location) -> Weights:
     weights = recognised(Weights(name, read_state(path), seen_imagenet=True))
+    if told := told_in(path):
+        try:
+            return as_told(weights, told)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"its header does not tell what it expects ({error})") from error
+    return _of_others(weights, path)
+
+
+def _of_others(weights: Weights, path: Location) -> Weights:
+    """With what is known of a file that this suite did not write."""
     if config := _timm_config_beside(path):
         return as_timm_says(weights, config)
     # Their tables are long: looked up only for what can be theirs.
-    if weights.layout in (None, "timm") and (told := timm_config_of_file(path.name)):
-        return as_timm_says(weights, told)
-    if weights.layout in (None, "torchvision") and (told := torchvision_of_file(path.name)):
-        return as_torchvision_says(weights, told)
-    if weights.layout in (None, "timm") and (told := timm_config(path.stem)):
+    if weights.layout in (None, "timm") and (known := timm_config_of_file(path.name)):
+        return as_timm_says(weights, known)
+    if weights.layout in (None, "torchvision") and (known := torchvision_of_file(path.name)):
+        return as_torchvision_says(weights, known)
+    if weights.layout in (None, "timm") and (known := timm_config(path.stem)):
+        weights = as_timm_says(weights, known)
+        if "." in path.stem:  # timm's name with the tag of its training
+            return weights
         note = f"taken for timm's {path.stem} by its file's name, with its size and crop"
-        exact = "." in path.stem  # timm's name with the tag of its training
-        return replace(as_timm_says(weights, told), notes=() if exact else (note,))
+        return replace(weights, notes=(*weights.notes, note))
     return as_layout_says(weights, path.name)
+
+
+def told_in(path: Location) -> Mapping[str, Any]:
+    """Return what this suite wrote of a file's tensors into it; empty for a file of others'.
+
+    Args:
+        path: A whole file of tensors.
+    """
+    if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        text = header.get("__metadata__", {}).get(HEADER, "{}")
+        try:
+            return _mapping(json.loads(text))
+        except ValueError as error:
+            raise ValueError(f"its header is not this suite's ({error})") from error
+    if path.suffix == ".ckpt":
+        with path.open("rb") as file:
+            return _mapping(torch.load(file, map_location="cpu", weights_only=True).get(HEADER))
+    return {}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
@@ -136,21 +175,12 @@ def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
 def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        data, network = record["data"], record["network"]
-        told = {
-            "padding": network["padding"],
-            "bn_eps": network["bn_eps"],
-            "image_size": data["image_size"],
-            "resolution": record["scaling"]["resolution"],
-            "seen_imagenet": record["seen_imagenet"],
-            **{key: data["preprocessing"][key] for key in ("crop_fraction", "interpolation")},
-            **{key: tuple(data["preprocessing"][key]) for key in ("mean", "std")},
-        }
+        told = told_of(record)
     except FileNotFoundError as error:
         raise ValueError("is a folder without run.json or model.safetensors") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"its run.json does not tell what it trained ({error})") from error
-    return replace(recognised(Weights(name, read_state(checkpoint))), **told)
+    return as_told(recognised(Weights(name, read_state(checkpoint))), told)
 
 
 def _from_package(name: str) -> Weights:

@@ -20,6 +20,7 @@ from lit_effnet.results.shipped import read_shipped
 from lit_effnet.results.wandb_log import rows_of_log
 from lit_effnet.results.wandb_runs import rows_of_project
 from lit_effnet.results.writing import ending
+from lit_effnet.runs.csv_text import csv_text
 from lit_effnet.runs.files import write_whole
 
 FORMATS = ("parquet", "csv")
@@ -90,6 +91,8 @@ def load_project(path: str) -> Table:
 def write(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as .parquet or .csv, by the ending; it is written whole.
 
+    Texts that a spreadsheet would calculate are escaped in a .csv: see `lit_effnet.runs.csv_text`.
+
     Raises:
         ValueError: another ending.
         OSError: it cannot be written; an old file is as it was.
@@ -98,5 +101,6 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     if ending(path, FORMATS) == "parquet":
         frame.to_parquet(content, index=False)
     else:
-        frame.to_csv(content, index=False)
+        cells = frame.astype(object).where(frame.notna(), None)
+        content.write(csv_text([*frame.columns], cells.itertuples(index=False)).encode())
     write_whole(path, content.getvalue())

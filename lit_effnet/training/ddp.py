@@ -8,6 +8,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from lightning.fabric.plugins.environments import (
+    ClusterEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
@@ -101,6 +106,23 @@ def strategy_for(name: Any, processes: int) -> Any:
         accepted = ", ".join(STRATEGIES)
         raise ValueError(f"strategy {name!r}: must be one of {accepted} with {processes} processes")
     return Ddp(find_unused_parameters=finds_unused(name))
+
+
+def cluster_plugins() -> list[ClusterEnvironment]:
+    """Return SLURM's environment without Lightning's requeue, where SLURM starts the processes.
+
+    Lightning would save a checkpoint in the midst of an epoch, and go on there with the epoch's
+    first images.
+    """
+    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+        return [SLURMEnvironment(auto_requeue=False)]
+    return []
+
+
+def stop_on_warning() -> None:
+    """Stop on SIGUSR1 as on SIGTERM under SLURM, whose jobs send it before their time is over."""
+    if "SLURM_JOB_ID" in os.environ and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def finds_unused(name: Any) -> bool:

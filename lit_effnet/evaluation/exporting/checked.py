@@ -1,5 +1,6 @@
 """An export that has its name only when its logits are those of the network."""
 
+import inspect
 import json
 import tempfile
 from collections.abc import Mapping
@@ -10,7 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside
+from lit_effnet.data import prepare
+from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside, preparation
 from lit_effnet.evaluation.exporting.packages import ConversionError, versions
 from lit_effnet.evaluation.exporting.parity import (
     TOLERANCES,
@@ -95,14 +97,16 @@ class Export:
                     f"output {self.file}: not written: on {len(images)} images its logits are not "
                     f"the network's: {', '.join(failures)}{self._advice(network)}"
                 )
-            parts = sorted(Path(folder).iterdir())
-            size = sum(piece.stat().st_size for piece in parts if piece != beside(part))
+            size = sum(f.stat().st_size for f in Path(folder).iterdir() if f != beside(part))
             told |= {
                 "parity": {**asdict(parity), "tolerance": asdict(tolerance)},
                 "cost": {"file_bytes": size, **asdict(cost)},
             }
             text = json.dumps(told, indent=2, allow_nan=False) + "\n"
             beside(part).write_text(text, encoding="utf-8")
+            # Images as the network has seen them, for those who have nothing of this project.
+            preparation(part).write_text(inspect.getsource(prepare), encoding="utf-8")
+            parts = sorted(Path(folder).iterdir())
             for piece in parts:
                 piece.chmod(0o644)
             # The file that is looked for comes last: where it is, the others are.

@@ -198,3 +198,8 @@ def load(file: Path, threads: int = 1) -> Runtime:
 def beside(file: Path) -> Path:
     """The JSON that describes an exported file."""
     return file.with_name(f"{file.name}.json")
+
+
+def preparation(file: Path) -> Path:
+    """Return the Python file that prepares images for an exported file."""
+    return file.with_name(f"{file.name}.py")
