@@ -124,7 +124,8 @@ def go_on(folder: RunFolder) -> None:
             experiment.datamodule.setup("fit")
             experiment.settle()
             record = folder.read()
-            if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
+            experiment.datamodule.recorded = record["data"]["fingerprint"]
+            if experiment.datamodule.recorded != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
             check_global_batch(experiment, folder, record)
             recorder = RunRecord(folder, record)

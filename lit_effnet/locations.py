@@ -8,6 +8,7 @@ locate("s3://bucket/runs")  # universal_pathlib's UPath, which has the same meth
 import errno
 import hashlib
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,9 +91,11 @@ def read_file(name: str) -> bytes:
     """The content of a file, from a store in one request.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file: a pipe would never end.
     """
     if not is_url(name):
+        if not stat.S_ISREG(Path(name).stat().st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
         return Path(name).read_bytes()
     from upath import UPath
 

@@ -15,9 +15,11 @@ import torch
 import yaml
 
 from lit_effnet import fit
+from lit_effnet.data.images import ImageData
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
 from lit_effnet.scaling import Scaling
+from lit_effnet.subjects import Changes, subject
 from lit_effnet.training.record import RunFolder
 
 from .conftest import HUNG_S, ROOT, TINY, start
@@ -176,6 +178,24 @@ def test_changed_data_do_not_resume(
         fit.main(["--resume", str(folder)])
     assert stopped.value.code == 2
     assert "the data are not those that the run began with" in capsys.readouterr().err
+
+
+def test_a_run_whose_record_has_the_first_fingerprint_resumes_and_keeps_it(
+    own_images: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "runs"
+    fit.main([*TINY, "--trainer.max_epochs=1", f"--data.name={own_images}", f"--run.root={root}"])
+    folder = only_run(root)
+    run = record(folder)
+    assert run["data"]["fingerprint"].startswith("2-")
+    first = ImageData(str(own_images)).images.first_fingerprint
+    run["data"]["fingerprint"], run["status"] = first, "running"  # as an earlier version left it
+    RunFolder(folder).write(run)
+    fit.main(["--resume", str(folder)])
+    assert record(folder)["status"] == "finished"
+    assert record(folder)["data"]["fingerprint"] == first
+    found = subject(str(folder), Changes({}))
+    assert found.data.fingerprint == first
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -1,5 +1,10 @@
 """Images as people have them to right RGB: by OpenCV where it is quicker, else by Pillow."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -24,6 +29,28 @@ __all__ = ["ORIENTATION", "BadImageError", "decode", "open_image", "turned"]
 END_OF_IMAGE = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 TRAILER = 64  # bytes at the end of a file among which a complete image has its end
 TELLING = ("exif", "xmp", "Raw profile type exif")  # where Pillow finds an orientation
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep what libtiff, libjpeg and libpng print on standard error off it; the error says enough.
+
+    They write to its file descriptor; what Python prints goes on to where that led.
+    """
+    python, kept = sys.stderr, os.dup(2)
+    with os.fdopen(kept, "w", buffering=1) as screen, Path(os.devnull).open("w") as nowhere:
+        try:
+            if python.fileno() == 2:
+                python.flush()
+                sys.stderr = screen
+        except (AttributeError, OSError, ValueError):  # none, or a test's own
+            pass
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            sys.stderr = python
 
 
 def decode(encoded: bytes) -> "NDArray[np.uint8]":

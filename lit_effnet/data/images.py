@@ -1,5 +1,6 @@
 """`ImageData`: any data set of images as seeded training and evaluation batches."""
 
+import shlex
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -41,6 +42,7 @@ from lit_effnet.data.stratified import stratified_order
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
 USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set that the catalog does not know
+LEAVING_OUT = "--data.on_bad_image skip"
 MOST_BAD = 0.01  # part of a split that may be left out
 
 OnBadImage = Literal["error", "skip"]
@@ -143,6 +145,7 @@ class ImageData(LightningDataModule):
         self.keep_decoded, self.keep_short_side = keep_decoded, keep_short_side
         self.augment = augment
         self.seed = seed
+        self.recorded: str | None = None  # fingerprint in the record of a run on these images
         self.step = 1  # images of an optimiser step, of which an epoch has whole ones only
         self.left_out: dict[str, int] = {}
         self._prepared: dict[str, tuple[Callable[[int], Rgb], NDArray[np.int64]]] = {}
@@ -190,8 +193,8 @@ class ImageData(LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the images and labels."""
-        return self.images.fingerprint
+        """Identifies the images and labels, by the formula of `recorded` where a run set that."""
+        return self.images.fingerprint_as(self.recorded)
 
     def sizes(self) -> dict[str, int]:
         """Number of images in each split, without those that were left out."""
@@ -350,7 +353,9 @@ class ImageData(LightningDataModule):
                 bad = bad_rows(rows, name) if self.on_bad_image == "skip" else {}
             self._judge(split, bad)
             used = np.setdiff1d(np.arange(len(rows)), np.fromiter(bad, np.int64))
-            self._prepared[split] = (store or FromFiles(self.images, split, str(self.name)), used)
+            hint = f"{LEAVING_OUT} leaves out up to one in a hundred; {self._check} lists them"
+            files = FromFiles(self.images, split, str(self.name), hint)
+            self._prepared[split] = (store or files, used)
         return self._prepared[split]
 
     def _store(self, rows: Any, name: str) -> Store | None:
@@ -381,15 +386,14 @@ class ImageData(LightningDataModule):
         example = f"{self.images.where(split, first)}: {reason}"
         if self.on_bad_image == "error":
             more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
-            help_ = f"`python -m lit_effnet.data {self.name} --check` lists them"
-            if len(bad) <= MOST_BAD * count:
-                help_ = "--data.on_bad_image skip leaves them out"
+            skip = len(bad) <= MOST_BAD * count
+            help_ = f"{LEAVING_OUT} leaves them out" if skip else f"{self._check} lists them"
             raise BadImageError(f"name {self.name!r}: {example}{more}; {help_}")
         if len(bad) > MOST_BAD * count:
             raise BadImageError(
                 f"name {self.name!r}: {len(bad):,} of {count:,} images of {split} cannot be "
                 f"decoded, more than 1 %; the first is {example}; "
-                f"`python -m lit_effnet.data {self.name} --check` lists them"
+                f"{self._check} lists them"
             )
         self.left_out[split] = len(bad)
         warnings.warn(
@@ -397,6 +401,14 @@ class ImageData(LightningDataModule):
             f"{example}",
             stacklevel=2,
         )
+
+    @property
+    def _check(self) -> str:
+        """The command that lists all bad images."""
+        names = ("path", "subset", "image_column", "label_column")
+        given = zip(names, (self.path, *self.columns), strict=True)
+        flags = [f"--{name}={value}" for name, value in given if value is not None]
+        return f"`{shlex.join(['python', '-m', 'lit_effnet.data', self.name, *flags, '--check'])}`"
 
     def _loader(self, images: DecodedImages, **options: Any) -> DataLoader[Any]:
         workers = default_workers() if self.num_workers is None else self.num_workers

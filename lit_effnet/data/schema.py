@@ -1,6 +1,6 @@
 """Columns as owners name them to `image` and `label`, and labels to classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,14 +138,13 @@ def _has_labels(rows: Any) -> bool:
     return bool((labels_of(rows) >= 0).any())
 
 
-def _without_image(splits: Mapping[str, Any], classes: Sequence[str]) -> Sequence[str]:
-    first, rows = next(iter(splits.items()))
-    counts = np.bincount(labels_of(rows), minlength=len(classes))
-    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
-    if not empty:
-        return ()
-    shown = ", ".join(empty[:5]) + " ..." * (len(empty) > 5)
-    return (f"{len(empty)} of {len(classes)} classes have no image in {first}: {shown}",)
+def _without_image(splits: Mapping[str, Any], classes: Sequence[str]) -> Iterable[str]:
+    for split, rows in splits.items():
+        counts = np.bincount(labels_of(rows), minlength=len(classes))
+        empty = [name for name, count in zip(classes, counts, strict=True) if not count]
+        if empty:
+            shown = ", ".join(empty[:5]) + " ..." * (len(empty) > 5)
+            yield f"{len(empty)} of {len(classes)} classes have no image in {split}: {shown}"
 
 
 def _check_labels(name: str, rows: Any, num_classes: int) -> None:

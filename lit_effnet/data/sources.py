@@ -14,7 +14,8 @@ from typing import Any
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
 from lit_effnet.data.fetching import fetched
-from lit_effnet.data.rows import images_fingerprint, labels_of, where
+from lit_effnet.data.image_files import is_clutter
+from lit_effnet.data.rows import files_digest, images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
 from lit_effnet.locations import Location, as_os_error, is_url, locate
 
@@ -48,14 +49,29 @@ class ImageSet:
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that follow from labels, class names and image files.
 
-        The same on every machine. Of large sets, and of images in files of their own, the bytes
-        of 64 images of each split are looked at, of the others their number of bytes.
+        The same on every machine. From all bytes of images in tables of up to 4 GB, and in local
+        files of up to 1 GB, which then are marked by "2-"; of others the bytes of 64 images of each
+        split are looked at, of the rest their number of bytes.
         """
+        parts = [files_digest(rows) for rows in self.splits.values()]
+        if not any(parts):
+            return self.first_fingerprint
+        digest = hashlib.sha256(self.first_fingerprint.encode() + b"".join(parts))
+        return f"2-{digest.hexdigest()[:16]}"
+
+    @cached_property
+    def first_fingerprint(self) -> str:
+        """The same without all bytes of images in files, as run records had it before "2-"."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for name, rows in self.splits.items():
             digest.update(f"{name} {images_fingerprint(rows)}".encode())
             digest.update(labels_of(rows).tobytes())
         return digest.hexdigest()[:16]
+
+    def fingerprint_as(self, recorded: str | None) -> str:
+        """The fingerprint by the formula of a recorded one; by today's for None."""
+        first = recorded is not None and not recorded.startswith("2-")
+        return self.first_fingerprint if first else self.fingerprint
 
 
 def find(
@@ -142,7 +158,8 @@ def _has_tables(folder: Location) -> bool:
     if not there:
         raise ValueError(f"{folder}: {'is a file, not a folder' if exists else 'no such folder'}")
     saved = any((folder / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
-    return saved or next(folder.rglob("*.parquet"), None) is not None
+    tables = (path.relative_to(folder) for path in folder.rglob("*.parquet"))
+    return saved or any(not any(map(is_clutter, path.parts)) for path in tables)
 
 
 def load_tables(

@@ -169,6 +169,7 @@ def test_a_bad_image_is_an_error_that_says_where(
     message = str(raised.value)
     assert f"train row 5 ({file}) before the cut: an HTML or XML page, not an image" in message
     assert message.startswith(f"name {str(own_images)!r}: ")
+    assert f"`python -m lit_effnet.data {own_images} --check` lists them" in message
     assert "\n" not in message
 
 

@@ -449,7 +449,7 @@ def test_what_is_left_out_of_a_folder_is_noted_and_links_are_followed(
 ) -> None:
     (own_images / "cat" / "a.heic").touch()
     (own_images / "cat" / "b.txt").touch()
-    (own_images / "__MACOSX").mkdir()
+    (own_images / "sketches").mkdir()
     (own_images / "dog").rename(tmp_path / "dogs")
     (own_images / "dog").symlink_to(tmp_path / "dogs")
     (own_images / "cat" / "broken.jpg").symlink_to(tmp_path / "nowhere")
@@ -461,7 +461,7 @@ def test_what_is_left_out_of_a_folder_is_noted_and_links_are_followed(
     assert found.classes == ("cat", "dog", "test_tube")
     assert sum(map(len, found.splits.values())) == 62  # the broken link is a bad image
     notes = " ".join(found.notes)
-    assert "no class, since there is no image in it: __MACOSX" in notes
+    assert "no class, since there is no image in it: sketches" in notes
     assert ".heic files cannot be read (1 left out): convert them" in notes
     assert "files that are no images are left out: 1 .txt" in notes
 
