@@ -135,13 +135,13 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     if config.layout == "timm" and beside.exists() and not output.exists():
         fail(f"--output {output}: {beside} belongs to another file; give it a folder of its own")
     from lit_effnet.network import writing
-    from lit_effnet.network.trained import network_of_run, run_folder_of
+    from lit_effnet.network.trained import folder_of, network_of_run
     from lit_effnet.network.weights import described
     from lit_effnet.training.record import FINISHED, RunFolder
 
     with parser.bad_input():
         network, weights = network_of_run(locate(config.run))
-        record = RunFolder(run_folder_of(locate(config.run))).read()
+        record = RunFolder(folder_of(locate(config.run))).read()
     try:
         with parser.bad_input():
             written = writing.write_tensors(network, weights, record, config.layout, output)

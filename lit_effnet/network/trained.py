@@ -23,7 +23,7 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     Raises:
         ValueError: no run folder, no checkpoint in it, or one that does not fit its record.
     """
-    folder = run_folder_of(path)
+    folder = folder_of(path)
     if not (folder / "run.json").exists():
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
     weights = find(str(path))
@@ -31,7 +31,7 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     return filled(record, weights), weights
 
 
-def run_folder_of(path: Location) -> Location:
+def folder_of(path: Location) -> Location:
     """Return the folder of a run, given that or one of its checkpoints."""
     return path.parents[1] if path.parent.name == "checkpoints" else path
 
