@@ -75,14 +75,19 @@ def _sound(sweep: Sweep, found: Sequence[Problem]) -> Sweep | None:
     keys = [problem.key for problem in found]
     if any(key.split(".")[0] in ("method", "command", "program") for key in keys):
         return None
-    if "parameters" in keys or not isinstance(sweep.config.get("parameters"), dict):
+    if "method" not in sweep.config or "parameters" in keys:
+        return None
+    if not isinstance(sweep.config.get("parameters"), dict):
         return None
     sound = {
         name: spec
         for name, spec in sweep.parameters.items()
         if not any(f"{key}.".startswith(f"parameters.{name}.") for key in keys)
     }
-    return replace(sweep, config={**sweep.config, "parameters": sound}) if sound else None
+    config = {**sweep.config, "parameters": sound}
+    if "run_cap" in keys:
+        config["run_cap"] = 1  # any that can be counted to, for the parameters' own problems
+    return replace(sweep, config=config) if sound else None
 
 
 def _unread(path: Path, message: str) -> Problem:
@@ -220,7 +225,7 @@ def _check_points(planner: Planner, problem: Describe, checked: Checked) -> None
 
 def _key_of(message: str, sweep: Sweep, point: Mapping[str, Any]) -> tuple[str, ...]:
     """The parameter that a message names by its flag, or one of the same group, and its value."""
-    flag = message.removeprefix("--").split(" ", 1)[0]
+    flag = message.removeprefix("--").split(" ", 1)[0].rstrip(":")
     group = flag.split(".")[0]
     names = [name for name in sweep.parameters if name == flag]
     names += [name for name in sweep.parameters if name.split(".")[0] == group]

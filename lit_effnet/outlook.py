@@ -19,6 +19,7 @@ from lit_effnet.building import (
 )
 from lit_effnet.command_line import explain, name_flag
 from lit_effnet.counting import Complexity
+from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment import Experiment, check_run, check_seed, check_trainer
 from lit_effnet.metrics import classification_metrics
@@ -28,6 +29,7 @@ from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.classifier import check_optimizer
 from lit_effnet.training.provenance import config_hash
+from lit_effnet.training.recipe import accumulation
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ def _outlook(config: Any) -> Outlook:
     check_seed(config.seed_everything)
     check_trainer(config.trainer)
     check_run(config)
+    _check_images(config)
     sections = ("scaling", "model", "recipe", "weights", "data")
     data = _without(vars(config.data), "seed")
     key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])
@@ -222,6 +225,22 @@ def _outlook(config: Any) -> Outlook:
     # The same network by other flags is the same; all else is as for the identity.
     plain = {**_told(config), "arm": _usual_arm(), "model": {}}
     return replace(_known[key], twin=config_hash({"all": (_known[key].twin, config_hash(plain))}))
+
+
+def _check_images(config: Any) -> None:
+    """Raise ValueError for batches, or a test split, that the data set officially does not have."""
+    data, global_batch = config.data, config.recipe.global_batch
+    if data.batch_size > 0:
+        accumulation(global_batch, 1, data.batch_size, 1)  # what no number of devices makes good
+    entry = CATALOG.get(str(data.name))
+    if entry is None or data.path is not None:
+        return
+    if config.run.test and "test" not in entry.splits:
+        raise ValueError(f"run.test true: {data.name} has only {', '.join(entry.splits)}")
+    images = entry.splits["train"].images
+    for name, batch in (("recipe.global_batch", global_batch), ("batch_size", data.batch_size)):
+        if batch is not None and batch > images:
+            raise ValueError(f"{name} {batch}: must be at most {images:,}, the training images")
 
 
 @cache

@@ -76,10 +76,14 @@ def find(name: str) -> Weights:
         return _from_torchvision(name)
     if re.fullmatch(PACKAGE, name):
         return _from_package(name)
+    _check_no_path(name)
+    return _from_hub(name)
+
+
+def _check_no_path(name: str) -> None:
     endings, beginnings = (".safetensors", ".pth", ".pt", ".bin", ".ckpt"), (".", "/", "~")
     if name.endswith(endings) or name.startswith(beginnings) or name.count("/") > 1:
         raise ValueError("no such file or folder")
-    return _from_hub(name)
 
 
 def expected(name: str | None) -> Weights:
@@ -94,8 +98,12 @@ def expected(name: str | None) -> Weights:
     if re.fullmatch(TORCHVISION, name):
         return weights
     known = name.removeprefix("timm/")
-    if "/" not in known:
-        _check_timm_name(known)
+    try:
+        _check_no_path(name)
+        if "/" not in known:
+            _check_timm_name(known)
+    except ValueError as error:
+        raise ValueError(f"weights.name {name}: {error}") from error
     config = timm_config(known)
     return weights if config is None else as_timm_says(weights, config)
 
