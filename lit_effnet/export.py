@@ -141,10 +141,10 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     beside = output.with_name("config.json")
     if config.layout == "timm" and beside.exists() and not output.exists():
         fail(f"--output {output}: {beside} belongs to another file; give it a folder of its own")
-    from safetensors.torch import save
 
     from lit_effnet.network.layouts import to_layout
-    from lit_effnet.network.trained import network_of_run
+    from lit_effnet.network.released import safetensors_of
+    from lit_effnet.network.trained import folder_of, network_of_run
     from lit_effnet.runs.files import write_whole
     from lit_effnet.training.record import FINISHED, RunFolder
 
@@ -153,7 +153,7 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
         state = to_layout(network, config.layout)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, save({key: tensor.contiguous() for key, tensor in state.items()}))
+        write_whole(output, safetensors_of(state))
         if config.layout == "timm":
             write_timm_config(network, weights, beside)
     except OSError as error:
@@ -161,7 +161,7 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     print(f"{len(state)} tensors in {config.layout}'s layout: {output}")
     if config.layout == "timm":
         print(f"what timm needs to build the network: {beside}")
-    if (status := RunFolder(locate(config.run)).read()["status"]) != FINISHED:
+    if (status := RunFolder(folder_of(locate(config.run))).read()["status"]) != FINISHED:
         print(f"the run is {status}: these are the weights of its last whole epoch")
 
 

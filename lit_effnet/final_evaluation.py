@@ -5,6 +5,7 @@ from lightning.pytorch import Trainer
 
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.released import find
+from lit_effnet.training.checkpoints import read_checkpoint
 from lit_effnet.training.progress import say
 from lit_effnet.training.record import FINISHED, RunRecord, first_process
 
@@ -70,8 +71,7 @@ def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: R
     if first_process():
         say(f"test     {experiment.datamodule.sizes()['test']:,} images")
         # The strategy hands the first process's weights to the others.
-        with recorder.folder.last_checkpoint.open("rb") as file:
-            checkpoint = torch.load(file, "cpu", weights_only=True)
+        checkpoint = read_checkpoint(recorder.folder.last_checkpoint)
         experiment.model.load_state_dict(checkpoint["state_dict"])
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)

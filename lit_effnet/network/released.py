@@ -12,9 +12,10 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -30,6 +31,7 @@ from lit_effnet.network.conventions import (
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
 TIMEOUT_S = 5.0
 
@@ -230,22 +232,7 @@ def read_state(path: Location) -> dict[str, Tensor]:
     Raises:
         ValueError: it cannot be read, or has no tensors.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load, load_file
-
-            # A local file is mapped, not read.
-            content: Any = load_file(path) if isinstance(path, Path) else load(path.read_bytes())
-        else:
-            with path.open("rb") as file:
-                content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip, tar and safetensors each have their own
-        reason = "is no file of tensors"
-        if "GLOBAL" in str(error):  # as torch calls what it would have to import
-            reason = "holds more than tensors, which could run code, and is not read"
-        raise ValueError(f"{path}: {reason}") from error
+    content = read_tensors(path, partial(_load, path))
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -257,3 +244,22 @@ def read_state(path: Location) -> dict[str, Tensor]:
     while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), None):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
+
+
+def safetensors_of(state: Mapping[str, Tensor]) -> bytes:
+    """The content of a .safetensors file with a digest of its tensors, which the reader checks."""
+    from safetensors.torch import save
+
+    tensors = {key: tensor.contiguous() for key, tensor in state.items()}
+    content = memoryview(save(tensors))
+    start = 8 + int.from_bytes(content[:8], "little")  # a header of that length comes first
+    return bytes(save(tensors, metadata={DIGEST: digest(content[start:])}))
+
+
+def _load(path: Location, file: IO[bytes]) -> Any:
+    if path.suffix != ".safetensors":
+        return torch.load(file, map_location="cpu", weights_only=True)
+    from safetensors.torch import load, load_file
+
+    # A local file is mapped, not read.
+    return load_file(path) if isinstance(path, Path) else load(file.read())

@@ -21,7 +21,7 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     Raises:
         ValueError: no run folder, no checkpoint in it, or one that does not fit its record.
     """
-    folder = path.parents[1] if path.parent.name == "checkpoints" else path
+    folder = folder_of(path)
     if not (folder / "run.json").exists():
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
     weights = find(str(path))
@@ -33,3 +33,8 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
     weights.load_into(network)
     return network.eval(), weights
+
+
+def folder_of(path: Location) -> Location:
+    """The run folder of a checkpoint in it; a run folder is its own."""
+    return path.parents[1] if path.parent.name == "checkpoints" else path

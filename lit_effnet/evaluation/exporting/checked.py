@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside
+from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside, digests
 from lit_effnet.evaluation.exporting.packages import ConversionError, versions
 from lit_effnet.evaluation.exporting.parity import (
     TOLERANCES,
@@ -98,6 +98,7 @@ class Export:
             parts = sorted(Path(folder).iterdir())
             size = sum(piece.stat().st_size for piece in parts if piece != beside(part))
             told |= {
+                "sha256": digests(part, parts),
                 "parity": {**asdict(parity), "tolerance": asdict(tolerance)},
                 "cost": {"file_bytes": size, **asdict(cost)},
             }
