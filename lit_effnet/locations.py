@@ -34,17 +34,22 @@ def locate(name: str | Path, argument: str = "") -> Location:
     """A folder or file by path or URL; of a URL the store is asked once, so that it is there.
 
     Args:
-        name: A path, `file://` and a path, or a URL of any protocol that fsspec knows.
+        name: A path, `~` for one's home; `file://` and a path; or a URL that fsspec knows.
         argument: What the name was given for, as an error begins.
 
     Raises:
-        ValueError: a protocol that is not known, lacks its package, or does not answer.
+        ValueError: a protocol that is not known, lacks its package, or does not answer; or a NUL.
     """
     text, told = str(name), f"{argument} {name}".strip()
     protocol = _protocol(text)
+    if "\0" in text:
+        raise ValueError(f"{told!r}: must be a path without NUL")
     if protocol is None:
         _check_slashes(text, told)
-        return Path(name)
+        try:
+            return Path(name).expanduser()  # of --root=~, which no shell does
+        except RuntimeError:  # ~NAME of nobody, or no home
+            return Path(name)
     import fsspec
 
     if protocol in HERE:

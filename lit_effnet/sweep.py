@@ -144,8 +144,8 @@ def check_cluster_flags(flags: Any) -> None:
     chosen = [f"--{name.replace('_', '-')}" for name in ways if flags[name] not in (None, False)]
     if len(chosen) > 1:
         fail(f"{chosen[0]} {chosen[1]}: must be one of them")
-    if flags.slurm is not None and not Path(flags.slurm).parent.is_dir():
-        fail(f"--slurm {flags.slurm}: no such folder {Path(flags.slurm).parent}")
+    if flags.slurm is not None and not local(flags.slurm, "--slurm").parent.is_dir():
+        fail(f"--slurm {flags.slurm}: no such folder {local(flags.slurm, '--slurm').parent}")
     if flags.sbatch is not None and flags.slurm is None:
         fail("--sbatch: needs --slurm FILE, whose job it is for")
     cpus, gpus = flags.cpus_per_trial, flags.gpus_per_trial

@@ -10,7 +10,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries, stopping
+from lit_effnet.command_line import (
+    OneLineErrors,
+    fail,
+    one_line_errors,
+    os_error,
+    plain_warnings,
+    quiet_libraries,
+    stopping,
+)
+from lit_effnet.locations import local
 
 if TYPE_CHECKING:
     from lit_effnet.data.catalog import Entry
@@ -83,11 +92,13 @@ def main(args: list[str] | None = None) -> None:
     except ValueError as error:
         message = str(error).replace("--data.name FOLDER", "FOLDER").replace("--data.", "--")
         fail(message if message.startswith(config.name) else f"{config.name}: {message}")
-    show(config.name, images, entry, headers_only=not config.check)
-    sheet = Path(config.sheet or f"contact-sheet-{Path(config.name).resolve().name}.png")
-    draw(images, sheet)
-    if config.check:
-        check(config.name, images)
+    except OSError as error:
+        fail(os_error(error))
+    with one_line_errors():
+        show(config.name, images, entry, headers_only=not config.check)
+        draw(images, config.sheet, f"contact-sheet-{Path(config.name).resolve().name}.png")
+        if config.check:
+            check(config.name, images)
 
 
 def show_catalog() -> None:
@@ -182,14 +193,19 @@ def show_bad(lines: list[str], what: str) -> None:
         _print(f"  and {len(lines) - SHOWN:,} more")
 
 
-def draw(images: "ImageSet", file: Path) -> None:
-    """Write the contact sheet, or end with one line if it cannot be written."""
+def draw(images: "ImageSet", named: str | None, usual: str) -> None:
+    """Write the contact sheet; one that was not asked for may be left out."""
     from lit_effnet.data.overview import contact_sheet
 
+    file = Path(usual) if named is None else local(named, "sheet")
     try:
         contact_sheet(images, file)
     except (OSError, ValueError) as error:
-        fail(f"--sheet {file}: cannot be written ({error})")
+        reason = getattr(error, "strerror", None) or error
+        if named is not None:
+            fail(f"--sheet {file}: cannot be written ({reason})")
+        _print(f"images   no contact sheet here ({reason}); --sheet FILE names another place")
+        return
     _print(f"images   {file}")
 
 

@@ -79,7 +79,7 @@ def find(
     """
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
-    place = None if folder is None else locate(folder).expanduser()
+    place = None if folder is None else locate(folder)
     if place is not None and not _has_tables(place):
         for argument, column in (("image_column", image_column), ("label_column", label_column)):
             if column is not None:

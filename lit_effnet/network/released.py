@@ -68,7 +68,7 @@ def find(name: str) -> Weights:
     Raises:
         ValueError: they cannot be had, or are no weights.
     """
-    path = locate(name).expanduser()
+    path = locate(name)
     if path.exists():
         return _from_path(name, path)
     if re.fullmatch(TORCHVISION, name):
@@ -87,7 +87,7 @@ def expected(name: str | None) -> Weights:
     Raises:
         ValueError: they are named by a file or a package that cannot be had, or by no known name.
     """
-    if name is None or locate(name).expanduser().exists() or re.fullmatch(PACKAGE, name):
+    if name is None or locate(name).exists() or re.fullmatch(PACKAGE, name):
         return choose(name)
     weights = Weights(name, seen_imagenet=True)
     if re.fullmatch(TORCHVISION, name):

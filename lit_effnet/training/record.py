@@ -25,11 +25,17 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_effnet.locations import Location, local
-from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.files import remove_leftovers, write_whole
 from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
+
+# Those that a killed training can leave half of, under a hidden name.
+FILES = (
+    *("config.yaml", "run.json", "metrics.csv", "evaluations.jsonl", "traceback.txt"),
+    *("checkpoints/last.ckpt", "checkpoints/best.ckpt"),
+)
 
 
 def first_process() -> bool:
@@ -104,6 +110,8 @@ class RunFolder:
         except Timeout:
             raise ValueError(f"{self.path}: another process is training this run") from None
         try:
+            for name in FILES:
+                remove_leftovers(self.path / name)
             yield
         finally:
             lock.release()

@@ -1,7 +1,6 @@
 """An export that has its name only when its logits are those of the network."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT
 from lit_effnet.evaluation.exporting.running import run_apart
 from lit_effnet.evaluation.quantization.calibration import Calibration
 from lit_effnet.evaluation.quantization.layers import NOTHING, choices, kept_modules
+from lit_effnet.runs.files import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Export:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         eager = eager_logits(network, images)
         told = {**self._told(images, eager), **description}
-        with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".export-") as folder:
-            part = Path(folder) / self.file.name
+        with scratch_folder(self.file) as folder:
+            part = folder / self.file.name
             self._convert(network, images.shape[-1], part)
             if self.format == "onnx":
                 FORMATS[self.format].module.describe(part, told)
@@ -95,7 +95,7 @@ class Export:
                     f"output {self.file}: not written: on {len(images)} images its logits are not "
                     f"the network's: {', '.join(failures)}{self._advice(network)}"
                 )
-            parts = sorted(Path(folder).iterdir())
+            parts = sorted(folder.iterdir())
             size = sum(piece.stat().st_size for piece in parts if piece != beside(part))
             told |= {
                 "sha256": digests(part, parts),
