@@ -14,6 +14,8 @@ from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from lit_effnet.runs.files import reason
+
 BAD_INPUT = 2
 
 TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
@@ -21,7 +23,7 @@ TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
 T = TypeVar("T")
 STOPPED = 130
 
-SHOWN = 160  # characters of a word in a message
+SHOWN = 50  # characters at either end of a very long word in a message
 
 EXPERIMENTS = Path("experiments")
 
@@ -149,7 +151,7 @@ def fail(message: str) -> NoReturn:
 def plain(message: str) -> str:
     """A message in one line: what a terminal would obey is escaped, very long names are cut."""
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
-    return re.sub(rf"(\S{{{SHOWN // 2}}})\S{{{SHOWN // 2},}}(\S{{{SHOWN // 2}}})", r"\1...\2", line)
+    return re.sub(rf"(\S{{{SHOWN}}})\S{{{SHOWN},}}(\S{{{SHOWN}}})", r"\1...\2", line)
 
 
 def usual_setting(argument: str) -> str:
@@ -204,8 +206,8 @@ def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> 
 
 def os_error(error: OSError) -> str:
     """What the operating system refuses, and of which file."""
-    reason = error.strerror or str(error)
-    return reason if error.filename is None else f"{error.filename}: {reason}"
+    told = reason(error)
+    return told if error.filename is None else f"{error.filename}: {told}"
 
 
 def name_flag(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:

@@ -120,6 +120,8 @@ def go_on(folder: RunFolder) -> None:
     with one_line_errors(), folder.only_process():
         if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
             raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to evaluate")
+        if first_process():
+            folder.write(record)  # what cannot be written is found before the data are loaded
         last = folder.last_checkpoint
         checkpoint = read_checkpoint(last, to_resume=True) if last.exists() else None
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])

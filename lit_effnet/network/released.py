@@ -31,6 +31,7 @@ from lit_effnet.network.conventions import (
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.files import reason
 from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
 TIMEOUT_S = 5.0
@@ -151,7 +152,7 @@ def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     except FileNotFoundError as error:
         raise ValueError("is a folder without run.json or model.safetensors") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"its run.json does not tell what it trained ({error})") from error
+        raise ValueError(f"its run.json does not tell what it trained ({reason(error)})") from error
     return replace(recognised(Weights(name, read_state(checkpoint))), **told)
 
 

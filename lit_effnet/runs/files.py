@@ -46,8 +46,12 @@ def write_whole(path: Location, content: str | bytes | memoryview) -> None:
                 Path(file.name).unlink(missing_ok=True)
                 raise
     except OSError as error:  # which names a temporary file, or none
-        error.filename, error.filename2 = str(path), None
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def reason(error: Exception) -> str:
+    """What the operating system says, without the number and the file's name."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 @contextmanager

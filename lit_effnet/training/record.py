@@ -25,7 +25,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_effnet.locations import Location, local
-from lit_effnet.runs.files import remove_leftovers, write_whole
+from lit_effnet.runs.files import reason, remove_leftovers, write_whole
 from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
@@ -85,7 +85,7 @@ class RunFolder:
         except FileNotFoundError:
             raise ValueError(f"{self.path}: no run folder (it has no run.json)") from None
         except (OSError, ValueError) as error:
-            raise ValueError(f"{file}: cannot be read as a run record ({error})") from error
+            raise ValueError(f"{file}: cannot be read as a run record ({reason(error)})") from error
         if not isinstance(record, dict):
             raise ValueError(f"{file}: cannot be read as a run record")
         return record
