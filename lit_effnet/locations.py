@@ -7,6 +7,7 @@ locate("s3://bucket/runs")  # universal_pathlib's UPath, which has the same meth
 
 import errno
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,10 +47,8 @@ def locate(name: str | Path, argument: str = "") -> Location:
         raise ValueError(f"{told!r}: must be a path without NUL")
     if protocol is None:
         _check_slashes(text, told)
-        try:
-            return Path(name).expanduser()  # of --root=~, which no shell does
-        except RuntimeError:  # ~NAME of nobody, or no home
-            return Path(name)
+        # No shell expands --root=~. A name of nobody's stays: pathlib would raise.
+        return Path(os.path.expanduser(text))  # noqa: PTH111
     import fsspec
 
     if protocol in HERE:

@@ -230,9 +230,7 @@ def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{folder.config}: is missing, so the run's data are not known") from None
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{folder.config}: does not tell the run's data ({reason(error)})"
-        ) from error
+        raise ValueError(f"{folder.config}: does not tell its data ({reason(error)})") from error
     wanted = (*NAMING, *KEEPING, "image_size")
     return {key: flags[key] for key in wanted if flags.get(key) is not None}
 

@@ -188,7 +188,7 @@ def test_a_name_that_is_no_plain_name_is_one_line(flag: str, name: str, here: Pa
 def test_a_cache_that_cannot_be_written_is_no_traceback(
     command: str, place: str, variable: str, here: Path, own_images: Path
 ) -> None:
-    """What can be done without it is done; where nothing can, the line names what helps."""
+    """What can be done without it is done; else the line names what helps."""
     make, prepare = PLACES[place]
     target = make(here / "place")
 

@@ -14,12 +14,12 @@ from lit_effnet.command_line import (
     OneLineErrors,
     fail,
     one_line_errors,
-    os_error,
     plain_warnings,
     quiet_libraries,
     stopping,
 )
 from lit_effnet.locations import local
+from lit_effnet.runs.files import reason
 
 if TYPE_CHECKING:
     from lit_effnet.data.catalog import Entry
@@ -62,6 +62,7 @@ def make_parser() -> OneLineErrors:
 
 
 @stopping("the images are as they were")
+@one_line_errors()
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
     plain_warnings()
@@ -92,13 +93,11 @@ def main(args: list[str] | None = None) -> None:
     except ValueError as error:
         message = str(error).replace("--data.name FOLDER", "FOLDER").replace("--data.", "--")
         fail(message if message.startswith(config.name) else f"{config.name}: {message}")
-    except OSError as error:
-        fail(os_error(error))
-    with one_line_errors():
-        show(config.name, images, entry, headers_only=not config.check)
-        draw(images, config.sheet, f"contact-sheet-{Path(config.name).resolve().name}.png")
-        if config.check:
-            check(config.name, images)
+    show(config.name, images, entry, headers_only=not config.check)
+    sheet = Path(config.sheet or f"contact-sheet-{Path(config.name).resolve().name}.png")
+    draw(images, sheet)
+    if config.check:
+        check(config.name, images)
 
 
 def show_catalog() -> None:
@@ -193,19 +192,15 @@ def show_bad(lines: list[str], what: str) -> None:
         _print(f"  and {len(lines) - SHOWN:,} more")
 
 
-def draw(images: "ImageSet", named: str | None, usual: str) -> None:
-    """Write the contact sheet; one that was not asked for may be left out."""
+def draw(images: "ImageSet", file: Path) -> None:
+    """Write the contact sheet, or end with one line if it cannot be written."""
     from lit_effnet.data.overview import contact_sheet
 
-    file = Path(usual) if named is None else local(named, "sheet")
+    file = local(str(file), "sheet")
     try:
         contact_sheet(images, file)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        if named is not None:
-            fail(f"--sheet {file}: cannot be written ({reason})")
-        _print(f"images   no contact sheet here ({reason}); --sheet FILE names another place")
-        return
+        fail(f"--sheet {file}: cannot be written ({reason(error)})")
     _print(f"images   {file}")
 
 

@@ -11,12 +11,14 @@ from glob import has_magic
 from pathlib import Path
 from typing import Any
 
+from lit_effnet.data.caches import tables_cache
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
 from lit_effnet.data.fetching import fetched
 from lit_effnet.data.rows import images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
 from lit_effnet.locations import Location, as_os_error, is_url, locate
+from lit_effnet.runs.files import moved
 
 HUB_TIMEOUT_S = 5.0
 
@@ -206,7 +208,9 @@ def load_from_hub(
     try:
         return _load_dataset(hub_id, subset, data_dir=data_dir, revision=revision)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{hub_id} cannot be loaded ({_first_line(error)}); {local}") from error
+        raise ValueError(
+            f"{hub_id} cannot be loaded ({_first_line(error)}{moved('HF_HOME', error)}); {local}"
+        ) from error
 
 
 def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str, Any]:
@@ -214,7 +218,7 @@ def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str,
 
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    return dict(datasets.load_dataset(path, subset, **options))
+    return dict(datasets.load_dataset(path, subset, cache_dir=tables_cache(), **options))
 
 
 def _their_name(ours: str, loaded: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ from lit_effnet.network.conventions import (
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
-from lit_effnet.runs.files import reason
+from lit_effnet.runs.files import moved, reason
 from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
 TIMEOUT_S = 5.0
@@ -176,7 +176,9 @@ def _from_torchvision(name: str) -> Weights:
         with _quick_network():
             state = released.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
-        raise ValueError(f"cannot be downloaded ({error}); give the file instead") from error
+        raise ValueError(
+            f"cannot be downloaded ({error}){moved('TORCH_HOME', error)}; give the file instead"
+        ) from error
     return as_torchvision_says(recognised(Weights(name, state, seen_imagenet=True)), released)
 
 
@@ -192,9 +194,10 @@ def _from_hub(name: str) -> Weights:
         file = hf_hub_download(hub_id, "model.safetensors")
         config = hf_hub_download(hub_id, "config.json")
     except Exception as error:  # the hub's HTTP client, and what it raises, changes
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"cannot be had from the hub as {hub_id} ({reason}); give a file instead"
+            f"cannot be had from the hub as {hub_id} ({line}){moved('HF_HOME', error)}; "
+            "give a file instead"
         ) from error
     weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
     return as_timm_says(weights, json.loads(Path(config).read_text(encoding="utf-8")))

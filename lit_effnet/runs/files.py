@@ -1,5 +1,6 @@
 """Write files whole, so that no reader sees half of one, and remove what a killed writer left."""
 
+import errno
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 NEW_S = 60.0  # a writer locks what it has just made well before
 
@@ -52,6 +55,12 @@ def write_whole(path: Location, content: str | bytes | memoryview) -> None:
 def reason(error: Exception) -> str:
     """What the operating system says, without the number and the file's name."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def moved(variable: str, error: Exception) -> str:
+    """How an error ends that the place of a cache has caused; empty for other errors."""
+    refused = isinstance(error, OSError) and error.errno in REFUSED
+    return f"; {variable} names another place" if refused else ""
 
 
 @contextmanager
