@@ -173,8 +173,10 @@ def test_a_run_folder_that_cannot_be_written_is_one_line(
     assert_one_line(command, [a.replace("PLACE", str(target)) for a in arguments], prepare)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("flag", ["id", "group", "project"])
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [*(("id", name) for name in NAMES), ("group", "line feed"), ("project", "escape")],
+)
 def test_a_name_that_is_no_plain_name_is_one_line(flag: str, name: str, here: Path) -> None:
     line = assert_one_line("fit", [*FIT, f"--run.{flag}={NAMES[name]}"], nothing)
     assert line.startswith(f"error: --run.{flag} ")
