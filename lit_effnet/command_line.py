@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from lit_effnet.runs.files import reason
 from lit_effnet.streams import prepare_streams
 
 BAD_INPUT = 2
@@ -22,6 +23,8 @@ TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
 
 T = TypeVar("T")
 STOPPED = 130
+
+SHOWN = 50  # characters at either end of a very long word in a message
 
 EXPERIMENTS = Path("experiments")
 
@@ -151,8 +154,14 @@ def fail(message: str) -> NoReturn:
     local_rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
     if local_rank != "0":
         time.sleep(TIME_TO_END_OTHERS_S)
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {plain(message)}\n")
     sys.exit(BAD_INPUT)  # where W&B listens for the status of a run that has begun
+
+
+def plain(message: str) -> str:
+    """A message in one line: what a terminal would obey is escaped, very long names are cut."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+    return re.sub(rf"(\S{{{SHOWN}}})\S{{{SHOWN},}}(\S{{{SHOWN}}})", r"\1...\2", line)
 
 
 def usual_setting(argument: str) -> str:
@@ -197,7 +206,7 @@ def quiet_libraries() -> None:
 
 @contextmanager
 def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> Iterator[None]:
-    """Turn a ValueError from the code inside into one line that names the flag, and exit with 2.
+    """Turn a ValueError or OSError from the code inside into one line, and exit with 2.
 
     The suite's ValueErrors begin with the argument and its value ("batch_size 0: must be ...");
     `keys` are the flags among which the argument's full name is looked up, `arguments` what
@@ -207,6 +216,14 @@ def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> 
         yield
     except ValueError as error:
         fail(name_flag(str(error), keys, arguments))
+    except OSError as error:
+        fail(os_error(error))
+
+
+def os_error(error: OSError) -> str:
+    """What the operating system refuses, and of which file."""
+    told = reason(error)
+    return told if error.filename is None else f"{error.filename}: {told}"
 
 
 def name_flag(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:

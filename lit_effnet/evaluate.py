@@ -12,7 +12,6 @@ severity (fog:3) or a level (gaussian_noise:sigma=0.1). What has a row already i
 """
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import (
@@ -24,7 +23,7 @@ from lit_effnet.command_line import (
     stopping,
     written,
 )
-from lit_effnet.locations import locate
+from lit_effnet.locations import local, locate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -203,7 +202,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
         config.severities or scale_of(round(reference.image_size or 0)),
         config.made_at,
         conditions.SIGMAS if config.sigmas is None else conditions.levels(config.sigmas),
-        None if config.frost_images is None else Path(config.frost_images),
+        None if config.frost_images is None else local(config.frost_images, "frost_images"),
     )
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(

@@ -39,7 +39,11 @@ from lit_effnet.network.weights import Weights
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
+from lit_effnet.training.batch_norm import (
+    SynchronisedBatchNorm,
+    check_batch,
+    check_synchronised_on_cpu,
+)
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.ddp import (
@@ -255,6 +259,8 @@ class Experiment(LightningCLI):
                 f"batch_size {data.batch_size}: there are {sizes['train']:,} training images for "
                 f"{processes} process{'es' * (processes != 1)}"
             )
+        if not self.synchronised:
+            check_batch(self.model, data.batch_size, data.image_size)
         limit = options.limit_train_batches
         if limit is not None:
             batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)

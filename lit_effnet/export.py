@@ -70,10 +70,11 @@ def main(args: list[str] | None = None) -> None:
     prepare_output()
     parser = make_parser()
     config = parser.parse_args(args)
-    if config.format == TENSORS:
-        write_tensors(parser, config)
-    else:
-        write_checked(parser, config)
+    with parser.bad_input():
+        if config.format == TENSORS:
+            write_tensors(parser, config)
+        else:
+            write_checked(parser, config)
 
 
 def write_checked(parser: OneLineErrors, config: Any) -> None:

@@ -23,6 +23,7 @@ from lit_effnet.network.released import find
 from lit_effnet.network.released_networks import architecture, filled
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.files import reason
 from lit_effnet.training.provenance import versions
 from lit_effnet.training.record import FINISHED, RunFolder
 
@@ -231,7 +232,7 @@ def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{folder.config}: is missing, so the run's data are not known") from None
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder.config}: does not tell the run's data ({error})") from error
+        raise ValueError(f"{folder.config}: does not tell its data ({reason(error)})") from error
     wanted = (*NAMING, *KEEPING, "image_size")
     return {key: flags[key] for key in wanted if flags.get(key) is not None}
 

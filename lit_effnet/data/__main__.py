@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
+from lit_effnet.command_line import (
+    OneLineErrors,
+    fail,
+    one_line_errors,
+    prepare_output,
+    quiet_libraries,
+    stopping,
+)
+from lit_effnet.locations import local
+from lit_effnet.runs.files import reason
 
 if TYPE_CHECKING:
     from lit_effnet.data.catalog import Entry
@@ -56,6 +65,7 @@ def make_parser() -> OneLineErrors:
 
 
 @stopping("the images are as they were")
+@one_line_errors()
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
     prepare_output()
@@ -191,10 +201,11 @@ def draw(images: "ImageSet", file: Path) -> None:
     """Write the contact sheet, or end with one line if it cannot be written."""
     from lit_effnet.data.overview import contact_sheet
 
+    file = local(str(file), "sheet")
     try:
         contact_sheet(images, file)
     except (OSError, ValueError) as error:
-        fail(f"--sheet {file}: cannot be written ({error})")
+        fail(f"--sheet {file}: cannot be written ({reason(error)})")
     _print(f"images   {file}")
 
 

@@ -359,9 +359,9 @@ class ImageData(LightningDataModule):
         return self._prepared[split]
 
     def _store(self, rows: Any, name: str) -> Store | None:
-        if not (self._fits or place(rows, self.keep_short_side).exists()):
-            return None
         try:
+            if not (self._fits or place(rows, self.keep_short_side).exists()):
+                return None
             return open_store(rows, self.keep_short_side, warnings.warn, name)
         except OSError as error:
             warnings.warn(

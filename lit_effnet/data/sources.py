@@ -11,6 +11,7 @@ from glob import has_magic
 from pathlib import Path
 from typing import Any
 
+from lit_effnet.data.caches import tables_cache
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
 from lit_effnet.data.fetching import fetched
@@ -18,6 +19,7 @@ from lit_effnet.data.image_files import is_clutter
 from lit_effnet.data.rows import files_digest, images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, labelled
 from lit_effnet.locations import Location, as_os_error, is_url, locate
+from lit_effnet.runs.files import moved
 
 HUB_TIMEOUT_S = 5.0
 
@@ -95,7 +97,7 @@ def find(
     """
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
-    place = None if folder is None else locate(folder).expanduser()
+    place = None if folder is None else locate(folder)
     if place is not None and not _has_tables(place):
         for argument, column in (("image_column", image_column), ("label_column", label_column)):
             if column is not None:
@@ -224,7 +226,9 @@ def load_from_hub(
     try:
         return _load_dataset(hub_id, subset, data_dir=data_dir, revision=revision)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{hub_id} cannot be loaded ({_first_line(error)}); {local}") from error
+        raise ValueError(
+            f"{hub_id} cannot be loaded ({_first_line(error)}{moved('HF_HOME', error)}); {local}"
+        ) from error
 
 
 def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str, Any]:
@@ -232,7 +236,7 @@ def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str,
 
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    return dict(datasets.load_dataset(path, subset, **options))
+    return dict(datasets.load_dataset(path, subset, cache_dir=tables_cache(), **options))
 
 
 def _their_name(ours: str, loaded: Mapping[str, Any]) -> str:

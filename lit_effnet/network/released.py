@@ -12,9 +12,10 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,8 @@ from lit_effnet.network.conventions import (
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.files import moved, reason
+from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
 TIMEOUT_S = 5.0
 
@@ -69,7 +72,7 @@ def find(name: str) -> Weights:
     Raises:
         ValueError: they cannot be had, or are no weights.
     """
-    path = locate(name).expanduser()
+    path = locate(name)
     if path.exists():
         return _from_path(name, path)
     if re.fullmatch(TORCHVISION, name):
@@ -92,7 +95,7 @@ def expected(name: str | None) -> Weights:
     Raises:
         ValueError: they are named by a file or a package that cannot be had, or by no known name.
     """
-    if name is None or locate(name).expanduser().exists() or re.fullmatch(PACKAGE, name):
+    if name is None or locate(name).exists() or re.fullmatch(PACKAGE, name):
         return choose(name)
     weights = Weights(name, seen_imagenet=True)
     if re.fullmatch(TORCHVISION, name):
@@ -187,7 +190,7 @@ def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     except FileNotFoundError as error:
         raise ValueError("is a folder without run.json or model.safetensors") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"its run.json does not tell what it trained ({error})") from error
+        raise ValueError(f"its run.json does not tell what it trained ({reason(error)})") from error
     return as_told(recognised(Weights(name, read_state(checkpoint))), told)
 
 
@@ -211,7 +214,9 @@ def _from_torchvision(name: str) -> Weights:
         with _quick_network():
             state = released.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
-        raise ValueError(f"cannot be downloaded ({error}); give the file instead") from error
+        raise ValueError(
+            f"cannot be downloaded ({error}){moved('TORCH_HOME', error)}; give the file instead"
+        ) from error
     return as_torchvision_says(recognised(Weights(name, state, seen_imagenet=True)), released)
 
 
@@ -227,9 +232,10 @@ def _from_hub(name: str) -> Weights:
         file = hf_hub_download(hub_id, "model.safetensors")
         config = hf_hub_download(hub_id, "config.json")
     except Exception as error:  # the hub's HTTP client, and what it raises, changes
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"cannot be had from the hub as {hub_id} ({reason}); give a file instead"
+            f"cannot be had from the hub as {hub_id} ({line}){moved('HF_HOME', error)}; "
+            "give a file instead"
         ) from error
     weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
     return as_timm_says(weights, json.loads(Path(config).read_text(encoding="utf-8")))
@@ -268,22 +274,7 @@ def read_state(path: Location) -> dict[str, Tensor]:
     Raises:
         ValueError: it cannot be read, or has no tensors.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load, load_file
-
-            # A local file is mapped, not read.
-            content: Any = load_file(path) if isinstance(path, Path) else load(path.read_bytes())
-        else:
-            with path.open("rb") as file:
-                content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip, tar and safetensors each have their own
-        reason = "is no file of tensors"
-        if "GLOBAL" in str(error):  # as torch calls what it would have to import
-            reason = "holds more than tensors, which could run code, and is not read"
-        raise ValueError(f"{path}: {reason}") from error
+    content = read_tensors(path, partial(_load, path))
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -295,3 +286,22 @@ def read_state(path: Location) -> dict[str, Tensor]:
     while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), None):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
+
+
+def safetensors_of(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return a .safetensors file with metadata and a digest of its tensors for the reader."""
+    from safetensors.torch import save
+
+    tensors = {key: tensor.contiguous() for key, tensor in state.items()}
+    content = memoryview(save(tensors))
+    start = 8 + int.from_bytes(content[:8], "little")  # a header of that length comes first
+    return bytes(save(tensors, metadata={**metadata, DIGEST: digest(content[start:])}))
+
+
+def _load(path: Location, file: IO[bytes]) -> Any:
+    if path.suffix != ".safetensors":
+        return torch.load(file, map_location="cpu", weights_only=True)
+    from safetensors.torch import load, load_file
+
+    # A local file is mapped, not read.
+    return load_file(path) if isinstance(path, Path) else load(file.read())

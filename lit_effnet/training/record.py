@@ -24,13 +24,19 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_effnet.locations import Location, local
 from lit_effnet.runs.csv_text import csv_text, read_rows
-from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.files import reason, remove_leftovers, write_whole
 from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
 OF_FINAL_WEIGHTS = "scores_of_final_weights"  # null where a run is not validated
 PREFIXES = {"validation": "val/", "test": "test/"}  # of the metrics of a split
+
+# Those that a killed training can leave half of, under a hidden name.
+FILES = (
+    *("config.yaml", "run.json", "metrics.csv", "evaluations.jsonl", "traceback.txt"),
+    *("checkpoints/last.ckpt", "checkpoints/best.ckpt"),
+)
 
 
 def first_process() -> bool:
@@ -80,7 +86,7 @@ class RunFolder:
         except FileNotFoundError:
             raise ValueError(f"{self.path}: no run folder (it has no run.json)") from None
         except (OSError, ValueError) as error:
-            raise ValueError(f"{file}: cannot be read as a run record ({error})") from error
+            raise ValueError(f"{file}: cannot be read as a run record ({reason(error)})") from error
         if not isinstance(record, dict):
             raise ValueError(f"{file}: cannot be read as a run record")
         return record
@@ -105,6 +111,8 @@ class RunFolder:
         except Timeout:
             raise ValueError(f"{self.path}: another process is training this run") from None
         try:
+            for name in FILES:
+                remove_leftovers(self.path / name)
             yield
         finally:
             lock.release()

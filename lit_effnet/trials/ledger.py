@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.files import reason, write_whole
 from lit_effnet.training.record import FINISHED, RunFolder
 
 LAST_LINES = 5
@@ -61,7 +61,7 @@ class Entry:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise ValueError(f"{self.notes_file}: cannot be read ({error})") from error
+            raise ValueError(f"{self.notes_file}: cannot be read ({reason(error)})") from error
         return notes
 
     def status(self) -> Status:
