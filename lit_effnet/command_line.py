@@ -99,7 +99,7 @@ def add_image_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
     add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
-    for name in ("subset", "image_column", "label_column"):
+    for name in ("subset", "image_column", "label_column", "labels"):
         add(f"--data.{name}", type=str | None, help="As for fit.")
     add("--network", type=str | None, help="Network of weights whose name does not tell it.")
 

@@ -190,7 +190,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.evaluation.evaluator import Evaluator
     from lit_effnet.subjects import changes_of, device_of, subject
 
-    found = subject(name, changes_of(config), config.root)
+    found = subject(name, changes_of(config, whole=True), config.root)
     data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
@@ -208,7 +208,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     evaluator = Evaluator(
         found.network.to(device_of(config.device)).to(memory_format=torch.channels_last),
         data_there,
-        config.split,
+        data_there.split_for(config.split),
         found.weights.fingerprint,
         found.own,
         reference,

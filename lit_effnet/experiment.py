@@ -339,6 +339,8 @@ class Experiment(LightningCLI):
         for key in ("config", "resume"):
             config.pop(key, None)
         config["run"]["id"] = None  # a repeated run has a folder of its own
+        if config["data"]["labels"] is None:  # as before there was this flag: one configuration,
+            del config["data"]["labels"]  # one hash
         return config
 
     @contextmanager

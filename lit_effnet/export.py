@@ -93,7 +93,7 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
     from lit_effnet.export_tables import notes, parity_table
     from lit_effnet.subjects import changes_of
 
-    changes = changes_of(config)
+    changes = changes_of(config, whole=config.precision != "int8" or bool(named))
     order = Order(
         output,
         config.format,

@@ -8,6 +8,7 @@ python -m lit_effnet.fit --resume runs/photos/RUN
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from lit_effnet.command_line import (
     usual_setting,
 )
 from lit_effnet.data.decoding import BadImageError
+from lit_effnet.data.schema import Use
 from lit_effnet.experiment import Experiment
 from lit_effnet.final_evaluation import (
     check_evaluation,
@@ -129,10 +131,11 @@ def go_on(folder: RunFolder) -> None:
         checkpoint = read_checkpoint(last, to_resume=True) if last.exists() else None
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
-            experiment.datamodule.setup("fit")
-            experiment.settle()
             record = folder.read()
-            experiment.datamodule.recorded = record["data"]["fingerprint"]
+            use = Use.of_run(record["data"])
+            experiment.datamodule.used_as(replace(use, fingerprint=None)).setup("fit")
+            experiment.settle()
+            experiment.datamodule.recorded = use.fingerprint
             if experiment.datamodule.recorded != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
             check_global_batch(experiment, folder, record)

@@ -170,7 +170,7 @@ class Planner:
         """The points of an earlier launch, in the order in which their trials began."""
         group = self.options.root / self.parse({}).run.group
         files = group.glob("*/parameters.json")
-        by_time = sorted(files, key=lambda file: file.stat().st_mtime)
+        by_time = sorted(files, key=lambda file: (file.stat().st_mtime, file.parent.name))
         found = []
         for file in by_time:
             try:

@@ -44,6 +44,7 @@ def make_parser() -> OneLineErrors:
     parser.add_argument("--subset", type=str | None, help="One of several on the hub.")
     parser.add_argument("--image_column", type=str | None, help="Column of images.")
     parser.add_argument("--label_column", type=str | None, help="Column of labels.")
+    parser.add_argument("--labels", type=str | None, help="Label file, or folder of lists.")
     parser.add_argument("--sheet", type=str | None, help="PNG file of the contact sheet.")
     parser.add_argument(
         "--check",
@@ -93,6 +94,7 @@ def main(args: list[str] | None = None) -> None:
             config.subset,
             config.image_column,
             config.label_column,
+            labels=config.labels,
         )
     except ValueError as error:
         message = str(error).replace("--data.name FOLDER", "FOLDER").replace("--data.", "--")
