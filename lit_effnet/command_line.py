@@ -1,5 +1,6 @@
 """What all commands share: bad input becomes one line on standard error and exit status 2."""
 
+import json
 import os
 import re
 import sys
@@ -10,11 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_loader
+from jsonargparse import Path as ConfigPath
+
+from lit_effnet.runs.documents import MOST_YAML as MOST_CONFIG
+from lit_effnet.runs.documents import DocumentError, check_yaml, read_text, yaml_errors
 
 BAD_INPUT = 2
+LONGEST = 290  # characters of a message on one line
 
 TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
 
@@ -26,6 +32,48 @@ EXPERIMENTS = Path("experiments")
 # Sweep files name what they train on by this environment variable. W&B's agent leaves the name in
 # its place where the variable is not set.
 SETTING, USUAL_SETTING = "LIT_EFFNET_ON", "cifar100"
+
+
+_parse_yaml, _read_config = get_loader("yaml"), ConfigPath.read_text
+
+
+def load_value(text: str) -> Any:
+    """Parse a value of the command line or a configuration, as jsonargparse does, within bounds.
+
+    Raises:
+        DocumentError: What is wrong with it.
+    """
+    return _parsed(text, "")
+
+
+def _parsed(text: str, name: str) -> Any:
+    check_yaml(text, name)
+    with yaml_errors(name):
+        return _parse_yaml(text)
+
+
+def read_config(path: Any) -> str:
+    """Read a file that jsonargparse was given, whichever flag or key names it, within bounds.
+
+    Raises:
+        DocumentError: The file and what is wrong with it.
+    """
+    name = path.relative
+    if name == "-":
+        return str(_read_config(path))
+    try:
+        text = read_text(path.absolute, MOST_CONFIG)
+    except OSError as error:
+        raise DocumentError(f"{name}: cannot be read ({error.strerror or error})") from error
+    except DocumentError as error:
+        raise DocumentError(str(error).replace(path.absolute, name)) from None
+    _parsed(text, name)  # jsonargparse will parse it again, and not know its name
+    return text
+
+
+# jsonargparse opens and parses files in four places; these two functions are in each of them.
+set_loader("yaml", load_value, (DocumentError,))
+ConfigPath.read_text = read_config
 
 
 class ExamplesFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -47,13 +95,50 @@ class OneLineErrors(ArgumentParser):
             },
         )
         self.arguments: list[str] = []
+        self.file = ""
 
     def parse_args(  # type: ignore[override] # argparse's overloads are not needed here
         self, args: Sequence[str] | None = None, **kwargs: Any
     ) -> Any:
         """Parse, and keep what was typed for the messages."""
         self.arguments = list(sys.argv[1:] if args is None else args)
-        return super().parse_args(args, **kwargs)
+        try:
+            config = super().parse_args(args, **kwargs)
+        except DocumentError as error:
+            self.error(str(error))
+        self._check_null(config)
+        return config
+
+    def _check_null(self, config: Any) -> None:
+        """Refuse null for what has a default and takes none; jsonargparse lets it through."""
+        defaults = self.get_defaults(skip_validation=True)
+        for action in self._actions:
+            key, kind = action.dest, getattr(action, "_typehint", None)
+            if kind is None or type(None) in get_args(kind) or defaults.get(key) is None:
+                continue
+            if config.get(key, 0) is None:
+                self.error(f"{_named(key, self.arguments)}: must not be null")
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Parse a configuration file, and keep its name for the messages."""
+        self.file = str(path)
+        try:
+            return super().parse_path(path, *args, **kwargs)
+        finally:
+            self.file = ""
+
+    def parse_string(self, content: str, path: Any = "", *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Parse a configuration, once its groups are known to be mappings.
+
+        jsonargparse leaves out a group of another type, and with it what the group should set.
+        """
+        config = load_value(content)
+        groups = {key.split(".")[0] for key in self.keys() if "." in key}
+        for key, value in config.items() if isinstance(config, dict) else ():
+            if key in groups and not isinstance(value, dict | str):
+                file = f" in {self.file}" if self.file else ""
+                self.error(f"{key}{file}: must be a mapping, and is {_shown(value)}")
+        return super().parse_string(content, path, *args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong in one line and exit with 2; raise where the parser may not exit."""
@@ -140,8 +225,18 @@ def fail(message: str) -> NoReturn:
     local_rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
     if local_rank != "0":
         time.sleep(TIME_TO_END_OTHERS_S)
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {one_line(message)}\n")
     sys.exit(BAD_INPUT)  # where W&B listens for the status of a run that has begun
+
+
+def one_line(message: str) -> str:
+    """Return a message in one printable line; the middle of a long one is left out."""
+    line = " ".join(message.split())
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    if len(line) <= LONGEST:
+        return line
+    half = LONGEST // 2 - 3
+    return f"{line[:half]} ... {line[-half:]}"
 
 
 def usual_setting(argument: str) -> str:
@@ -260,15 +355,29 @@ def shortest(path: Path) -> str:
 
 
 def _bad_value(key: str, details: str, arguments: Sequence[str]) -> str:
-    given = any(re.split("=", argument)[0] == f"--{key}" for argument in arguments)
-    name = f"--{key}" if given else f"{key}{_in_config(arguments)}"
+    name = _named(key, arguments)
     value = re.search(r"(?:Got value|Given value): (.*)", details)
     expected = details.split("Given value", maxsplit=1)[0]
+    if match := re.match(r"\s*Unable to load config (.*?)\n\s+- (.*)", details, re.DOTALL):
+        inner = match[2]
+        return f"{name}: " + (
+            f"must be a mapping, and is {match[1]}" if "Unable to load config" in inner else inner
+        )
     accepted = re.findall(r"<class '([\w.]+)'>|Literal\[(.*?)\]", expected)
     if value is None or not accepted:
         return f"{name}: {details.strip()}"
     kinds = dict.fromkeys(choices.replace("'", "") or _plain(kind) for kind, choices in accepted)
     return f"{name}: {value[1]!r} must be {' or '.join(kinds)}"
+
+
+def _named(key: str, arguments: Sequence[str]) -> str:
+    """Return the flag that was typed, or the key and the configurations in which it may stand."""
+    given = any(argument.split("=")[0] == f"--{key}" for argument in arguments)
+    return f"--{key}" if given else f"{key}{_in_config(arguments)}"
+
+
+def _shown(value: Any) -> str:
+    return f"{json.dumps(value, default=str):.60}"
 
 
 def _plain(kind: str) -> str:

@@ -88,7 +88,7 @@ CONFIGS = [
     ("scaling:\n  dept: 3\n", "unknown key scaling.dept in mine.yaml; nearest: scaling.depth"),
     ("scalin:\n  depth: 3\n", "unknown key scalin.depth in mine.yaml; nearest: scaling.depth"),
     ("data:\n  batch_size: many\n", "data.batch_size in mine.yaml: 'many' must be a whole number"),
-    ("data: [1\n", "not a configuration in YAML in mine.yaml: "),
+    ("data: [1\n", "mine.yaml:2: not YAML: did not find expected"),
     ("", "not a configuration in YAML in mine.yaml: it is empty"),
     ("just text\n", "not a configuration in YAML in mine.yaml: just text"),
 ]

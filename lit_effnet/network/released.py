@@ -6,7 +6,6 @@ torchvision's tables by name or file name, in the run that trained it; else it f
 layout, and what had to be assumed is said.
 """
 
-import json
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ from lit_effnet.network.conventions import (
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.documents import read_json
 
 TIMEOUT_S = 5.0
 
@@ -127,7 +127,7 @@ def _from_file(name: str, path: Location) -> Weights:
 def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
     """timm's `config.json` in the file's folder, if there is one and it is timm's."""
     try:
-        config = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+        config = read_json(path.with_name("config.json"))
     except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) and "pretrained_cfg" in config else None
@@ -135,7 +135,7 @@ def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
 
 def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record = read_json(folder / "run.json")
         data, network = record["data"], record["network"]
         told = {
             "padding": network["padding"],
@@ -194,7 +194,7 @@ def _from_hub(name: str) -> Weights:
             f"cannot be had from the hub as {hub_id} ({reason}); give a file instead"
         ) from error
     weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
-    return as_timm_says(weights, json.loads(Path(config).read_text(encoding="utf-8")))
+    return as_timm_says(weights, read_json(config))
 
 
 def _check_timm_name(name: str) -> None:

@@ -4,17 +4,15 @@ Parts go by the names of a run folder's files, and are read as those are. A run 
 results has the path `results/NAME.json#GROUP/ID`.
 """
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lit_effnet.locations import is_url, read_file
+from lit_effnet.runs.documents import csv_rows, load_json, load_yaml, read_json, read_text
 
 Part = dict[str, Any]
 
@@ -32,10 +30,7 @@ def text_of(run: str, name: str) -> str:
     """
     if INSIDE in run:
         return _shipped_text(run, name)
-    if is_url(run):
-        return read_file(f"{run}/{name}").decode()
-    with open(f"{run}/{name}", encoding="utf-8") as file:  # noqa: PTH123 # in a hurry
-        return file.read()
+    return read_text(f"{run}/{name}")
 
 
 def command_of(run: str) -> str | None:
@@ -51,13 +46,43 @@ def parts_of(run: str) -> dict[str, Part]:
     for name, parse in _PARSERS.items():
         try:
             content = parse(text_of(run, name))
-        except (OSError, ValueError, yaml.YAMLError):
+        except (OSError, ValueError):
             continue
         if isinstance(content, dict):
             found[name] = content
     record = found.get(RECORD, {})
     found[RECORD] = {name: record[name] for name in OF_RECORD if name in record}
     return {name: part for name, part in found.items() if part}
+
+
+def check_parts(file: Path) -> None:
+    """Check that a file of results has its parts as `text_of` writes them again.
+
+    Raises:
+        ValueError: It has not; which run and which file of it.
+    """
+    content = _content(*_place(f"{file}#")[:2])
+    if not isinstance(content.get("command", ""), str):
+        raise ValueError(f"{file.name}: command: must be a text")
+    for name in ("same_in_runs", "runs"):
+        if not isinstance(content[name], dict):
+            raise ValueError(f"{file.name}: {name}: must be an object")
+    for run, own in content["runs"].items():
+        parts = joined(content["same_in_runs"], own) if isinstance(own, dict) else {run: own}
+        for name, part in parts.items():
+            if not isinstance(part, dict) or (name == METRICS and not _are_columns(part)):
+                raise ValueError(f"{file.name}: runs.{run:.60}: {name:.60}: is no part of a run")
+
+
+def _are_columns(part: Part) -> bool:
+    """Whether they are lists of numbers, of one length."""
+    if not all(isinstance(cells, list) for cells in part.values()):
+        return False
+    cells = [cell for column in part.values() for cell in column]
+    return len({len(column) for column in part.values()}) <= 1 and all(
+        cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
+        for cell in cells
+    )
 
 
 def common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -101,9 +126,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _columns(text: str) -> Part:
     """A CSV file's columns; a number stays one, what is empty is null."""
-    rows = [*csv.DictReader(StringIO(text, newline=""))]
-    if any(None in row for row in rows):
-        raise ValueError("a row has more cells than there are columns")
+    rows = csv_rows(text)
     return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
 
@@ -121,9 +144,9 @@ def _csv(columns: Part) -> str:
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    CONFIG: yaml.safe_load,
-    RECORD: json.loads,
-    POINT: json.loads,
+    CONFIG: load_yaml,
+    RECORD: load_json,
+    POINT: load_json,
     METRICS: _columns,
 }
 
@@ -155,5 +178,5 @@ def _place(run: str) -> tuple[str, tuple[int, int], str]:
 @cache
 def _content(file: str, _state: tuple[int, int]) -> dict[str, Any]:
     """A file of results; read again when it has changed."""
-    content: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
+    content = read_json(file)
     return {"same_in_runs": {}, "runs": {}, **content}

@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from lit_effnet.runs.documents import read_json
 from lit_effnet.runs.files import write_whole
 from lit_effnet.training.record import FINISHED, RunFolder
 
@@ -57,11 +58,14 @@ class Entry:
     def notes(self) -> dict[str, Any]:
         """The launcher's notes; empty without any."""
         try:
-            notes: dict[str, Any] = json.loads(self.notes_file.read_text(encoding="utf-8"))
+            notes = read_json(self.notes_file)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise ValueError(f"{self.notes_file}: cannot be read ({error})") from error
+            reason = str(error).removeprefix(f"{self.notes_file}: ")
+            raise ValueError(f"{self.notes_file}: cannot be read ({reason})") from error
+        if not isinstance(notes, dict):
+            raise ValueError(f"{self.notes_file}: must hold an object")
         return notes
 
     def status(self) -> Status:
