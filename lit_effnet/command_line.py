@@ -18,9 +18,9 @@ from jsonargparse import Path as ConfigPath
 
 from lit_effnet.runs.documents import MOST_YAML as MOST_CONFIG
 from lit_effnet.runs.documents import DocumentError, check_yaml, read_text, yaml_errors
+from lit_effnet.runs.messages import one_line
 
 BAD_INPUT = 2
-LONGEST = 290  # characters of a message on one line
 
 TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
 
@@ -227,16 +227,6 @@ def fail(message: str) -> NoReturn:
         time.sleep(TIME_TO_END_OTHERS_S)
     sys.stderr.write(f"error: {one_line(message)}\n")
     sys.exit(BAD_INPUT)  # where W&B listens for the status of a run that has begun
-
-
-def one_line(message: str) -> str:
-    """Return a message in one printable line; the middle of a long one is left out."""
-    line = " ".join(message.split())
-    line = "".join(letter if letter.isprintable() else "?" for letter in line)
-    if len(line) <= LONGEST:
-        return line
-    half = LONGEST // 2 - 3
-    return f"{line[:half]} ... {line[-half:]}"
 
 
 def usual_setting(argument: str) -> str:

@@ -125,7 +125,8 @@ class Planner:
             except ValueError as error:
                 # Its key is in the sweep file, whichever file brings it to `fit`.
                 brought = rf" in (?:\S+ or )*{re.escape(str(file))}"
-                raise ValueError(re.sub(brought, "", str(error))) from None
+                told = re.sub(rf"{re.escape(str(file))}:(\d+: )?", "", str(error))
+                raise ValueError(re.sub(brought, "", told)) from None
 
     def points(self) -> Iterator[dict[str, Any]]:
         """All points of a grid or a random search, in their order."""

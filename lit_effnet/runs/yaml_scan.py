@@ -82,6 +82,8 @@ class _Scan:
         if tag != "str" and not inner:
             kind = KINDS.get(tag, "no text")
             raise self._error(event, f"a key must be text, and is {kind}: put it in quotes")
+        if not name:
+            raise self._error(event, "a key must be text, and is empty")
         if name in parent.keys:
             raise self._error(event, f"given twice, first on line {parent.keys[name]}")
         parent.keys[name] = line

@@ -81,9 +81,10 @@ class Entry:
         try:
             record = self.record()
             notes = self.notes()
+            due = self.folder.due(record) if record.get("status") == FINISHED else []
         except ValueError:
             return Status.FAILED, record
-        if record.get("status") == FINISHED and not self.folder.due(record):
+        if record.get("status") == FINISHED and not due:
             return Status.FINISHED, record
         if "stopped_early" in notes:
             return Status.STOPPED_EARLY, record
@@ -94,8 +95,10 @@ class Entry:
     def reason(self) -> str:
         """Why the trial ended otherwise than finished."""
         try:
-            self.record()
+            record = self.record()
             notes = self.notes()
+            if record.get("status") == FINISHED:
+                self.folder.due(record)
         except ValueError as error:
             return str(error)
         if failed := notes.get("failed"):

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from lit_effnet.runs.documents import MOST_YAML, load_yaml, read_text
+from lit_effnet.runs.messages import one_line
 from lit_effnet.runs.yaml_scan import LOADER
 from lit_effnet.trials.command import DEFAULT_COMMAND
 from lit_effnet.trials.rules import violations
@@ -29,7 +30,7 @@ class Problem:
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.line}: {key}{' '.join(self.message.split())}"
+        return one_line(f"{self.file}:{self.line}: {key}{self.message}")
 
 
 @dataclass(frozen=True)
