@@ -76,7 +76,8 @@ def _sound(sweep: Sweep, found: Sequence[Problem]) -> Sweep | None:
     keys = [problem.key for problem in found]
     if any(key.split(".")[0] in ("method", "command", "program") for key in keys):
         return None
-    if "parameters" in keys or not isinstance(sweep.config.get("parameters"), dict):
+    known = "method" in sweep.config and isinstance(sweep.config.get("parameters"), dict)
+    if "parameters" in keys or not known:
         return None
     sound = {
         name: spec

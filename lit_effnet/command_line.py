@@ -13,11 +13,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_loader
-from jsonargparse import Path as ConfigPath
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from lit_effnet.runs.documents import MOST_YAML as MOST_CONFIG
-from lit_effnet.runs.documents import DocumentError, check_yaml, read_text, yaml_errors
+from lit_effnet.config_reader import load_value
+from lit_effnet.runs.documents import DocumentError, load_yaml
 from lit_effnet.runs.messages import one_line
 
 BAD_INPUT = 2
@@ -32,48 +31,6 @@ EXPERIMENTS = Path("experiments")
 # Sweep files name what they train on by this environment variable. W&B's agent leaves the name in
 # its place where the variable is not set.
 SETTING, USUAL_SETTING = "LIT_EFFNET_ON", "cifar100"
-
-
-_parse_yaml, _read_config = get_loader("yaml"), ConfigPath.read_text
-
-
-def load_value(text: str) -> Any:
-    """Parse a value of the command line or a configuration, as jsonargparse does, within bounds.
-
-    Raises:
-        DocumentError: What is wrong with it.
-    """
-    return _parsed(text, "")
-
-
-def _parsed(text: str, name: str) -> Any:
-    check_yaml(text, name)
-    with yaml_errors(name):
-        return _parse_yaml(text)
-
-
-def read_config(path: Any) -> str:
-    """Read a file that jsonargparse was given, whichever flag or key names it, within bounds.
-
-    Raises:
-        DocumentError: The file and what is wrong with it.
-    """
-    name = path.relative
-    if name == "-":
-        return str(_read_config(path))
-    try:
-        text = read_text(path.absolute, MOST_CONFIG)
-    except OSError as error:
-        raise DocumentError(f"{name}: cannot be read ({error.strerror or error})") from error
-    except DocumentError as error:
-        raise DocumentError(str(error).replace(path.absolute, name)) from None
-    _parsed(text, name)  # jsonargparse will parse it again, and not know its name
-    return text
-
-
-# jsonargparse opens and parses files in four places; these two functions are in each of them.
-set_loader("yaml", load_value, (DocumentError,))
-ConfigPath.read_text = read_config
 
 
 class ExamplesFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -127,12 +84,14 @@ class OneLineErrors(ArgumentParser):
         finally:
             self.file = ""
 
-    def parse_string(self, content: str, path: Any = "", *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def parse_string(self, content: str, path: Any = "", *args: Any, **kwargs: Any) -> Any:
         """Parse a configuration, once its groups are known to be mappings.
 
         jsonargparse leaves out a group of another type, and with it what the group should set.
         """
         config = load_value(content)
+        if not isinstance(config, dict):  # jsonargparse takes `trainer:` alone for a text
+            config = load_yaml(content)
         groups = {key.split(".")[0] for key in self.keys() if "." in key}
         for key, value in config.items() if isinstance(config, dict) else ():
             if key in groups and not isinstance(value, dict | str):
@@ -306,7 +265,8 @@ def explain(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
 def _unknown_arguments(arguments: Sequence[str], keys: Sequence[str]) -> str:
     flags = [argument.split("=")[0] for argument in arguments if argument.startswith("-")]
     if not flags:
-        return f"unexpected argument {arguments[0]!r}: everything is given as --name value"
+        first = arguments[0] if arguments else ""
+        return f"unexpected argument {first!r}: everything is given as --name value"
     return f"unknown flag {flags[0]}{_nearest(flags[0].lstrip('-'), keys, dashes='--')}"
 
 

@@ -77,7 +77,7 @@ class _Scan:
         name = event.value
         if name == MERGE:
             return
-        tag = _RESOLVER.resolve(yaml.ScalarNode, name, event.implicit).rsplit(":", 1)[-1]
+        tag = _tag(event).rsplit(":", 1)[-1]
         inner = len(self.open) > TEXT_KEYS_DOWN_TO and tag == "int"
         if tag != "str" and not inner:
             kind = KINDS.get(tag, "no text")
@@ -114,7 +114,7 @@ class _Scan:
         value = event.value
         if len(value) < 19 or not event.implicit[0]:
             return
-        if _RESOLVER.resolve(yaml.ScalarNode, value, event.implicit) != INTEGER:
+        if _tag(event) != INTEGER:
             return
         try:
             fits = (
@@ -137,6 +137,12 @@ class _Scan:
         return DocumentError(f"{place(self.name, event.start_mark.line + 1)}{named}{message}")
 
 
+def _tag(event: Any) -> str:
+    """The type that YAML gives a plain scalar."""
+    resolve: Any = _RESOLVER.resolve
+    return str(resolve(yaml.ScalarNode, event.value, event.implicit))
+
+
 def scan(text: str, name: str, *, deepest: int, whole: Container[int]) -> None:
     """Look through a text.
 
@@ -156,7 +162,7 @@ def scan(text: str, name: str, *, deepest: int, whole: Container[int]) -> None:
     except yaml.YAMLError as error:
         raise DocumentError(not_yaml(name, error)) from error
     except UnicodeError as error:  # half a character, as in odd file names
-        raise DocumentError(f"{place(name)}not YAML: {error.reason}") from error
+        raise DocumentError(f"{place(name)}not YAML: holds half a character") from error
 
 
 def place(name: str, line: int = 0) -> str:

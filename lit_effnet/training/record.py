@@ -119,11 +119,20 @@ class RunFolder:
         return csv_rows(read_text(file), str(file)) if file.exists() else []
 
     def due(self, record: dict[str, Any]) -> list[str]:
-        """What was asked of a run besides its training, and its record has no result of yet."""
+        """What was asked of a run besides its training, and its record has no result of yet.
+
+        Raises:
+            ValueError: The record or the configuration does not tell.
+        """
         if "asked" in record:
             asked = record["asked"]
+            if not (isinstance(asked, list) and all(isinstance(name, str) for name in asked)):
+                raise ValueError(f"{self.path / 'run.json'}: asked: must be a list of names")
         elif self.config.exists():  # of a run from before records told it
-            options = read_yaml(self.config).get("run", {})
+            config = read_yaml(self.config)
+            options = config.get("run", {}) if isinstance(config, dict) else None
+            if not isinstance(options, dict):
+                raise ValueError(f"{self.config}: run: must be a mapping")
             asked = ["test"] if options.get("test") else []
         else:
             asked = []
