@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import nn
 
 from lit_effnet.data.class_matching import KnownClasses, Matched, match
@@ -26,6 +25,7 @@ from lit_effnet.network.released import find
 from lit_effnet.network.released_networks import architecture, filled
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import reason
 from lit_effnet.training.provenance import versions
 from lit_effnet.training.record import FINISHED, RunFolder
@@ -283,11 +283,11 @@ def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
 def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
     """The flags of `--data` that name the run's images."""
     try:
-        config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        config = read_yaml(folder.config)
         flags = dict(config["data"])
     except FileNotFoundError:
         raise ValueError(f"{folder.config}: is missing, so the run's data are not known") from None
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder.config}: does not tell its data ({reason(error)})") from error
     wanted = (*NAMING, *KEEPING, "image_size")
     return {key: flags[key] for key in wanted if flags.get(key) is not None}

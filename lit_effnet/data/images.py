@@ -42,6 +42,7 @@ from lit_effnet.data.store import (
 from lit_effnet.data.stratified import stratified_order
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
+LARGEST_IMAGE_SIZE = 2**15  # a side of 32,768 pixels has 2^30, beyond any machine's memory
 USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set that the catalog does not know
 LEAVING_OUT = "--data.on_bad_image skip"
 MOST_BAD = 0.01  # part of a split that may be left out
@@ -135,6 +136,8 @@ class ImageData(LightningDataModule):
             raise ValueError(
                 f"image_size {base:g}{scaled}: must give at least {LEAST_IMAGE_SIZE} pixels"
             )
+        if self.image_size > LARGEST_IMAGE_SIZE:
+            raise ValueError(f"image_size {base:g}: must be at most {LARGEST_IMAGE_SIZE:,} pixels")
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
         if num_workers is not None and num_workers < 0:

@@ -6,7 +6,6 @@ torchvision's tables by name or file name, in the run that trained it; else it f
 layout, and what had to be assumed is said.
 """
 
-import json
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -33,6 +32,7 @@ from lit_effnet.network.conventions import (
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.documents import load_json, read_json
 from lit_effnet.runs.files import moved, reason
 from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
@@ -158,10 +158,10 @@ def told_in(path: Location) -> Mapping[str, Any]:
     """
     if path.suffix == ".safetensors":
         with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            header = load_json(file.read(int.from_bytes(file.read(8), "little")).decode())
         text = header.get("__metadata__", {}).get(HEADER, "{}")
         try:
-            return _mapping(json.loads(text))
+            return _mapping(load_json(text))
         except ValueError as error:
             raise ValueError(f"its header is not this suite's ({error})") from error
     if path.suffix == ".ckpt":
@@ -177,7 +177,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
     """timm's `config.json` in the file's folder, if there is one and it is timm's."""
     try:
-        config = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+        config = read_json(path.with_name("config.json"))
     except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) and "pretrained_cfg" in config else None
@@ -185,7 +185,7 @@ def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
 
 def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record = read_json(folder / "run.json")
         told = told_of(record)
     except FileNotFoundError as error:
         raise ValueError("is a folder without run.json or model.safetensors") from error
@@ -238,7 +238,7 @@ def _from_hub(name: str) -> Weights:
             "give a file instead"
         ) from error
     weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
-    return as_timm_says(weights, json.loads(Path(config).read_text(encoding="utf-8")))
+    return as_timm_says(weights, read_json(config))
 
 
 def _check_timm_name(name: str) -> None:

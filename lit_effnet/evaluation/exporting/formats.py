@@ -1,7 +1,6 @@
 """The formats: what writes each, what runs it, and what it can hold."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +11,7 @@ from lit_effnet.evaluation.exporting.packages import interpreter, missing
 from lit_effnet.evaluation.quantization.backends import find_backend
 from lit_effnet.evaluation.quantization.layers import NOTHING, words_of
 from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.runs.documents import read_json
 
 Precision = Literal["float32", "float16", "int8"]
 
@@ -187,7 +187,7 @@ def load(file: Path, threads: int = 1) -> Runtime:
     if missing([found.runner]):
         raise ValueError(f"file {file}: needs {found.runner}; {found.install}")
     try:
-        told = json.loads(beside(file).read_text(encoding="utf-8")) if beside(file).exists() else {}
+        told = read_json(beside(file)) if beside(file).exists() else {}
         check_digests(file, told.get("sha256", {}))
         name = f"{found.program} {told.get('precision', '')}".strip()
         loaded: Runtime = found.module.Loaded(file, threads, name)
