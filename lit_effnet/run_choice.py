@@ -40,7 +40,9 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
         fail("--resume RUN takes no other flag: the run goes on under its own config.yaml")
     with one_line_errors():
         folder = RunFolder(locate(words[1], "--resume"))
-        folder.read()
+        began = folder.read().get("data")
+        if not (isinstance(began, dict) and "fingerprint" in began):
+            raise ValueError(f"{folder.path / 'run.json'}: does not tell the data it began with")
     if not folder.config.exists():
         fail(f"{folder.path}: no config.yaml to go on under")
     return folder

@@ -26,10 +26,14 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
     weights = find(str(path))
     record: dict[str, Any] = read_json(folder / "run.json")
-    options = {key: value for key, value in record["model"].items() if key != "name"}
-    name = record["model"].get("name", "efficientnet")
-    if name in OURS:
-        options |= record["network"]
-    network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
+    try:
+        options = {key: value for key, value in record["model"].items() if key != "name"}
+        name = record["model"].get("name", "efficientnet")
+        if name in OURS:
+            options |= record["network"]
+        network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
+    except (AttributeError, KeyError, TypeError) as error:
+        told = f"does not tell what it trained ({error})"
+        raise ValueError(f"{folder / 'run.json'}: {told}") from error
     weights.load_into(network)
     return network.eval(), weights
