@@ -217,7 +217,7 @@ def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
         size = None
     prepared = _prepared(own, weights, changes)
     data = _images({**flags, **changes.data}, prepared, changes)
-    data.recorded = told.get("fingerprint")
+    data.recorded = None if "name" in changes.data else told.get("fingerprint")
     name, arm = str(checkpoint), str(record.get("arm", path.name))
     reference = replace(data.reference, image_size=_usual_size(data) if size is None else size)
     return Subject(name, arm, folder, record, network, weights, own, prepared, reference, data)

@@ -408,7 +408,8 @@ class ImageData(LightningDataModule):
         names = ("path", "subset", "image_column", "label_column")
         given = zip(names, (self.path, *self.columns), strict=True)
         flags = [f"--{name}={value}" for name, value in given if value is not None]
-        return f"`{shlex.join(['python', '-m', 'lit_effnet.data', self.name, *flags, '--check'])}`"
+        command = ("python", "-m", "lit_effnet.data", str(self.name), *flags, "--check")
+        return f"`{shlex.join(command)}`"
 
     def _loader(self, images: DecodedImages, **options: Any) -> DataLoader[Any]:
         workers = default_workers() if self.num_workers is None else self.num_workers

@@ -158,8 +158,9 @@ def _has_tables(folder: Location) -> bool:
     if not there:
         raise ValueError(f"{folder}: {'is a file, not a folder' if exists else 'no such folder'}")
     saved = any((folder / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
-    tables = (path.relative_to(folder) for path in folder.rglob("*.parquet"))
-    return saved or any(not any(map(is_clutter, path.parts)) for path in tables)
+    depth = len(folder.parts)
+    tables = (path.parts[depth:] for path in folder.rglob("*.parquet"))
+    return saved or any(not any(map(is_clutter, parts)) for parts in tables)
 
 
 def load_tables(
