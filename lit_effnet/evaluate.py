@@ -12,19 +12,18 @@ severity (fog:3) or a level (gaussian_noise:sigma=0.1). What has a row already i
 """
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
     add_row_flags,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
     stopping,
     written,
 )
-from lit_effnet.locations import locate
+from lit_effnet.locations import local, locate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +87,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 1 a network failed, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
@@ -191,7 +190,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.evaluation.evaluator import Evaluator
     from lit_effnet.subjects import changes_of, device_of, subject
 
-    found = subject(name, changes_of(config), config.root)
+    found = subject(name, changes_of(config, whole=True), config.root)
     data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
@@ -203,13 +202,13 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
         config.severities or scale_of(round(reference.image_size or 0)),
         config.made_at,
         conditions.SIGMAS if config.sigmas is None else conditions.levels(config.sigmas),
-        None if config.frost_images is None else Path(config.frost_images),
+        None if config.frost_images is None else local(config.frost_images, "frost_images"),
     )
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(
         found.network.to(device_of(config.device)).to(memory_format=torch.channels_last),
         data_there,
-        config.split,
+        data_there.split_for(config.split),
         found.weights.fingerprint,
         found.own,
         reference,

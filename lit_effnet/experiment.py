@@ -6,11 +6,14 @@ augmentation, epochs and precision.
 """
 
 import os
+import re
 import warnings
+from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,11 @@ from lit_effnet.network.weights import Weights
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
+from lit_effnet.training.batch_norm import (
+    SynchronisedBatchNorm,
+    check_batch,
+    check_synchronised_on_cpu,
+)
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.ddp import (
@@ -50,7 +57,7 @@ from lit_effnet.training.ddp import (
 )
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
-from lit_effnet.training.tracking import Mode
+from lit_effnet.training.tracking import Mode, check_timeout
 
 NOT_IN_PROJECTS, LONGEST_PROJECT = "/\\#?%:", 128  # W&B's rule for a project's name
 
@@ -69,6 +76,9 @@ class RunOptions:
         latency: Measure the network's latency at batch 1 before the training.
         noise: Levels (sigma, of pixels from 0 to 1) of Gaussian noise under which the final weights
             are evaluated on the validation split; made at the image size of resolution 1.
+        wandb_timeout: Seconds that W&B's server may take to answer at the start, after which W&B
+            records offline, and at the end to take all values, after which a line says how to
+            send the rest.
         stall_timeout: Seconds without a batch after which a training of several processes has
             come to a standstill, and ends.
     """
@@ -81,6 +91,7 @@ class RunOptions:
     test: bool = False
     latency: bool = False
     noise: list[float] | None = None
+    wandb_timeout: float = 60.0
     stall_timeout: float = 600.0
 
 
@@ -210,7 +221,7 @@ class Experiment(LightningCLI):
         chosen = {key: options[key] for key in ("accelerator", "devices", "num_nodes", "strategy")}
         unused = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
         options_only: dict[str, Any] = {**chosen, **dict.fromkeys(unused, False)}
-        trainer = Trainer(**options_only)
+        trainer = made_trainer(**options_only)
         processes = self.processes = trainer.world_size
         asked = trainer.num_devices * trainer.num_nodes
         by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
@@ -251,6 +262,8 @@ class Experiment(LightningCLI):
                 f"batch_size {data.batch_size}: there are {sizes['train']:,} training images for "
                 f"{processes} process{'es' * (processes != 1)}"
             )
+        if not self.synchronised:
+            check_batch(self.model, data.batch_size, data.image_size)
         limit = options.limit_train_batches
         if limit is not None:
             batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
@@ -310,7 +323,7 @@ class Experiment(LightningCLI):
         plugins = [*_as_list(options["plugins"]), WholeCheckpointIO(), *cluster_plugins()]
         if self.synchronised:
             plugins.append(SynchronisedBatchNorm())
-        return Trainer(
+        return made_trainer(
             **{
                 **options,
                 "callbacks": [*self.callbacks, *callbacks],
@@ -329,6 +342,8 @@ class Experiment(LightningCLI):
         for key in ("config", "resume"):
             config.pop(key, None)
         config["run"]["id"] = None  # a repeated run has a folder of its own
+        if config["data"]["labels"] is None:  # as before there was this flag: one configuration,
+            del config["data"]["labels"]  # one hash
         return config
 
     @contextmanager
@@ -341,6 +356,17 @@ class Experiment(LightningCLI):
                 fail(str(error))
 
 
+# auto, -1, how many, or which: 2 / [0, 1] / "0,1"
+DEVICES = re.compile(r"auto|-1|[1-9]\d{0,5}|\[\d{1,6}(, \d{1,6})*\]|\d{1,6}(,\d{1,6})*,?(?<!^0)")
+
+# Options of the trainer that it checks by themselves, without a look at the machine.
+NUMBERS = (
+    *("max_steps", "min_steps", "min_epochs", "max_time", "gradient_clip_val"),
+    *("gradient_clip_algorithm", "overfit_batches", "val_check_interval", "num_sanity_val_steps"),
+    *("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches"),
+)
+
+
 def check_seed(seed: Any) -> None:
     """Raise ValueError for what is no random seed."""
     if isinstance(seed, bool) or not 0 <= seed < 2**32:
@@ -350,6 +376,7 @@ def check_seed(seed: Any) -> None:
 def check_run(config: Any) -> None:
     """Raise ValueError for what cannot be recorded, or evaluated when the training has ended."""
     run, trainer = config.run, config.trainer
+    check_timeout(run.wandb_timeout)
     if not 0 < run.stall_timeout < COLLECTIVE_TIMEOUT_S:
         most = f"{COLLECTIVE_TIMEOUT_S:g}"
         raise ValueError(f"stall_timeout {run.stall_timeout:g}: must be above 0 and below {most}")
@@ -385,8 +412,37 @@ def check_trainer(options: Any) -> None:
             raise ValueError(f"{name} {value!r}: must be one of {', '.join(near)}")
     if options.limit_train_batches == 0:
         raise ValueError("limit_train_batches 0: must leave a batch to train on")
-    if str(options.devices) == "0":
-        raise ValueError("devices 0: must be auto, at least 1, or -1 for all there are")
+    if not DEVICES.fullmatch(str(options.devices)):
+        accepted = "auto, at least 1, or -1 for all there are, or a list of their numbers"
+        raise ValueError(f"devices {options.devices}: must be {accepted}")
+    for name in ("accumulate_grad_batches", "check_val_every_n_epoch"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} {value}: must be at least 1")
+    _check_numbers(*(repr(getattr(options, name)) for name in NUMBERS))
+
+
+@cache
+def _check_numbers(*values: str) -> None:
+    """Raise ValueError for what Lightning's trainer refuses on any machine."""
+    options = {name: literal_eval(value) for name, value in zip(NUMBERS, values, strict=True)}
+    unused = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    try:
+        made_trainer(accelerator="cpu", devices=1, **options, **dict.fromkeys(unused, False))
+    except MisconfigurationException as error:
+        raise ValueError(f"trainer: {error}") from error
+
+
+def made_trainer(**options: Any) -> Trainer:
+    """Make Lightning's trainer.
+
+    Raises:
+        MisconfigurationException: It does not take the options, whichever exception it has for it.
+    """
+    try:
+        return Trainer(**options)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MisconfigurationException(f"trainer: {error}") from error
 
 
 def _as_list(value: Any) -> list[Any]:

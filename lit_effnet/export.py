@@ -12,7 +12,7 @@ not there if it is not the network. FILE.json beside it tells how to use it.
 from typing import Any, Literal
 
 from lit_effnet.calibration import add_calibration_flags, calibration_flags
-from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, plain_warnings, stopping
+from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, prepare_output, stopping
 from lit_effnet.locations import local, locate
 
 TENSORS = "safetensors"
@@ -67,13 +67,14 @@ def make_parser() -> OneLineErrors:
 @stopping("no file is written")
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     parser = make_parser()
     config = parser.parse_args(args)
-    if config.format == TENSORS:
-        write_tensors(parser, config)
-    else:
-        write_checked(parser, config)
+    with parser.bad_input():
+        if config.format == TENSORS:
+            write_tensors(parser, config)
+        else:
+            write_checked(parser, config)
 
 
 def write_checked(parser: OneLineErrors, config: Any) -> None:
@@ -92,7 +93,7 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
     from lit_effnet.export_tables import notes, parity_table
     from lit_effnet.subjects import changes_of
 
-    changes = changes_of(config)
+    changes = changes_of(config, whole=config.precision != "int8" or bool(named))
     order = Order(
         output,
         config.format,
@@ -135,13 +136,13 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     if config.layout == "timm" and beside.exists() and not output.exists():
         fail(f"--output {output}: {beside} belongs to another file; give it a folder of its own")
     from lit_effnet.network import writing
-    from lit_effnet.network.trained import network_of_run, run_folder_of
+    from lit_effnet.network.trained import folder_of, network_of_run
     from lit_effnet.network.weights import described
     from lit_effnet.training.record import FINISHED, RunFolder
 
     with parser.bad_input():
         network, weights = network_of_run(locate(config.run))
-        record = RunFolder(run_folder_of(locate(config.run))).read()
+        record = RunFolder(folder_of(locate(config.run))).read()
     try:
         with parser.bad_input():
             written = writing.write_tensors(network, weights, record, config.layout, output)

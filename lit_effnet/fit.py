@@ -8,6 +8,7 @@ python -m lit_effnet.fit --resume runs/photos/RUN
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,11 +20,12 @@ from lit_effnet.announcements import closing_line, opening_lines
 from lit_effnet.command_line import (
     BAD_INPUT,
     one_line_errors,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
     usual_setting,
 )
 from lit_effnet.data.decoding import BadImageError
+from lit_effnet.data.schema import Use
 from lit_effnet.experiment import Experiment
 from lit_effnet.final_evaluation import (
     check_evaluation,
@@ -45,7 +47,11 @@ from lit_effnet.runs.files import write_whole
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.batch_norm import SharedRunningStatistics
-from lit_effnet.training.checkpoints import checkpoint_callbacks
+from lit_effnet.training.checkpoints import (
+    check_network,
+    checkpoint_callbacks,
+    read_checkpoint,
+)
 from lit_effnet.training.ddp import stop_on_warning
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, say
@@ -65,7 +71,7 @@ from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 finished, 1 failed, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     # W&B's agent adds this one for itself when it resumes a trial.
     given = sys.argv[1:] if args is None else args
@@ -119,15 +125,22 @@ def go_on(folder: RunFolder) -> None:
     with one_line_errors(), folder.only_process():
         if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
             raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to evaluate")
+        if first_process():
+            folder.write(record)  # what cannot be written is found before the data are loaded
+        last = folder.last_checkpoint
+        checkpoint = read_checkpoint(last, to_resume=True) if last.exists() else None
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
-            experiment.datamodule.setup("fit")
-            experiment.settle()
             record = folder.read()
-            experiment.datamodule.recorded = record["data"]["fingerprint"]
+            use = Use.of_run(record["data"])
+            experiment.datamodule.used_as(replace(use, fingerprint=None)).setup("fit")
+            experiment.settle()
+            experiment.datamodule.recorded = use.fingerprint
             if experiment.datamodule.recorded != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
             check_global_batch(experiment, folder, record)
+            if checkpoint is not None:
+                check_network(checkpoint, last, experiment.model)
             recorder = RunRecord(folder, record)
             trainer = make_trainer(experiment, folder, recorder)
             mode = choose_mode(experiment.config.run.wandb)
@@ -164,10 +177,11 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
         fit_and_evaluate(experiment, trainer, recorder, mode)
     except SystemExit as end:
         if mode != "disabled":
-            finish(end.code if isinstance(end.code, int) else FAILURE)
+            status = end.code if isinstance(end.code, int) else FAILURE
+            finish(status, experiment.config.run.wandb_timeout)
         raise
     if mode != "disabled":
-        finish(0)
+        finish(0, experiment.config.run.wandb_timeout)
 
 
 def fit_and_evaluate(
@@ -282,6 +296,7 @@ def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequ
         project=experiment.config.run.project,
         mode=mode,
         config=experiment.resolved(),
+        timeout_s=experiment.config.run.wandb_timeout,
     )
     if logger is None:
         return ()

@@ -13,7 +13,7 @@ import pytest
 from lit_effnet import evaluate
 from lit_effnet.data.photos import NAMES, photos
 
-from .conftest import start
+from .conftest import HUNG_S, start, until
 
 
 def run(*arguments: object) -> int:
@@ -246,7 +246,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_rows(trained: Path) -> None:
 
     words = "--conditions=clean,fog:1,fog:2"
     process = start(str(trained), words, command="evaluate", preexec_fn=limit)
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=HUNG_S)
     assert process.returncode == 2, error
     (line,) = error.strip().splitlines()
     assert line.startswith(f"error: {trained}: a row cannot be written (")
@@ -255,11 +255,9 @@ def test_a_full_disk_is_one_line_and_keeps_the_rows(trained: Path) -> None:
 
 def test_ctrl_c_keeps_the_rows_and_says_so(trained: Path) -> None:
     process = start(str(trained), "--conditions=corruptions", "--num_workers=0", command="evaluate")
-    while not (trained / "evaluations.jsonl").exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
+    until((trained / "evaluations.jsonl").exists, process)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=HUNG_S)
     assert process.returncode == 130
     assert error.splitlines()[-1].startswith("stopped; what has a row is kept")
     assert rows(trained)

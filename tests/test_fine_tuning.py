@@ -17,7 +17,7 @@ from lit_effnet.network.registry import build
 from lit_effnet.network.released import choose
 from lit_effnet.scaling import Scaling
 
-from .conftest import ROOT, start
+from .conftest import HUNG_S, ROOT, start
 
 SMALL = Scaling(depth=0.3, width=0.25)
 
@@ -411,7 +411,7 @@ def test_head_first_trains_on_two_processes(
     ]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "lit_effnet.fit", *arguments], cwd=ROOT, capture_output=True,
-        text=True, timeout=120,
+        text=True, timeout=HUNG_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "g" / "two" / "run.json").read_text())

@@ -22,7 +22,7 @@ from lit_effnet.scaling import Scaling
 from lit_effnet.subjects import Changes, subject
 from lit_effnet.training.record import RunFolder
 
-from .conftest import ROOT, TINY, start
+from .conftest import HUNG_S, ROOT, TINY, start
 
 
 def only_run(root: Path) -> Path:
@@ -203,7 +203,7 @@ def test_a_stopped_run_says_so_and_how_to_go_on(sent: signal.Signals, tmp_path: 
     process = start(*TINY, "--trainer.max_epochs=500", f"--run.root={tmp_path}")
     wait_for_epoch(process, 1)
     process.send_signal(sent)
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=HUNG_S)
     folder = only_run(tmp_path)
     assert process.returncode == 130
     assert (
@@ -235,7 +235,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     process = start(*TINY, "--trainer.max_epochs=2", f"--run.root={tmp_path}", preexec_fn=limit)
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=HUNG_S)
     folder = only_run(tmp_path)
     assert process.returncode == 1, err
     assert err.splitlines()[-1].startswith("failed: no space left on the disk of")
@@ -250,7 +250,7 @@ def test_two_at_once_do_not_share_a_folder(tiny: list[str], tmp_path: Path) -> N
     wait_for_epoch(first, 1)
     folder = only_run(tmp_path)
     second = start("--resume", str(folder))
-    _, err = second.communicate(timeout=180)
+    _, err = second.communicate(timeout=HUNG_S)
     first.kill()
     first.communicate()
     assert second.returncode == 2
@@ -277,7 +277,7 @@ def test_without_a_key_wandb_is_offline_and_asks_nothing(tmp_path: Path) -> None
         env=environment,
         stdin=subprocess.DEVNULL,
     )
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=HUNG_S)
     assert process.returncode == 0, err
     assert err == ""
     folder = only_run(tmp_path / "runs")

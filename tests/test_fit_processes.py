@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -16,7 +18,7 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.data.photos import photos
 from lit_effnet.training.record import RunFolder
 
-from .conftest import ROOT, TINY, start
+from .conftest import HUNG_S, ROOT, TINY, start
 
 SPOILT = ROOT / "tests" / "spoilt_fit.py"
 
@@ -29,7 +31,7 @@ def spoilt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HUNG_S,
     )
 
 
@@ -54,7 +56,7 @@ def two_nodes(arguments: list[str], port: int) -> list[subprocess.CompletedProce
         for node in (0, 1)
     ]  # fmt: skip
     try:
-        told = [node.communicate(timeout=240) for node in nodes]
+        told = [node.communicate(timeout=HUNG_S) for node in nodes]
     finally:
         for node in nodes:
             node.kill()
@@ -222,7 +224,7 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
         pytest.param(
             "hang",
             1,
-            "failed: rank 1: has stood still for 5 s in epoch 2, batch 2; ",
+            "failed: rank 1: has stood still for 20 s in epoch 2, batch 2; ",
             marks=pytest.mark.slow,
         ),
         pytest.param("TERM", 130, "stopped (rank 1); ", marks=pytest.mark.slow),
@@ -230,7 +232,7 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
         pytest.param(
             "hang in test",
             1,
-            "failed: rank 1: has stood still for 5 s in batch 1 of the test; ",
+            "failed: rank 1: has stood still for 20 s in batch 1 of the test; ",
             marks=pytest.mark.slow,
         ),
     ],
@@ -238,7 +240,8 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
 def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
     spoil: str, status: int, line: str, tiny: list[str], tmp_path: Path
 ) -> None:
-    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--run.stall_timeout=5"]
+    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu"]
+    flags += ["--run.stall_timeout=20"] if spoil in ("hang", "STOP", "hang in test") else []
     flags += ["--run.test=true"] if "test" in spoil else []
     done = spoilt(*tiny, *flags, SPOIL=spoil)
     assert done.returncode == status
@@ -250,7 +253,7 @@ def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
     if spoil != "hang":  # a resume is a resume; one is enough
         return
     again = start("--resume", str(folder))
-    assert again.communicate(timeout=120) is not None
+    assert again.communicate(timeout=HUNG_S) is not None
     assert again.returncode == 0
     assert [row["epoch"] for row in RunFolder(folder).read_metrics()] == ["0", "1"]
 
@@ -260,8 +263,6 @@ def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
 def test_what_ends_the_first_rank_ends_all(
     spoil: str, status: int, tiny: list[str], tmp_path: Path
 ) -> None:
-    import psutil
-
     flags = ["--trainer.devices=2", "--trainer.accelerator=cpu"]
     lost = {
         "KILL": "failed: rank 0: its process ",
@@ -287,8 +288,33 @@ def test_what_ends_the_first_rank_ends_all(
     ]
     assert not left
     again = start("--resume", str(run_of(tmp_path)[0]))
-    assert again.communicate(timeout=120) is not None
+    assert again.communicate(timeout=HUNG_S) is not None
     assert again.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_processes_of_one_machine_listen_on_its_loopback_only(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.max_epochs=500"]
+    with start(*tiny, *flags) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch   1/"):
+                break
+        first = psutil.Process(process.pid)
+        ranks = [first, *first.children()]
+        listening = [
+            place.laddr.ip
+            for rank in ranks
+            for place in rank.net_connections("inet")
+            if place.status == psutil.CONN_LISTEN
+        ]
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert len(ranks) == 2
+    assert listening
+    assert {*listening} == {"127.0.0.1"}
 
 
 @pytest.mark.slow
@@ -297,7 +323,7 @@ def test_torchrun_leaves_the_line_on_a_dead_rank_to_us(tiny: list[str], tmp_path
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}",
          str(SPOILT), *tiny, "--trainer.devices=2", "--trainer.accelerator=cpu"],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "SPOIL": "KILL"},
-        capture_output=True, text=True, timeout=240,
+        capture_output=True, text=True, timeout=HUNG_S,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.count("failed: rank 1: its process ") == 1
@@ -353,7 +379,7 @@ def test_the_tasks_of_a_slurm_job_are_the_processes_of_one_run(
         )
         for task in ("0", "1")
     ]  # fmt: skip
-    ends = [(*task.communicate(timeout=240), task.returncode) for task in tasks]
+    ends = [(*task.communicate(timeout=HUNG_S), task.returncode) for task in tasks]
     assert [code for _, _, code in ends] == [0, 0], ends[0][1][-2000:]
     folder, run = run_of(tmp_path)
     assert (run["status"], run["processes"]) == ("finished", 2)

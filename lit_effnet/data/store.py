@@ -101,7 +101,7 @@ def cache_folder() -> Path:
     """Where stores are kept."""
     named = os.environ.get("LIT_EFFNET_CACHE")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "lit_effnet"
 

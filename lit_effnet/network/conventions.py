@@ -93,6 +93,7 @@ def told_of(record: Mapping[str, Any]) -> dict[str, Any]:
         "image_size": data["image_size"],
         "resolution": record["scaling"]["resolution"],
         "seen_imagenet": record["seen_imagenet"],
+        "class_names": list(data.get("class_names") or ()),
         "crop_fraction": prepared["crop_fraction"],
         "interpolation": prepared["interpolation"],
         "mean": list(prepared["mean"]),
@@ -108,6 +109,7 @@ def as_told(weights: Weights, told: Mapping[str, Any]) -> Weights:
         TypeError, ValueError: something is not of its kind.
     """
     plain = {name: told[name] for name in TOLD}
+    plain["class_names"] = tuple(str(name) for name in told["class_names"])
     prepared = _prepared(told["image_size"], told["crop_fraction"], told)
     return replace(weights, **{**plain, **prepared})
 
@@ -136,6 +138,9 @@ def as_timm_says(weights: Weights, config: Mapping[str, Any]) -> Weights:
         raise ValueError(
             f"its config.json is not timm's ({type(error).__name__}: {error})"
         ) from error
+    names = told.get("label_names")
+    if isinstance(names, list | tuple):
+        prepared["class_names"] = tuple(str(name) for name in names)
     weights = replace(weights, **prepared)
     if told.get("crop_mode", "center") != "center":
         note = f"timm prepares images by crop_mode {told['crop_mode']}; here they are cropped"

@@ -1,6 +1,5 @@
 """The network of a run, built again as its record tells and filled with its last weights."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import OURS, build
 from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.documents import read_json
 from lit_effnet.scaling import Scaling
 
 
@@ -23,15 +23,15 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     Raises:
         ValueError: no run folder, no checkpoint in it, or one that does not fit its record.
     """
-    folder = run_folder_of(path)
+    folder = folder_of(path)
     if not (folder / "run.json").exists():
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
     weights = find(str(path))
-    record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    record: dict[str, Any] = read_json(folder / "run.json")
     return filled(record, weights), weights
 
 
-def run_folder_of(path: Location) -> Location:
+def folder_of(path: Location) -> Location:
     """Return the folder of a run, given that or one of its checkpoints."""
     return path.parents[1] if path.parent.name == "checkpoints" else path
 

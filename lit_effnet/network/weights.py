@@ -40,6 +40,7 @@ class Weights:
         notes: What had to be assumed.
         resolution: The multiplier that image_size holds already; null where it is a variant's.
         seen_imagenet: Whether they were trained on ImageNet, or from weights that were.
+        class_names: Names of the classes in the order of the logits; empty where not known.
     """
 
     name: str | None = None
@@ -59,6 +60,7 @@ class Weights:
     notes: tuple[str, ...] = ()
     resolution: float | None = None
     seen_imagenet: bool = False
+    class_names: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

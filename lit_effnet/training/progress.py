@@ -1,9 +1,7 @@
 """What a person sees of a training: a bar for the epoch that runs, a line for each that ended."""
 
-import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -13,11 +11,8 @@ from lit_effnet.training.record import HEADLINE, RunRecord
 
 
 def say(line: str) -> None:
-    """Print a line; a reader that went away (`| head`, a lost terminal) ends no training."""
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 # stays open as the process's output
+    """Print a line at once."""
+    print(line, flush=True)
 
 
 class EpochLines(Callback):

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lit_effnet.runs.documents import read_json, read_yaml
 from lit_effnet.training.record import FAILED, FINISHED, INTERRUPTED, RunFolder
 from lit_effnet.trials.ledger import Entry, Status
 
@@ -77,7 +76,7 @@ def read(group: Path, names: Iterable[str]) -> list[Seen]:
     if not group.is_dir():
         return []
     with os.scandir(group) as found:
-        folders = [Path(entry.path) for entry in found if entry.is_dir()]
+        folders = sorted(Path(entry.path) for entry in found if entry.is_dir())
     locks = locks_tell(group)
     wanted = tuple(names)
     with ThreadPoolExecutor(READERS) as readers:
@@ -156,8 +155,7 @@ def file_system(path: Path) -> str | None:
 def point_of(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | None:
     """What the trial of a folder was given: by the launcher's file, else by its configuration."""
     try:
-        text = (folder.path / "parameters.json").read_text(encoding="utf-8")
-        point = json.loads(text)
+        point = read_json(folder.path / "parameters.json")
         return point if isinstance(point, dict) and point.keys() == {*names} else None
     except FileNotFoundError:
         return _from_config(folder, names)
@@ -169,14 +167,13 @@ def _from_config(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | 
     """The point of an agent's trial, whose parameters W&B keeps elsewhere."""
     point = {}
     try:
-        text = folder.config.read_text(encoding="utf-8")
-        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        config = read_yaml(folder.config)
         for name in names:
             value = config
             for key in name.split("."):
                 value = value[key]
             point[name] = value
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return point
 

@@ -31,6 +31,8 @@ from lit_effnet.data.store import (
 )
 from lit_effnet.data.transforms import training
 
+from ..conftest import HUNG_S
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -68,8 +70,8 @@ def test_a_store_is_built_once(own_images: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_changed_image_of_the_same_size_makes_another_store(own_images: Path) -> None:
-    file = own_images / "cat" / "00.jpg"
     rows = find(str(own_images)).splits["train"]
+    file = Path(rows[0]["image"]["path"])
     first = images_fingerprint(rows, with_times=True)
     os.utime(file, ns=(1, 1))
     assert images_fingerprint(rows, with_times=True) != first
@@ -127,9 +129,9 @@ def test_processes_that_build_at_once_end_with_one_store(own_images: Path, cache
     processes = [context.Process(target=build, args=(own_images, cache, answers)) for _ in "abc"]
     for process in processes:
         process.start()
-    sums = {answers.get(timeout=60) for _ in processes}
+    sums = {answers.get(timeout=HUNG_S) for _ in processes}
     for process in processes:
-        process.join(60)
+        process.join(HUNG_S)
         assert process.exitcode == 0
     assert len(sums) == 1
     assert len(list(cache.glob("[!.]*-all-*"))) == 1
@@ -150,7 +152,7 @@ def slow(*arguments):
         yield result
         if index == 9:
             print("half", flush=True)
-            time.sleep(60)
+            time.sleep(3600)
 store.decoded = slow
 store.open_store(rows, None, print, "own")
 """
@@ -403,6 +405,6 @@ def test_waiting_for_another_process_is_said(
     while not said:
         time.sleep(0.01)
     lock.release()
-    waiting.join(30)
+    waiting.join(HUNG_S)
     assert said == ["own: another process is decoding the images; waiting for it"]
     assert len(list(cache.glob("[!.]*-all-*"))) == 1

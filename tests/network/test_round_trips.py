@@ -155,6 +155,7 @@ def test_a_network_is_the_same_after_a_round_trip(
     assert found.notes == ()
     assert (found.image_size, found.crop_fraction, found.interpolation) == (40, 0.9, "bilinear")
     assert (found.mean, found.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert found.class_names == tuple(f"class {number}" for number in range(CLASSES))
     if writer != "config.json alone":
         assert (found.resolution, found.seen_imagenet) == (1, False)
 
