@@ -288,14 +288,14 @@ def read_state(path: Location) -> dict[str, Tensor]:
     return state
 
 
-def safetensors_of(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+def safetensors_of(state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
     """Return a .safetensors file with metadata and a digest of its tensors for the reader."""
     from safetensors.torch import save
 
     tensors = {key: tensor.contiguous() for key, tensor in state.items()}
     content = memoryview(save(tensors))
     start = 8 + int.from_bytes(content[:8], "little")  # a header of that length comes first
-    return bytes(save(tensors, metadata={**metadata, DIGEST: digest(content[start:])}))
+    return bytes(save(tensors, metadata={**(metadata or {}), DIGEST: digest(content[start:])}))
 
 
 def _load(path: Location, file: IO[bytes]) -> Any:

@@ -2,8 +2,9 @@
 
 import re
 
-LONGEST = 290  # characters
-LONGEST_WORD = 120  # a path or a name; its middle is left out first
+LONGEST = 290  # characters, of which a path counts as PATH at most
+LONGEST_WORD = 120  # its middle is left out first
+PATH = 40
 
 
 def one_line(message: str) -> str:
@@ -15,7 +16,8 @@ def one_line(message: str) -> str:
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
     half = LONGEST_WORD // 2
     line = re.sub(rf"(\S{{{half}}})\S{{{half},}}(\S{{{half}}})", r"\1...\2", line)
-    if len(line) <= LONGEST:
+    paths = (len(word) - PATH for word in line.split() if "/" in word)
+    if len(line) <= LONGEST + sum(max(0, extra) for extra in paths):
         return line
     half = LONGEST // 2 - 3
     return f"{line[:half]} ... {line[-half:]}"

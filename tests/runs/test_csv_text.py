@@ -6,6 +6,7 @@ import io
 import pytest
 
 from lit_effnet.runs.csv_text import csv_text, read_rows
+from lit_effnet.runs.documents import DocumentError
 
 FORMULAS = [
     "=1+1",
@@ -67,7 +68,7 @@ def test_a_row_that_is_cut_has_empty_cells_and_a_longer_one_is_refused() -> None
     assert read_rows("a,b\n1") == [{"a": "1", "b": ""}]
     assert read_rows("") == []
     assert read_rows(csv_text(["a"], [[""], [None]])) == [{"a": ""}, {"a": ""}]
-    with pytest.raises(ValueError, match="a row has more cells than there are columns"):
+    with pytest.raises(DocumentError, match=r"^row 2 has more cells than there are columns"):
         read_rows("a,b\n1,2,3\n")
-    with pytest.raises(ValueError, match="not CSV: field larger than field limit"):
-        read_rows("a\n" + "1" * 200_000)
+    with pytest.raises(DocumentError, match=r"^x\.csv: not CSV \(field larger than field limit"):
+        read_rows("a\n" + "1" * 131_073, "x.csv")
