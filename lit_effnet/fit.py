@@ -34,7 +34,7 @@ from lit_effnet.final_evaluation import (
     evaluate_under_noise,
 )
 from lit_effnet.network.conventions import told_of
-from lit_effnet.new_run import new_record
+from lit_effnet.new_run import compare_classes, new_record
 from lit_effnet.run_choice import (
     RUN_ID_VARIABLE,
     choose_folder,
@@ -95,6 +95,7 @@ def start(arguments: list[str]) -> None:
         experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
         check_evaluation(experiment)
         experiment.settle()
+        compare_classes(experiment)
         config = experiment.resolved()
         record = new_record(experiment, folder, config)
         recorder = RunRecord(folder, record)

@@ -1,6 +1,8 @@
 """What is known of a run before it trains: its record, and whether it can train at all."""
 
 import os
+import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +13,14 @@ from torch import nn
 from lit_effnet.arms import Arm, arm_name
 from lit_effnet.building import baseline_on, residual_of
 from lit_effnet.counting import Complexity
+from lit_effnet.data.class_matching import match
 from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.latency import latency
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights
+from lit_effnet.subjects import known_classes
 from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
 
@@ -95,6 +99,22 @@ def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | Non
         "fingerprint": weights.fingerprint,
         "notes": [*weights.notes, *weights.differences(network)],
     }
+
+
+def compare_classes(experiment: Experiment) -> None:
+    """Warn where a classifier is taken over whose outputs mean other classes than the data's."""
+    weights, data = experiment.weights, experiment.datamodule
+    if weights.name is None or weights.num_classes != data.num_classes:
+        return  # then it begins at random
+    known = known_classes(str(weights.name), weights, {})
+    with suppress(ValueError):
+        if known is None or match(data.images.classes, known).in_order:
+            return
+    warnings.warn(
+        f"weights.name {weights.name}: its classifier is for other classes than {data.name}'s, or "
+        "for these in another order; the training begins with it all the same",
+        stacklevel=2,
+    )
 
 
 def seen_in_pretraining(experiment: Experiment) -> bool:

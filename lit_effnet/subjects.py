@@ -212,14 +212,15 @@ def known_classes(
 
     Args:
         name: Whose they are, for messages.
-        weights: The network's weights.
+        weights: The network's weights, which may know their classes.
         record_data: What a run's record tells of its data; empty for released weights.
     """
-    if names := record_data.get("class_names"):
+    names = record_data.get("class_names") or weights.class_names
+    if len(names) == weights.num_classes:
         return KnownClasses(name, tuple(names))
     if not record_data and weights.num_classes == imagenet.NUM_CLASSES and weights.seen_imagenet:
-        names = imagenet.class_names()
-        return KnownClasses(name, tuple(first for first, *_ in names), names)
+        all_names = imagenet.class_names()
+        return KnownClasses(name, tuple(first for first, *_ in all_names), all_names)
     return None
 
 

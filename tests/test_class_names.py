@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from datasets import Image as Encoded
 from PIL import Image
 
 from lit_effnet import evaluate, explain, fit
+from lit_effnet.data.class_matching import match
 from lit_effnet.data.rows import labels_of, where
 from lit_effnet.data.sources import find
-from lit_effnet.subjects import Changes, subject
+from lit_effnet.network.released import find as find_weights
+from lit_effnet.subjects import Changes, known_classes, subject
 
 from .conftest import TINY
 
@@ -248,3 +251,34 @@ def test_the_class_names_of_a_run_are_known_without_its_images(own_run: tuple[Pa
     run, folder = own_run
     shutil.rmtree(folder)
     assert subject(str(run), Changes({})).class_names() == ["1", "2", "10"]
+
+
+@pytest.mark.parametrize(
+    ("names", "noted"),
+    [(("1", "2", "10"), False), (("2", "1", "x"), True), (("a", "b", "c"), True)],
+)
+def test_a_classifier_of_other_classes_is_not_taken_over_without_a_word(
+    names: tuple[str, ...],
+    noted: bool,
+    own_run: tuple[Path, Path],
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    run, folder = own_run
+    other = folder.with_name("other")
+    for old, new in zip(("1", "2", "10"), names, strict=True):
+        shutil.copytree(folder / old, other / new)
+    flags = [f"--data.name={other}", f"--weights.name={run}", f"--run.root={folder.parent}"]
+    fit.main([*TINY, *flags, "--trainer.max_epochs=1"])
+    noticed = [str(w.message) for w in recwarn if "its classifier is for other" in str(w.message)]
+    assert bool(noticed) == noted
+
+
+def test_released_weights_that_name_their_classes_are_matched_by_them(
+    own_run: tuple[Path, Path],
+) -> None:
+    """As timm's `config.json` does under `label_names`."""
+    run, folder = own_run
+    weights = replace(find_weights(str(run)), class_names=("10", "2", "1"))
+    known = known_classes("released", weights, {})
+    assert known is not None
+    assert match(find(str(folder)).classes, known).numbers == (2, 1, 0)

@@ -40,6 +40,11 @@ class Matched:
     numbers: tuple[int, ...]
     note: str = ""
 
+    @property
+    def in_order(self) -> bool:
+        """Whether each class of the data set has the network's number."""
+        return self.numbers == tuple(range(len(self.numbers)))
+
 
 def match(found: Sequence[str], known: KnownClasses) -> Matched:
     """Match a data set's classes with a network's, by name.
