@@ -37,6 +37,10 @@ test: $(READY) ## Run the quick tests.
 test-all: $(READY) ## Run all tests.
 	$(BIN)/python -m pytest
 
+.PHONY: fuzz
+fuzz: $(READY) ## Hand 10,000 damaged files to the commands that read them; takes half an hour.
+	$(BIN)/python -m tests.fuzzing --inputs 10000
+
 .PHONY: browser
 browser: ## Install Debian's Chromium, in which the tests look at the report page; needs root.
 	apt-get update --quiet --quiet

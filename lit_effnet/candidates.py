@@ -1,6 +1,5 @@
 """Networks by name to measure: ours at any scaling, baselines, runs and released weights."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +19,7 @@ from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only
 from lit_effnet.network.registry import BASELINES, OURS, build
 from lit_effnet.network.trained import network_of_run
+from lit_effnet.runs.documents import read_json
 from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.subjects import RELEASED, Changes, Subject, subject
 from lit_effnet.training.record import RunFolder
@@ -101,10 +101,10 @@ def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
     if not told.exists():
         raise ValueError(f"{file}: {told.name} is missing, which tells its image size")
     try:
-        description = json.loads(told.read_text(encoding="utf-8"))
+        description = read_json(told)
         precision = str(description["precision"])
         own = int(description["preprocessing"]["image_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"{told}: does not describe {file.name} ({reason(error)})") from error
     if image_size not in (None, own):
         raise ValueError(f"image_size {image_size}: {file} takes {own} pixels and no others")

@@ -1,5 +1,6 @@
 """What all commands share: bad input becomes one line on standard error and exit status 2."""
 
+import json
 import os
 import re
 import sys
@@ -10,10 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from lit_effnet.config_reader import load_value
+from lit_effnet.runs.documents import DocumentError, load_yaml
+from lit_effnet.runs.files import reason
+from lit_effnet.runs.messages import one_line
 from lit_effnet.streams import prepare_streams
 
 BAD_INPUT = 2
@@ -22,6 +27,7 @@ TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
 
 T = TypeVar("T")
 STOPPED = 130
+
 
 EXPERIMENTS = Path("experiments")
 
@@ -49,6 +55,7 @@ class OneLineErrors(ArgumentParser):
             },
         )
         self.arguments: list[str] = []
+        self.file = ""
 
     def parse_args(  # type: ignore[override] # argparse's overloads are not needed here
         self, args: Sequence[str] | None = None, **kwargs: Any
@@ -58,13 +65,49 @@ class OneLineErrors(ArgumentParser):
         W&B writes None for null into flags, and so do scripts. As a text it would be a name.
         """
         self.arguments = list(sys.argv[1:] if args is None else args)
-        config = super().parse_args(args, **kwargs)
+        try:
+            config = super().parse_args(args, **kwargs)
+        except DocumentError as error:
+            self.error(str(error))
+        self._check_null(config)
         for key, value in config.items():
             if value == "None":
-                shown = f"--{key}" if _typed(key, self.arguments) else key
-                where = "" if shown != key else _in_config(self.arguments)
-                self.error(f"{shown}{where}: 'None' is a word here: for no value write null")
+                named = _named(key, self.arguments)
+                self.error(f"{named}: 'None' is a word here: for no value write null")
         return config
+
+    def _check_null(self, config: Any) -> None:
+        """Refuse null for what has a default and takes none; jsonargparse lets it through."""
+        defaults = self.get_defaults(skip_validation=True)
+        for action in self._actions:
+            key, kind = action.dest, getattr(action, "_typehint", None)
+            if kind is None or type(None) in get_args(kind) or defaults.get(key) is None:
+                continue
+            if config.get(key, 0) is None:
+                self.error(f"{_named(key, self.arguments)}: must not be null")
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Parse a configuration file, and keep its name for the messages."""
+        self.file = str(path)
+        try:
+            return super().parse_path(path, *args, **kwargs)
+        finally:
+            self.file = ""
+
+    def parse_string(self, content: str, path: Any = "", *args: Any, **kwargs: Any) -> Any:
+        """Parse a configuration, once its groups are known to be mappings.
+
+        jsonargparse leaves out a group of another type, and with it what the group should set.
+        """
+        config = load_value(content)
+        if not isinstance(config, dict):  # jsonargparse takes `trainer:` alone for a text
+            config = load_yaml(content)
+        groups = {key.split(".")[0] for key in self.keys() if "." in key}
+        for key, value in config.items() if isinstance(config, dict) else ():
+            if key in groups and not isinstance(value, dict | str):
+                file = f" in {self.file}" if self.file else ""
+                self.error(f"{key}{file}: must be a mapping, and is {_shown(value)}")
+        return super().parse_string(content, path, *args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong in one line and exit with 2; raise where the parser may not exit."""
@@ -96,7 +139,7 @@ def add_image_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
     add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
-    for name in ("subset", "image_column", "label_column"):
+    for name in ("subset", "image_column", "label_column", "labels"):
         add(f"--data.{name}", type=str | None, help="As for fit.")
     add("--network", type=str | None, help="Network of weights whose name does not tell it.")
 
@@ -151,7 +194,7 @@ def fail(message: str) -> NoReturn:
     local_rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
     if local_rank != "0":
         time.sleep(TIME_TO_END_OTHERS_S)
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {one_line(message)}\n")
     sys.exit(BAD_INPUT)  # where W&B listens for the status of a run that has begun
 
 
@@ -197,7 +240,7 @@ def quiet_libraries() -> None:
 
 @contextmanager
 def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> Iterator[None]:
-    """Turn a ValueError from the code inside into one line that names the flag, and exit with 2.
+    """Turn a ValueError or OSError from the code inside into one line, and exit with 2.
 
     The suite's ValueErrors begin with the argument and its value ("batch_size 0: must be ...");
     `keys` are the flags among which the argument's full name is looked up, `arguments` what
@@ -207,6 +250,14 @@ def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> 
         yield
     except ValueError as error:
         fail(name_flag(str(error), keys, arguments))
+    except OSError as error:
+        fail(os_error(error))
+
+
+def os_error(error: OSError) -> str:
+    """What the operating system refuses, and of which file."""
+    told = reason(error)
+    return told if error.filename is None else f"{error.filename}: {told}"
 
 
 def name_flag(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
@@ -238,7 +289,8 @@ def explain(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:
 def _unknown_arguments(arguments: Sequence[str], keys: Sequence[str]) -> str:
     flags = [argument.split("=")[0] for argument in arguments if argument.startswith("-")]
     if not flags:
-        return f"unexpected argument {arguments[0]!r}: everything is given as --name value"
+        first = arguments[0] if arguments else ""
+        return f"unexpected argument {first!r}: everything is given as --name value"
     return f"unknown flag {flags[0]}{_nearest(flags[0].lstrip('-'), keys, dashes='--')}"
 
 
@@ -281,14 +333,29 @@ def _typed(key: str, arguments: Sequence[str]) -> bool:
 
 
 def _bad_value(key: str, details: str, arguments: Sequence[str]) -> str:
-    name = f"--{key}" if _typed(key, arguments) else f"{key}{_in_config(arguments)}"
+    name = _named(key, arguments)
     value = re.search(r"(?:Got value|Given value): (.*)", details)
     expected = details.split("Given value", maxsplit=1)[0]
+    if match := re.match(r"\s*Unable to load config (.*?)\n\s+- (.*)", details, re.DOTALL):
+        inner = match[2]
+        return f"{name}: " + (
+            f"must be a mapping, and is {match[1]}" if "Unable to load config" in inner else inner
+        )
     accepted = re.findall(r"<class '([\w.]+)'>|Literal\[(.*?)\]", expected)
     if value is None or not accepted:
         return f"{name}: {details.strip()}"
     kinds = dict.fromkeys(choices.replace("'", "") or _plain(kind) for kind, choices in accepted)
     return f"{name}: {value[1]!r} must be {' or '.join(kinds)}"
+
+
+def _named(key: str, arguments: Sequence[str]) -> str:
+    """Return the flag that was typed, or the key and the configurations in which it may stand."""
+    given = any(argument.split("=")[0] == f"--{key}" for argument in arguments)
+    return f"--{key}" if given else f"{key}{_in_config(arguments)}"
+
+
+def _shown(value: Any) -> str:
+    return f"{json.dumps(value, default=str):.60}"
 
 
 def _plain(kind: str) -> str:

@@ -12,7 +12,6 @@ severity (fog:3) or a level (gaussian_noise:sigma=0.1). What has a row already i
 """
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import (
@@ -24,7 +23,7 @@ from lit_effnet.command_line import (
     stopping,
     written,
 )
-from lit_effnet.locations import locate
+from lit_effnet.locations import local, locate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -191,7 +190,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.evaluation.evaluator import Evaluator
     from lit_effnet.subjects import changes_of, device_of, subject
 
-    found = subject(name, changes_of(config), config.root)
+    found = subject(name, changes_of(config, whole=True), config.root)
     data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
@@ -203,13 +202,13 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
         config.severities or scale_of(round(reference.image_size or 0)),
         config.made_at,
         conditions.SIGMAS if config.sigmas is None else conditions.levels(config.sigmas),
-        None if config.frost_images is None else Path(config.frost_images),
+        None if config.frost_images is None else local(config.frost_images, "frost_images"),
     )
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(
         found.network.to(device_of(config.device)).to(memory_format=torch.channels_last),
         data_there,
-        config.split,
+        data_there.split_for(config.split),
         found.weights.fingerprint,
         found.own,
         reference,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from lit_effnet.data.schema import WHOLE
 from lit_effnet.evaluation.conditions import CLEAN
 from lit_effnet.evaluation.evaluator import TRAINED
 from lit_effnet.results.robustness import (
@@ -102,10 +103,9 @@ def label(row: Row) -> str:
 def notes(rows: Sequence[Row], subject: Subject, reference: Reference) -> Iterator[str]:
     """What the numbers are of, and the mean corruption errors."""
     first = rows[0]
-    yield (
-        f"{first['images']:,} images of {first['data']} {first['split']}, device "
-        f"{first['device']}; rows in {subject.folder.path}/evaluations.jsonl"
-    )
+    count, data, split = f"{first['images']:,} images", first["data"], first["split"]
+    shown = f"all {count} of {data}" if split == WHOLE else f"{count} of {data} {split}"
+    yield (f"{shown}, device {first['device']}; rows in {subject.folder.path}/evaluations.jsonl")
     if subject.note:
         yield subject.note
     corrupted = [row for row in rows if row["condition"] != CLEAN]
@@ -114,7 +114,7 @@ def notes(rows: Sequence[Row], subject: Subject, reference: Reference) -> Iterat
         owner = "data set" if made["made_at"] == "reference" else "network"
         resized = made["image_size"] != made["made_at_px"]
         then = f", then resized to {made['image_size']} px" if resized else ""
-        scales = {row["severities"] for row in corrupted if row["severities"]}
+        scales = dict.fromkeys(row["severities"] for row in corrupted if row["severities"])
         constants = f"; severities of {', '.join(scales)}" if scales else ""
         yield f"Corrupted at the {owner}'s {made['made_at_px']} px{then}{constants}."
     if first["not_own"]:

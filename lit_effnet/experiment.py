@@ -6,11 +6,14 @@ augmentation, epochs and precision.
 """
 
 import os
+import re
 import warnings
+from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,11 @@ from lit_effnet.network.weights import Weights
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
+from lit_effnet.training.batch_norm import (
+    SynchronisedBatchNorm,
+    check_batch,
+    check_synchronised_on_cpu,
+)
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.ddp import (
@@ -214,7 +221,7 @@ class Experiment(LightningCLI):
         chosen = {key: options[key] for key in ("accelerator", "devices", "num_nodes", "strategy")}
         unused = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
         options_only: dict[str, Any] = {**chosen, **dict.fromkeys(unused, False)}
-        trainer = Trainer(**options_only)
+        trainer = made_trainer(**options_only)
         processes = self.processes = trainer.world_size
         asked = trainer.num_devices * trainer.num_nodes
         by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
@@ -255,6 +262,8 @@ class Experiment(LightningCLI):
                 f"batch_size {data.batch_size}: there are {sizes['train']:,} training images for "
                 f"{processes} process{'es' * (processes != 1)}"
             )
+        if not self.synchronised:
+            check_batch(self.model, data.batch_size, data.image_size)
         limit = options.limit_train_batches
         if limit is not None:
             batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
@@ -314,7 +323,7 @@ class Experiment(LightningCLI):
         plugins = [*_as_list(options["plugins"]), WholeCheckpointIO(), *cluster_plugins()]
         if self.synchronised:
             plugins.append(SynchronisedBatchNorm())
-        return Trainer(
+        return made_trainer(
             **{
                 **options,
                 "callbacks": [*self.callbacks, *callbacks],
@@ -333,6 +342,8 @@ class Experiment(LightningCLI):
         for key in ("config", "resume"):
             config.pop(key, None)
         config["run"]["id"] = None  # a repeated run has a folder of its own
+        if config["data"]["labels"] is None:  # as before there was this flag: one configuration,
+            del config["data"]["labels"]  # one hash
         return config
 
     @contextmanager
@@ -343,6 +354,17 @@ class Experiment(LightningCLI):
                 yield
             except MisconfigurationException as error:
                 fail(str(error))
+
+
+# auto, -1, how many, or which: 2 / [0, 1] / "0,1"
+DEVICES = re.compile(r"auto|-1|[1-9]\d{0,5}|\[\d{1,6}(, \d{1,6})*\]|\d{1,6}(,\d{1,6})*,?(?<!^0)")
+
+# Options of the trainer that it checks by themselves, without a look at the machine.
+NUMBERS = (
+    *("max_steps", "min_steps", "min_epochs", "max_time", "gradient_clip_val"),
+    *("gradient_clip_algorithm", "overfit_batches", "val_check_interval", "num_sanity_val_steps"),
+    *("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches"),
+)
 
 
 def check_seed(seed: Any) -> None:
@@ -390,8 +412,37 @@ def check_trainer(options: Any) -> None:
             raise ValueError(f"{name} {value!r}: must be one of {', '.join(near)}")
     if options.limit_train_batches == 0:
         raise ValueError("limit_train_batches 0: must leave a batch to train on")
-    if str(options.devices) == "0":
-        raise ValueError("devices 0: must be auto, at least 1, or -1 for all there are")
+    if not DEVICES.fullmatch(str(options.devices)):
+        accepted = "auto, at least 1, or -1 for all there are, or a list of their numbers"
+        raise ValueError(f"devices {options.devices}: must be {accepted}")
+    for name in ("accumulate_grad_batches", "check_val_every_n_epoch"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} {value}: must be at least 1")
+    _check_numbers(*(repr(getattr(options, name)) for name in NUMBERS))
+
+
+@cache
+def _check_numbers(*values: str) -> None:
+    """Raise ValueError for what Lightning's trainer refuses on any machine."""
+    options = {name: literal_eval(value) for name, value in zip(NUMBERS, values, strict=True)}
+    unused = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    try:
+        made_trainer(accelerator="cpu", devices=1, **options, **dict.fromkeys(unused, False))
+    except MisconfigurationException as error:
+        raise ValueError(f"trainer: {error}") from error
+
+
+def made_trainer(**options: Any) -> Trainer:
+    """Make Lightning's trainer.
+
+    Raises:
+        MisconfigurationException: It does not take the options, whichever exception it has for it.
+    """
+    try:
+        return Trainer(**options)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MisconfigurationException(f"trainer: {error}") from error
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -109,13 +109,14 @@ def show(config: Any) -> None:
     with bar(len(lookers) * len(methods), "maps") as step:
         for looker in lookers:
             probabilities = looker.probabilities(rows)
+            own = looker.own_numbers(classes, lookers[0])
             for method in methods:
                 title = looker.title if len(methods) == 1 else f"{looker.title}\n{method}"
                 columns.append(
                     column(
                         looker,
                         rows,
-                        classes,
+                        own,
                         method,
                         probabilities=probabilities,
                         size=config.size,
@@ -158,14 +159,14 @@ def networks(config: Any) -> list["Looker"]:
     from lit_effnet.looking import Looker
     from lit_effnet.subjects import changes_of, device_of, run_folders, subject
 
-    changes = changes_of(config)
+    changes = changes_of(config, whole=True)
     device = device_of(config.device)
     found: list[Looker] = []
     for name in run_folders(config.runs, one_of_each_arm=True):
         found.append(Looker(subject(name, changes), device, config.batch_size))
         if note := found[-1].subject.note:
             sys.stderr.write(f"{name}: {note}\n")
-        if found[-1].classes != found[0].classes:
+        if sorted(found[-1].classes) != sorted(found[0].classes):
             raise ValueError(f"{name}: tells other classes apart than {found[0].subject.name}")
     return found
 
@@ -179,7 +180,8 @@ def images(config: Any, first: "Looker") -> list["Picture"]:
     from lit_effnet.looking import from_files, of_split
 
     if not config.images:
-        return of_split(first.subject.data, config.split, config.count)
+        data = first.subject.data
+        return of_split(data, data.split_for(config.split), config.count)
     pictures, problems = from_files(config.images, config.count)
     for problem in problems:
         sys.stderr.write(f"left out: {problem}\n")
@@ -229,7 +231,8 @@ def show_scores(
             for method in methods:
                 for first in range(0, len(pictures), looker.batch_size):
                     last = first + looker.batch_size
-                    some, classes = pictures[first:last], targets[first:last]
+                    some = pictures[first:last]
+                    classes = looker.own_numbers(targets[first:last], lookers[0])
                     found = looker.scores(some, classes, method, scores)
                     for picture, target, numbers in zip(some, classes, found, strict=True):
                         rows.append({**looker.told(picture, target, method), **numbers})

@@ -70,10 +70,11 @@ def main(args: list[str] | None = None) -> None:
     prepare_output()
     parser = make_parser()
     config = parser.parse_args(args)
-    if config.format == TENSORS:
-        write_tensors(parser, config)
-    else:
-        write_checked(parser, config)
+    with parser.bad_input():
+        if config.format == TENSORS:
+            write_tensors(parser, config)
+        else:
+            write_checked(parser, config)
 
 
 def write_checked(parser: OneLineErrors, config: Any) -> None:
@@ -92,7 +93,7 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
     from lit_effnet.export_tables import notes, parity_table
     from lit_effnet.subjects import changes_of
 
-    changes = changes_of(config)
+    changes = changes_of(config, whole=config.precision != "int8" or bool(named))
     order = Order(
         output,
         config.format,

@@ -5,6 +5,7 @@ from lightning.pytorch import Trainer
 
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.released import find
+from lit_effnet.training.checkpoints import read_checkpoint
 from lit_effnet.training.progress import say
 from lit_effnet.training.record import FINISHED, RunRecord, first_process
 
@@ -74,6 +75,5 @@ def load_last_checkpoint(experiment: Experiment, recorder: RunRecord) -> None:
     """
     # The strategy hands the first process's weights to the others.
     if first_process() and recorder.folder.last_checkpoint.exists():
-        with recorder.folder.last_checkpoint.open("rb") as file:
-            checkpoint = torch.load(file, "cpu", weights_only=True)
+        checkpoint = read_checkpoint(recorder.folder.last_checkpoint)
         experiment.model.load_state_dict(checkpoint["state_dict"])

@@ -8,6 +8,7 @@ python -m lit_effnet.fit --resume runs/photos/RUN
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from lit_effnet.command_line import (
     usual_setting,
 )
 from lit_effnet.data.decoding import BadImageError
+from lit_effnet.data.schema import Use
 from lit_effnet.experiment import Experiment
 from lit_effnet.final_evaluation import (
     check_evaluation,
@@ -45,7 +47,11 @@ from lit_effnet.runs.files import write_whole
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.batch_norm import SharedRunningStatistics
-from lit_effnet.training.checkpoints import checkpoint_callbacks
+from lit_effnet.training.checkpoints import (
+    check_network,
+    checkpoint_callbacks,
+    read_checkpoint,
+)
 from lit_effnet.training.ddp import stop_on_warning
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, say
@@ -119,15 +125,22 @@ def go_on(folder: RunFolder) -> None:
     with one_line_errors(), folder.only_process():
         if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
             raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to evaluate")
+        if first_process():
+            folder.write(record)  # what cannot be written is found before the data are loaded
+        last = folder.last_checkpoint
+        checkpoint = read_checkpoint(last, to_resume=True) if last.exists() else None
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
-            experiment.datamodule.setup("fit")
-            experiment.settle()
             record = folder.read()
-            experiment.datamodule.recorded = record["data"]["fingerprint"]
+            use = Use.of_run(record["data"])
+            experiment.datamodule.used_as(replace(use, fingerprint=None)).setup("fit")
+            experiment.settle()
+            experiment.datamodule.recorded = use.fingerprint
             if experiment.datamodule.recorded != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
             check_global_batch(experiment, folder, record)
+            if checkpoint is not None:
+                check_network(checkpoint, last, experiment.model)
             recorder = RunRecord(folder, record)
             trainer = make_trainer(experiment, folder, recorder)
             mode = choose_mode(experiment.config.run.wandb)

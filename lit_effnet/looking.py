@@ -126,6 +126,12 @@ class Looker:
         self.classes = subject.class_names()
         self.image_size = round(subject.preprocessing.image_size or 0)
 
+    def own_numbers(self, targets: Sequence[int], first: "Looker") -> list[int]:
+        """Numbers of classes by its own order, of those by another network's."""
+        if self.classes == first.classes:
+            return list(targets)
+        return [self.classes.index(first.classes[target]) for target in targets]
+
     @property
     def title(self) -> str:
         """Arm, image size and MACs."""

@@ -13,7 +13,6 @@ machine too.
 
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import STOPPED, OneLineErrors, prepare_output, quiet_libraries
@@ -192,7 +191,7 @@ def read_logs(config: Any) -> None:
     rows = []
     for name in config.from_log:
         try:
-            timing = read(Path(name).read_text(encoding="utf-8", errors="replace"))
+            timing = read(local(name, "from_log").read_text(encoding="utf-8", errors="replace"))
         except OSError as error:
             raise ValueError(f"from_log {name}: cannot be read ({error.strerror})") from error
         except ValueError as error:

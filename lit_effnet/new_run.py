@@ -51,6 +51,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
             "fingerprint": data.fingerprint,
             "images": data.sizes(),
             "left_out": data.left_out,
+            "cut": data.images.rule if data.images.cut else None,
             "notes": list(data.images.notes),
             "seen_in_pretraining": seen_in_pretraining(experiment),
             "classes": data.num_classes,

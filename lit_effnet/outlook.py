@@ -10,6 +10,7 @@ import yaml
 from jsonargparse import ArgumentError
 
 from lit_effnet import arms
+from lit_effnet.arms import Arm
 from lit_effnet.building import (
     baseline_on,
     network_of,
@@ -19,15 +20,18 @@ from lit_effnet.building import (
 )
 from lit_effnet.command_line import explain, name_flag
 from lit_effnet.counting import Complexity
+from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment import Experiment, check_run, check_seed, check_trainer
 from lit_effnet.metrics import classification_metrics
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
+from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.classifier import check_optimizer
 from lit_effnet.training.provenance import config_hash
+from lit_effnet.training.recipe import Recipe, accumulation
 
 
 @dataclass(frozen=True)
@@ -210,10 +214,23 @@ def outlook(config: Any, arguments: Sequence[str] = ()) -> Outlook:
 _known: dict[str, Outlook] = {}
 
 
+def check(config: Any, arguments: Sequence[str] = ()) -> None:
+    """Check a configuration as `outlook` does, but for its network, in a tenth of the time.
+
+    Raises:
+        ValueError: As of `outlook`.
+    """
+    try:
+        _settle(config, _without(vars(config.data), "seed"))
+    except ValueError as error:
+        raise ValueError(name_flag(str(error), keys(), arguments)) from None
+
+
 def _outlook(config: Any) -> Outlook:
     check_seed(config.seed_everything)
     check_trainer(config.trainer)
     check_run(config)
+    _check_images(config)
     sections = ("scaling", "model", "recipe", "weights", "data")
     data = _without(vars(config.data), "seed")
     key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])
@@ -222,6 +239,22 @@ def _outlook(config: Any) -> Outlook:
     # The same network by other flags is the same; all else is as for the identity.
     plain = {**_told(config), "arm": _usual_arm(), "model": {}}
     return replace(_known[key], twin=config_hash({"all": (_known[key].twin, config_hash(plain))}))
+
+
+def _check_images(config: Any) -> None:
+    """Raise ValueError for batches, or a test split, that the data set officially does not have."""
+    data, global_batch = config.data, config.recipe.global_batch
+    if data.batch_size > 0:
+        accumulation(global_batch, 1, data.batch_size, 1)  # what no number of devices makes good
+    entry = CATALOG.get(str(data.name))
+    if entry is None or data.path is not None:
+        return
+    if config.run.test and "test" not in entry.splits:
+        raise ValueError(f"run.test true: {data.name} has only {', '.join(entry.splits)}")
+    images = entry.splits["train"].images
+    for name, batch in (("recipe.global_batch", global_batch), ("batch_size", data.batch_size)):
+        if batch is not None and batch > images:
+            raise ValueError(f"{name} {batch}: must be at most {images:,}, the training images")
 
 
 @cache
@@ -234,13 +267,22 @@ OF_THE_OPTIMIZER = ("learning_rate", "weight_decay", "momentum", "warmup_epochs"
 _networks: dict[str, tuple[Complexity, str]] = {}
 
 
-def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
+def _settle(
+    config: Any, data_options: dict[str, Any]
+) -> tuple[Recipe, Arm, Weights, ImageData, Scaling]:
+    """What the flags come to before the network is built."""
+    check_seed(config.seed_everything)
+    check_trainer(config.trainer)
     recipe = recipes.choose(**vars(config.recipe))
     check_optimizer(recipe.optimizer)
     arm = arms.choose(**vars(config.scaling))
     weights = released.expected(config.weights.name)
     data = _data(tuple(sorted(data_options.items())), preprocessing(weights, arm))
-    scaling = settled(arm, data.base_image_size, data.num_classes)
+    return recipe, arm, weights, data, settled(arm, data.base_image_size, data.num_classes)
+
+
+def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
+    recipe, arm, weights, data, scaling = _settle(config, data_options)
     size = scaling.image_size(data.base_image_size)
     model = {key: value for key, value in vars(config.model).items() if key not in LINKED}
     of_network = _without(vars(config.recipe), *OF_THE_OPTIMIZER)

@@ -18,6 +18,7 @@ from lit_effnet.composing import Composer
 from lit_effnet.data.store import available_cores
 from lit_effnet.outlook import Outlook
 from lit_effnet.results.best_rates import Rates
+from lit_effnet.runs.documents import read_json
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.record import RunFolder
 from lit_effnet.trials.bayes import Proposals
@@ -130,7 +131,8 @@ class Planner:
             except ValueError as error:
                 # Its key is in the sweep file, whichever file brings it to `fit`.
                 brought = rf" in (?:\S+ or )*{re.escape(str(file))}"
-                raise ValueError(re.sub(brought, "", str(error))) from None
+                told = re.sub(rf"{re.escape(str(file))}:(\d+: )?", "", str(error))
+                raise ValueError(re.sub(brought, "", told)) from None
 
     def check_passing(self, parameter: Parameter, value: Any) -> None:
         """Check that a parameter's value arrives as itself, whichever macro passes it on.
@@ -170,14 +172,14 @@ class Planner:
         """The points of an earlier launch, in the order in which their trials began."""
         group = self.options.root / self.parse({}).run.group
         files = group.glob("*/parameters.json")
-        by_time = sorted(files, key=lambda file: file.stat().st_mtime)
+        by_time = sorted(files, key=lambda file: (file.stat().st_mtime, file.parent.name))
         found = []
         for file in by_time:
             try:
-                point = json.loads(file.read_text(encoding="utf-8"))
+                point = read_json(file)
                 if point.keys() == self.sweep.parameters.keys():
                     found += [point] if self.trial(point, 0).id == file.parent.name else []
-            except (ValueError, AttributeError):  # another sweep's, or no point at all
+            except (OSError, ValueError, AttributeError):  # another sweep's, or no point at all
                 continue
         return found
 
@@ -188,6 +190,14 @@ class Planner:
             ValueError: it cannot be trained.
         """
         return outlook.outlook(self.configs[trial.id], trial.arguments)
+
+    def check(self, trial: Trial) -> None:
+        """Check a trial without building its network.
+
+        Raises:
+            ValueError: it cannot be trained.
+        """
+        outlook.check(self.configs[trial.id], trial.arguments)
 
 
 def _as_json(point: Mapping[str, Any]) -> Any:

@@ -98,7 +98,7 @@ def report(config: Any) -> None:
 
     if not 0 < config.confidence < 1:
         raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
-    if not Path(config.sweeps).is_dir() and config.sweeps != SWEEPS:
+    if not local(config.sweeps, "sweeps").is_dir() and config.sweeps != SWEEPS:
         raise ValueError(f"sweeps {config.sweeps}: no such folder")
     check_numbers(config)
     table = load(config.runs)
@@ -108,7 +108,7 @@ def report(config: Any) -> None:
         config.baseline,
         config.confidence,
         config.language,
-        plans(sorted(Path(config.sweeps).glob("*.yaml"))),
+        plans(sorted(local(config.sweeps, "sweeps").glob("*.yaml"))),
         document_tables() if config.document else (),
         config.paired,
     )

@@ -2,8 +2,12 @@
 
 import os
 import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from lit_effnet.command_line import fail, one_line_errors
 from lit_effnet.experiment import Experiment
@@ -38,14 +42,40 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
         return None
     first, *rest = arguments
     words = [*first.split("=", 1), *rest] if first.startswith("--resume=") else arguments
+    if len(words) > 2 and words[0] == "--resume" and any("epochs" in word for word in words[2:]):
+        fail(f"--resume trains no longer than the run was planned: {longer(words[1])}")
     if len(words) != 2 or words[0] != "--resume":
         fail("--resume RUN takes no other flag: the run goes on under its own config.yaml")
     with one_line_errors():
         folder = RunFolder(locate(words[1], "--resume"))
-        folder.read()
-    if not folder.config.exists():
-        fail(f"{folder.path}: no config.yaml to go on under")
+        record = folder.read()
+        began = record.get("data")
+        if not (isinstance(began, dict) and "fingerprint" in began):
+            raise ValueError(f"{folder.path / 'run.json'}: does not tell the data it began with")
+        if not folder.config.exists():
+            fail(f"{folder.path}: no config.yaml to go on under")
+        check_epochs(folder, record)
     return folder
+
+
+def check_epochs(folder: RunFolder, record: Mapping[str, Any]) -> None:
+    """Raise ValueError where config.yaml was edited to train longer or shorter than planned."""
+    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    trainer = config.get("trainer") if isinstance(config, dict) else None
+    planned, asked = record.get("max_epochs"), (trainer or {}).get("max_epochs")
+    if planned is not None and asked not in (None, planned):
+        raise ValueError(
+            f"{folder.config}: max_epochs {asked} must be {planned}, as it was when the run began: "
+            f"{longer(str(folder.path))}"
+        )
+
+
+def longer(run: str) -> str:
+    """Why a run does not train longer than planned, and what does."""
+    return (
+        "its learning rate follows a schedule of that length; a new run from its weights: "
+        f"--config {run}/config.yaml --weights.name {run} --trainer.max_epochs N"
+    )
 
 
 def choose_folder(experiment: Experiment) -> RunFolder:
@@ -57,8 +87,9 @@ def choose_folder(experiment: Experiment) -> RunFolder:
     options = experiment.config.run
     given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
     group, run_id = experiment.group, given or new_id()
-    check_folder_name(run_id, "id")
-    check_folder_name(group, "group")
+    for name, value in (("id", run_id), ("group", group), ("project", options.project)):
+        if value is not None:
+            check_folder_name(value, name)
     return RunFolder(locate(options.root, "root") / group / run_id)
 
 

@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lit_effnet.checking import check
 from lit_effnet.planning import Options, Planner
 from lit_effnet.sweep_tables import STYLES, duration, metric_text, never_arrived
 from lit_effnet.trials import status as folders
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import arm_of
 from lit_effnet.trials.status import Seen, spelt
-from lit_effnet.trials.sweep_file import SEED, load, problems
+from lit_effnet.trials.sweep_file import SEED
 
 MOST_POINTS = 100_000  # of a grid without end
 MOST_ARMS = 60  # rows
@@ -57,10 +58,11 @@ def show_progress(file: Path, options: Options, screen: Console) -> None:
     Raises:
         ValueError: the file cannot be read, or is no sweep.
     """
-    sweep = load(file, options.repeats)
-    if wrong := problems(sweep):
-        raise ValueError(str(wrong[0]))
-    planner = Planner(sweep, options)
+    checked = check(file, options, networks=False)
+    if checked.problems or checked.planner is None:
+        more = len(checked.problems) - 1
+        raise ValueError(f"{checked.problems[0]}{f' (and {more} more)' if more else ''}")
+    planner, sweep = checked.planner, checked.planner.sweep
     group = options.root / planner.parse({}).run.group
     with screen.status("reading run folders"):
         seen = folders.read(group, sweep.parameters)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lit_effnet import fit, scale
-from lit_effnet.command_line import plain_warnings, prepare_output
+from lit_effnet.command_line import one_line, plain_warnings, prepare_output
 
 from .conftest import ROOT, TINY, start
 
@@ -92,8 +92,34 @@ CONFIGS = [
     ("scaling:\n  dept: 3\n", "unknown key scaling.dept in mine.yaml; nearest: scaling.depth"),
     ("scalin:\n  depth: 3\n", "unknown key scalin.depth in mine.yaml; nearest: scaling.depth"),
     ("data:\n  batch_size: many\n", "data.batch_size in mine.yaml: 'many' must be a whole number"),
-    ("data: [1\n", "not a configuration in YAML in mine.yaml: "),
+    ("data: [1\n", "mine.yaml:2: not YAML: did not find expected"),
     ("", "not a configuration in YAML in mine.yaml: it is empty"),
+    ("scaling: [{depth: 2}]\n", 'scaling in mine.yaml: must be a mapping, and is [{"depth": 2}]'),
+    ("scaling: [b3]\n", 'scaling in mine.yaml: must be a mapping, and is ["b3"]'),
+    ("scaling: 2\n", "scaling in mine.yaml: must be a mapping, and is 2"),
+    ("data: false\n", "data in mine.yaml: must be a mapping, and is false"),
+    ("data: .nan\n", "data in mine.yaml: must be a mapping, and is NaN"),
+    ("trainer:\n", "trainer in mine.yaml: must be a mapping, and is null"),
+    ("run: 3\n", "run in mine.yaml: must be a mapping, and is 3"),
+    ("recipe: [plain]\n", 'recipe in mine.yaml: must be a mapping, and is ["plain"]'),
+    ("weights: 3\n", "weights in mine.yaml: must be a mapping, and is 3"),
+    ("model: 3\n", "model in mine.yaml: must be a mapping, and is 3"),
+    ("model: b3\n", "model in mine.yaml: must be a mapping, and is 'b3'"),
+    (
+        "scaling: {depth: 1}\nscaling: {depth: 2}\n",
+        "mine.yaml:2: scaling: given twice, first on line 1",
+    ),
+    ("scaling: {gamma: null}\n", "scaling.gamma in mine.yaml: must not be null"),
+    ("run: {root: null}\n", "run.root in mine.yaml: must not be null"),
+    ("trainer: {devices: abc}\n", "--trainer.devices abc: must be auto, at least 1"),
+    ("trainer: {devices: null}\n", "trainer.devices in mine.yaml: must not be null"),
+    ("trainer: {accumulate_grad_batches: 0}\n", "--trainer.accumulate_grad_batches 0: must be at"),
+    ("trainer: {check_val_every_n_epoch: 0}\n", "--trainer.check_val_every_n_epoch 0: must be at"),
+    ("scaling: {depth: ._}\n", "mine.yaml: not YAML: could not convert string to float"),
+    (f"data: {{image_size: {2**53}}}\n", "image_size 9.0072e+15: must be at most 32,768"),
+    ("1: random\n", "mine.yaml:1: 1: a key must be text, and is a number: put it in quotes"),
+    ("scaling: &a [*a]\n", "mine.yaml:1: scaling.0: holds itself"),
+    (f"scaling: {{depth: {'1' * 400}}}\n", "mine.yaml:1: scaling.depth: the integer 1111"),
     ("just text\n", "not a configuration in YAML in mine.yaml: just text"),
 ]
 
@@ -114,6 +140,49 @@ def test_a_mistake_in_a_file_names_the_file(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
+    assert len(error) < 300
+
+
+GROUPS = [
+    (["--scaling=2"], "--scaling: must be a mapping, and is '2'"),
+    (["--trainer=[1]"], "--trainer: must be a mapping, and is '[1]'"),
+    (["--scaling", "list.yaml"], "--scaling: must be a mapping, and is 'list.yaml'"),
+    (["--scaling", "twice.yaml"], "twice.yaml:1: depth: given twice, first on line 1"),
+    (["--scaling", "utf16.yaml"], "utf16.yaml: not UTF-8 text, but UTF-16: save it as UTF-8"),
+    (["--config", "utf16.yaml"], "utf16.yaml: not UTF-8 text, but UTF-16: save it as UTF-8"),
+    (["--config", "outer.yaml"], "twice.yaml:1: depth: given twice, first on line 1"),
+    (["--config", "{scaling: 2}"], "scaling: must be a mapping, and is 2"),
+    (["--scaling.gamma", "null"], "--scaling.gamma"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), GROUPS, ids=[" ".join(a) for a, _ in GROUPS])
+def test_a_group_that_is_no_mapping_is_refused_wherever_it_comes_from(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.yaml").write_text("[b3]\n")
+    (tmp_path / "twice.yaml").write_text("{depth: 1, depth: 2}\n")
+    (tmp_path / "utf16.yaml").write_bytes("depth: 1\n".encode("utf-16"))
+    (tmp_path / "outer.yaml").write_text("scaling: twice.yaml\n")
+    with pytest.raises(SystemExit) as stopped:
+        fit.main(arguments)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_a_message_is_one_printable_line_below_300_characters() -> None:
+    assert one_line("a\n  b\x1b[31m") == "a b?[31m"
+    long = one_line(f"data.name {'x' * 5000}: must be text")
+    assert len(long) <= 290
+    assert long.startswith("data.name xxx")
+    assert long.endswith("xxx: must be text")
 
 
 def test_a_run_root_that_cannot_be_made_is_named(

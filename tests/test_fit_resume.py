@@ -117,6 +117,12 @@ def assert_same_run(folder: Path, whole: Path) -> None:
     assert ours["cost"]["images"] >= theirs["cost"]["images"]
 
 
+def assert_same_as_left_alone(folder: Path, root: Path) -> None:
+    """The run equals one of the same configuration that nobody stops."""
+    fit.main([f"--config={folder / 'config.yaml'}", f"--run.root={root}", "--run.wandb=disabled"])
+    assert_same_run(folder, only_run(root))
+
+
 @pytest.fixture(scope="module")
 def left_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nobody stopped; loader processes change nothing in it."""

@@ -1,6 +1,7 @@
 """What a sweep file asks for and every trial would fail on, or ignore: refused at the check."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 import yaml
 
 from lit_effnet import fit, sweep
+from lit_effnet.checking import check
+from lit_effnet.planning import Options
 
-from .conftest import TINY
+from .conftest import ROOT, TINY
 
 AS_FLAGS = ["${env}", "${interpreter}", "-m", "lit_effnet.fit", "${args}"]
 AS_JSON = [*AS_FLAGS[:-1], "--config", "${args_json_file}"]
@@ -156,6 +159,11 @@ def test_a_sweeps_name_may_be_any_text_where_the_command_names_the_group(
         ({"trainer.max_epochs": 1}, {"command": [*AS_JSON, "--resume=x"]}, "--resume: is the"),
         ({"trainer.accelerator": "gpuu"}, {}, "--trainer.accelerator 'gpuu': must be one of gpu"),
         ({"trainer.strategy": "dpp"}, {}, "--trainer.strategy 'dpp': must be one of ddp"),
+        ({"weights.name": "/no/file.ckpt"}, {}, "weights.name /no/file.ckpt: no such file or f"),
+        ({"weights.name": "nosuch"}, {}, "weights.name nosuch: no such file, folder or name"),
+        ({"data.batch_size": 2161}, {}, "--data.batch_size 2161: must be at most 2,160, the train"),
+        ({"recipe.global_batch": 7}, {}, "global_batch 7: must be"),
+        ({"data.name": "imagenette", "run.test": True}, {}, "run.test true: imagenette has only"),
         ({"recipe.label_smoothing": 2}, {}, "--recipe.label_smoothing 2.0: must be from 0 to"),
         ({"trainer.max_epochs": 1}, {"project": "a/b"}, "--run.project 'a/b': must be at most"),
     ],
@@ -214,3 +222,44 @@ def test_a_metric_that_never_arrived_ends_with_status_1_and_says_so(
         )
     sweep.main([*flags, "--status", *tiny])
     assert "val/top1 never arrived in 1 of 1 finished trials" in capsys.readouterr().out
+
+
+SMALL = {"se_ratio": "model.se_ratio", "transfer_flowers102": "config"}  # with few values
+
+
+def typo(word: str) -> str:
+    """The word without the letter in its middle."""
+    return word[: len(word) // 2] + word[len(word) // 2 + 1 :] if len(word) > 3 else word + word[-1]
+
+
+def typos(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each copy of a nested value with one misspelt key, text or number, and its place."""
+    if isinstance(node, str | int | float):
+        yield place, typo(node) if isinstance(node, str) else f"{node}o"
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            for told, changed in typos(value, f"{place}.{index}"):
+                yield told, [*node[:index], changed, *node[index + 1 :]]
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield f"key {place}.{key}", {typo(k) if k == key else k: v for k, v in node.items()}
+            for told, changed in typos(value, f"{place}.{key}"):
+                yield told, {**node, key: changed}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_misspelt_word_in_a_shipped_sweep_is_refused_unless_it_is_a_free_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("LIT_EFFNET_ON", "photos")
+    content = yaml.safe_load((ROOT / f"sweeps/{name}.yaml").read_text())
+    content["parameters"][SMALL[name]]["values"][2:] = []
+    content["run_cap"] = 2
+    file, right, group = tmp_path / f"{name}.yaml", set(), "--run.group="
+    for place, changed in typos(content):
+        file.write_text(yaml.safe_dump(changed, sort_keys=False))
+        if not check(file, Options()).problems:
+            right.add(place)
+    free = {f".command.{i}" for i, word in enumerate(content["command"]) if group in word}
+    assert right - free == {".name", ".project"}

@@ -12,6 +12,7 @@ from lit_effnet import sweep
 from lit_effnet.trials import slurm
 
 from .conftest import HUNG_S, ROOT, TINY, until
+from .test_fit_resume import assert_same_as_left_alone
 from .test_sweep import fails, records, tiny, write
 
 SQUEUE = "#!/bin/sh\necho {state}\n"
@@ -152,7 +153,9 @@ def test_a_task_whose_trial_fails_is_not_queued_again(tmp_path: Path) -> None:
 def test_a_trial_that_is_preempted_keeps_its_epochs_and_goes_on_when_its_task_runs_again(
     tmp_path: Path,
 ) -> None:
-    script = write_script(tmp_path, extra=["--", *TINY, "--trainer.max_epochs=60"])
+    script = write_script(
+        tmp_path, extra=["--", *TINY, "--trainer.max_epochs=60", "--data.num_workers=2"]
+    )
     task = submit(script, 1)
     runs = tmp_path / "runs"
     until(lambda: any(r.get("cost", {}).get("epochs") for r in records(runs).values()), task)
@@ -171,6 +174,7 @@ def test_a_trial_that_is_preempted_keeps_its_epochs_and_goes_on_when_its_task_ru
     (record,) = records(tmp_path / "runs").values()
     assert (record["status"], record["cost"]["epochs"]) == ("finished", 60)
     assert metrics.read_text().startswith(before)
+    assert_same_as_left_alone(metrics.parent, tmp_path / "left alone")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from .conftest import HUNG_S, ROOT, TINY
+from .test_fit_resume import assert_same_as_left_alone
 from .wandb_server import Run, Sweep, WandbServer
 
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
@@ -252,8 +253,8 @@ def test_a_trial_that_was_ended_is_resumed_in_its_folder(
 ) -> None:
     """It goes on from its last epoch when the server hands it out again, and is one run."""
     server, epochs = client.server, 100
-    long = {"scaling.depth": {"value": 0.3}, "trainer.max_epochs": {"value": epochs}}
-    sweep = client.sweep(short(client, **long))
+    long = {"scaling.depth": 0.3, "trainer.max_epochs": epochs, "data.num_workers": 2}
+    sweep = client.sweep(short(client, **{key: {"value": long[key]} for key in long}))
     agent = client.agent(sweep, "--count", "2")
     assert server.wait(lambda: any(run.history for run in server.runs.values()), HUNG_S)
     (run,) = server.runs.values()
@@ -277,6 +278,8 @@ def test_a_trial_that_was_ended_is_resumed_in_its_folder(
     assert (record["status"], record["cost"]["epochs"]) == ("finished", epochs)
     trained = [row["epoch"] for row in run.history if "train/loss" in row]
     assert trained == list(range(epochs))
+    (folder,) = client.runs.glob(f"*/{run.name}")
+    assert_same_as_left_alone(folder, client.folder / "left alone")
 
 
 @pytest.mark.slow

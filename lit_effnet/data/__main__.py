@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
+from lit_effnet.command_line import (
+    OneLineErrors,
+    fail,
+    one_line_errors,
+    prepare_output,
+    quiet_libraries,
+    stopping,
+)
+from lit_effnet.locations import local
+from lit_effnet.runs.files import reason
 
 if TYPE_CHECKING:
     from lit_effnet.data.catalog import Entry
@@ -35,6 +44,7 @@ def make_parser() -> OneLineErrors:
     parser.add_argument("--subset", type=str | None, help="One of several on the hub.")
     parser.add_argument("--image_column", type=str | None, help="Column of images.")
     parser.add_argument("--label_column", type=str | None, help="Column of labels.")
+    parser.add_argument("--labels", type=str | None, help="Label file, or folder of lists.")
     parser.add_argument("--sheet", type=str | None, help="PNG file of the contact sheet.")
     parser.add_argument(
         "--check",
@@ -56,6 +66,7 @@ def make_parser() -> OneLineErrors:
 
 
 @stopping("the images are as they were")
+@one_line_errors()
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
     prepare_output()
@@ -83,6 +94,7 @@ def main(args: list[str] | None = None) -> None:
             config.subset,
             config.image_column,
             config.label_column,
+            labels=config.labels,
         )
     except ValueError as error:
         message = str(error).replace("--data.name FOLDER", "FOLDER").replace("--data.", "--")
@@ -191,10 +203,11 @@ def draw(images: "ImageSet", file: Path) -> None:
     """Write the contact sheet, or end with one line if it cannot be written."""
     from lit_effnet.data.overview import contact_sheet
 
+    file = local(str(file), "sheet")
     try:
         contact_sheet(images, file)
     except (OSError, ValueError) as error:
-        fail(f"--sheet {file}: cannot be written ({error})")
+        fail(f"--sheet {file}: cannot be written ({reason(error)})")
     _print(f"images   {file}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lit_effnet.data.image_files import EXTENSIONS, ImageFiles, is_image, subfolders
 from lit_effnet.data.label_lists import Listed, labels_of_list
+from lit_effnet.data.labels import in_order
 from lit_effnet.locations import Location
 
 UNREADABLE = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg", ".psd", ".jxl")
@@ -47,7 +48,7 @@ def load_class_folders(folder: Location) -> tuple[Mapping[str, Any], tuple[str, 
     found = _Found([*splits.values(), *flat.values()])
     images = {split: found.by_class(root) for split, root in splits.items()}
     first = next(iter(splits))
-    classes = [name for name, paths in images[first].items() if paths]
+    classes = in_order(name for name, paths in images[first].items() if paths)
     if not classes:
         others = found.files.others.total()
         only = f", only {others:,} other files" if others else ""

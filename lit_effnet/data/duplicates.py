@@ -44,7 +44,7 @@ class Signatures:
         bits = np.packbits(small[:, 1:] > small[:, :-1])
         self.rows.append(row)
         height, width = grey.shape
-        self.exact.append((height, width, zlib.crc32(pixels), int(bits.view(np.uint64)[0])))
+        self.exact.append((height, width, zlib.crc32(pixels.data), int(bits.view(np.uint64)[0])))
         self.small.append(small.ravel())
 
 

@@ -44,7 +44,7 @@ def subfolders(folder: Location) -> list[Location]:
         ValueError: it cannot be read.
     """
     try:
-        inside = list(folder.iterdir())
+        inside: list[Location] = list(folder.iterdir())
         return sorted(path for path in inside if not is_clutter(path.name) and path.is_dir())
     except OSError as error:
         raise ValueError(f"{folder}: cannot be read ({error.strerror or error})") from error

@@ -28,6 +28,7 @@ from lit_effnet.data.corruptions.corruption import Corruption
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.rows import labels_of, places, spread
+from lit_effnet.data.schema import WHOLE, Use
 from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.store import (
     Store,
@@ -41,6 +42,7 @@ from lit_effnet.data.store import (
 from lit_effnet.data.stratified import stratified_order
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
+LARGEST_IMAGE_SIZE = 2**15  # a side of 32,768 pixels has 2^30, beyond any machine's memory
 USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set that the catalog does not know
 LEAVING_OUT = "--data.on_bad_image skip"
 MOST_BAD = 0.01  # part of a split that may be left out
@@ -62,6 +64,8 @@ class ImageData(LightningDataModule):
         subset: Configuration of a data set on the hub that has several.
         image_column: Column of images; found by its type if null.
         label_column: Column of labels; found by its type if null.
+        labels: Labels of a folder of images: a file with a line for each (image,label, and split
+            if there are several; CSV or a list), or a folder with a list for each split.
         image_size: Side of the square input in pixels at resolution 1; that of the weights if
             null, else the data set's usual one.
         batch_size: Images in a batch on each device.
@@ -90,6 +94,7 @@ class ImageData(LightningDataModule):
         subset: str | None = None,
         image_column: str | None = None,
         label_column: str | None = None,
+        labels: str | None = None,
         image_size: int | None = None,
         batch_size: int = 16,
         num_workers: int | None = None,
@@ -105,6 +110,8 @@ class ImageData(LightningDataModule):
         self.name = name
         self.path = path
         self.columns = (subset, image_column, label_column)
+        self.labels = labels
+        self.use = Use()
         self.entry = CATALOG.get(name)
         if path is not None and (self.entry is None or self.entry.make is not None):
             raise ValueError(
@@ -129,6 +136,8 @@ class ImageData(LightningDataModule):
             raise ValueError(
                 f"image_size {base:g}{scaled}: must give at least {LEAST_IMAGE_SIZE} pixels"
             )
+        if self.image_size > LARGEST_IMAGE_SIZE:
+            raise ValueError(f"image_size {base:g}: must be at most {LARGEST_IMAGE_SIZE:,} pixels")
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
         if num_workers is not None and num_workers < 0:
@@ -152,18 +161,31 @@ class ImageData(LightningDataModule):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes."""
-        return self.entry.num_classes if self.entry else len(self.images.classes)
+        """Number of classes; a network's, where they are matched with those."""
+        if self.entry and self.use.match is None:
+            return self.entry.num_classes
+        return len(self.images.classes)
+
+    def used_as(self, use: Use) -> "ImageData":
+        """Set what the data are used for, before or after they are loaded; returns itself."""
+        self.use = use
+        for name in ("images", "_fits"):
+            self.__dict__.pop(name, None)
+        self._prepared.clear()
+        return self
 
     @cached_property
     def images(self) -> ImageSet:
         """The splits, the classes and what should be known; loaded when first asked for.
 
         Raises:
-            ValueError: they cannot be had.
+            ValueError: they cannot be had, or are not those that a run was trained on where it
+                matters.
         """
         try:
-            images = sources.find(str(self.name), self.path, *self.columns)
+            images = sources.find(
+                str(self.name), self.path, *self.columns, labels=self.labels, use=self.use
+            )
         except ValueError as error:
             raise ValueError(self._naming(error)) from error
         if len(images.classes) < 2:
@@ -171,16 +193,45 @@ class ImageData(LightningDataModule):
                 f"name {self.name!r}: has only the class {', '.join(images.classes)}; there must "
                 "be two at least"
             )
-        if self.entry and len(images.classes) != self.entry.num_classes:
+        own = self.use.match is None
+        if self.entry and own and len(images.classes) != self.entry.num_classes:
             raise ValueError(
                 f"name {self.name!r}: has {len(images.classes)} classes here instead of "
                 f"{self.entry.num_classes}; give the folder as name to take it as it is"
             )
+        self._compare_with_run(images)
         return images
+
+    def _compare_with_run(self, images: ImageSet) -> None:
+        """Warn, or raise ValueError, where a trained run's data are not what they were."""
+        shuffled = bool(images.cut) and images.rule == "shuffle" and self.entry is None
+        then = self.use.fingerprint
+        now = None if then is None else images.fingerprint_as(then)
+        changed = now != then
+        splits = " and ".join(sorted(images.cut))
+        if changed and shuffled:
+            raise ValueError(
+                f"name {self.name!r}: is not as when the run was trained on it, and its {splits} "
+                "would be cut anew, with images that it was trained on: restore the files, or "
+                "name other images with --data.name"
+            )
+        if changed:
+            cut = f"; no image that it was trained on is in its {splits}" if images.cut else ""
+            warnings.warn(
+                f"{self.name}: is not as when the run was trained on it (fingerprint "
+                f"{now}, then {then}){cut}",
+                stacklevel=2,
+            )
+        elif shuffled:
+            warnings.warn(
+                f"{self.name}: its {splits} is cut by the rule of earlier versions, as in the "
+                "run's training; files that are added would move images between the splits",
+                stacklevel=2,
+            )
 
     def _naming(self, error: ValueError) -> str:
         message = str(error)
-        if message.startswith(("image_column", "label_column")):
+        if message.startswith(("image_column", "label_column", "labels ")):
             return message
         if self.path:
             return f"path {message}"
@@ -195,6 +246,10 @@ class ImageData(LightningDataModule):
     def fingerprint(self) -> str:
         """Identifies the images and labels, by the formula of `recorded` where a run set that."""
         return self.images.fingerprint_as(self.recorded)
+
+    def split_for(self, asked: str) -> str:
+        """The split that is asked for, or `all` where the images are in no splits."""
+        return WHOLE if WHOLE in self.splits else asked
 
     def sizes(self) -> dict[str, int]:
         """Number of images in each split, without those that were left out."""
@@ -359,9 +414,9 @@ class ImageData(LightningDataModule):
         return self._prepared[split]
 
     def _store(self, rows: Any, name: str) -> Store | None:
-        if not (self._fits or place(rows, self.keep_short_side).exists()):
-            return None
         try:
+            if not (self._fits or place(rows, self.keep_short_side).exists()):
+                return None
             return open_store(rows, self.keep_short_side, warnings.warn, name)
         except OSError as error:
             warnings.warn(
@@ -405,10 +460,11 @@ class ImageData(LightningDataModule):
     @property
     def _check(self) -> str:
         """The command that lists all bad images."""
-        names = ("path", "subset", "image_column", "label_column")
-        given = zip(names, (self.path, *self.columns), strict=True)
+        names = ("path", "subset", "image_column", "label_column", "labels")
+        given = zip(names, (self.path, *self.columns, self.labels), strict=True)
         flags = [f"--{name}={value}" for name, value in given if value is not None]
-        return f"`{shlex.join(['python', '-m', 'lit_effnet.data', self.name, *flags, '--check'])}`"
+        words = ["python", "-m", "lit_effnet.data", str(self.name), *flags, "--check"]
+        return f"`{shlex.join(words)}`"
 
     def _loader(self, images: DecodedImages, **options: Any) -> DataLoader[Any]:
         workers = default_workers() if self.num_workers is None else self.num_workers

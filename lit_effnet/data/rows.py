@@ -23,10 +23,10 @@ def labels_of(rows: Any) -> NDArray[np.int64]:
 
     chunks = [pc.fill_null(chunk, -1) for chunk in rows.data["label"].chunks]
     found = [np.asarray(chunk.to_numpy(zero_copy_only=False), np.int64) for chunk in chunks]
-    return _chosen(rows, np.concatenate(found) if found else np.empty(0, np.int64))
+    return chosen(rows, np.concatenate(found) if found else np.empty(0, np.int64))
 
 
-def _chosen(rows: Any, stored: NDArray[np.int64]) -> NDArray[np.int64]:
+def chosen(rows: Any, stored: NDArray[Any]) -> NDArray[Any]:
     """What belongs to the rows of a split, of what belongs to those of its table.
 
     Asking the split itself would gather all columns, the images among them.
@@ -68,7 +68,7 @@ def places(rows: Any) -> list[str]:
     paths = [path for chunk in column.chunks for path in pc.struct_field(chunk, "path").to_pylist()]
     return [
         paths[place] or f"row {place}"
-        for place in map(int, _chosen(rows, np.arange(len(paths), dtype=np.int64)))
+        for place in map(int, chosen(rows, np.arange(len(paths), dtype=np.int64)))
     ]
 
 
@@ -159,7 +159,7 @@ def _sizes(rows: Any) -> NDArray[np.int64]:
         for place in np.flatnonzero(sizes[:, 0] < 0):
             sizes[place] = _file_state(paths[int(place)].as_py())
         found.append(sizes)
-    return _chosen(rows, np.concatenate(found) if found else np.empty((0, 2), np.int64))
+    return chosen(rows, np.concatenate(found) if found else np.empty((0, 2), np.int64))
 
 
 def _file_state(path: str | None) -> tuple[int, int]:

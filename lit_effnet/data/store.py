@@ -73,7 +73,7 @@ class Store:
         begin, height, width = self._index[row]
         pixels = self._pixels[begin : begin + height * width * 3]
         if not self._checked[row]:
-            if zlib.crc32(pixels) != self._crc32[row]:
+            if zlib.crc32(pixels.data) != self._crc32[row]:
                 return self._decoded(row)
             self._checked[row] = True
         return pixels.reshape(height, width, 3)
@@ -101,7 +101,7 @@ def cache_folder() -> Path:
     """Where stores are kept."""
     named = os.environ.get("LIT_EFFNET_CACHE")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "lit_effnet"
 
@@ -250,7 +250,7 @@ def _build(folder: Path, rows: Any, short_side: int | None, name: str) -> None:
                     bad[row] = result
                     continue
                 index[row] = position, *result.shape[:2]
-                crc32[row] = zlib.crc32(result)
+                crc32[row] = zlib.crc32(result.data)
                 file.write(result.data)
                 position += result.nbytes
             if not position:

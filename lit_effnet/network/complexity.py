@@ -10,6 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lit_effnet.counting import Complexity
 
+LARGEST_INPUT = 2**15  # pixels of a side; four times the largest in use
+
 MATRIX_PRODUCTS = (
     torch.ops.aten.convolution.default,
     torch.ops.aten.addmm.default,
@@ -50,6 +52,8 @@ def complexity(module: nn.Module, input_size: int | tuple[int, int]) -> Complexi
     height, width = (input_size, input_size) if isinstance(input_size, int) else input_size
     state: dict[str, Tensor] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    if max(height, width) > LARGEST_INPUT:
+        raise ValueError(f"input size {height} x {width}: must be at most {LARGEST_INPUT:,} pixels")
     image = torch.empty(1, 3, height, width, device="meta", dtype=_image_dtype(module))
     modes = {child: child.training for child in module.modules()}
     module.eval()

@@ -6,15 +6,15 @@ torchvision's tables by name or file name, in the run that trained it; else it f
 layout, and what had to be assumed is said.
 """
 
-import json
 import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -32,6 +32,9 @@ from lit_effnet.network.conventions import (
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.documents import load_json, read_json
+from lit_effnet.runs.files import moved, reason
+from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
 TIMEOUT_S = 5.0
 
@@ -69,17 +72,21 @@ def find(name: str) -> Weights:
     Raises:
         ValueError: they cannot be had, or are no weights.
     """
-    path = locate(name).expanduser()
+    path = locate(name)
     if path.exists():
         return _from_path(name, path)
     if re.fullmatch(TORCHVISION, name):
         return _from_torchvision(name)
     if re.fullmatch(PACKAGE, name):
         return _from_package(name)
+    _check_no_path(name)
+    return _from_hub(name)
+
+
+def _check_no_path(name: str) -> None:
     endings, beginnings = (".safetensors", ".pth", ".pt", ".bin", ".ckpt"), (".", "/", "~")
     if name.endswith(endings) or name.startswith(beginnings) or name.count("/") > 1:
         raise ValueError("no such file or folder")
-    return _from_hub(name)
 
 
 def expected(name: str | None) -> Weights:
@@ -88,14 +95,18 @@ def expected(name: str | None) -> Weights:
     Raises:
         ValueError: they are named by a file or a package that cannot be had, or by no known name.
     """
-    if name is None or locate(name).expanduser().exists() or re.fullmatch(PACKAGE, name):
+    if name is None or locate(name).exists() or re.fullmatch(PACKAGE, name):
         return choose(name)
     weights = Weights(name, seen_imagenet=True)
     if re.fullmatch(TORCHVISION, name):
         return weights
     known = name.removeprefix("timm/")
-    if "/" not in known:
-        _check_timm_name(known)
+    try:
+        _check_no_path(name)
+        if "/" not in known:
+            _check_timm_name(known)
+    except ValueError as error:
+        raise ValueError(f"weights.name {name}: {error}") from error
     config = timm_config(known)
     return weights if config is None else as_timm_says(weights, config)
 
@@ -147,10 +158,10 @@ def told_in(path: Location) -> Mapping[str, Any]:
     """
     if path.suffix == ".safetensors":
         with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            header = load_json(file.read(int.from_bytes(file.read(8), "little")).decode())
         text = header.get("__metadata__", {}).get(HEADER, "{}")
         try:
-            return _mapping(json.loads(text))
+            return _mapping(load_json(text))
         except ValueError as error:
             raise ValueError(f"its header is not this suite's ({error})") from error
     if path.suffix == ".ckpt":
@@ -166,7 +177,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
     """timm's `config.json` in the file's folder, if there is one and it is timm's."""
     try:
-        config = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+        config = read_json(path.with_name("config.json"))
     except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) and "pretrained_cfg" in config else None
@@ -174,12 +185,12 @@ def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
 
 def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record = read_json(folder / "run.json")
         told = told_of(record)
     except FileNotFoundError as error:
         raise ValueError("is a folder without run.json or model.safetensors") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"its run.json does not tell what it trained ({error})") from error
+        raise ValueError(f"its run.json does not tell what it trained ({reason(error)})") from error
     return as_told(recognised(Weights(name, read_state(checkpoint))), told)
 
 
@@ -203,7 +214,9 @@ def _from_torchvision(name: str) -> Weights:
         with _quick_network():
             state = released.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
-        raise ValueError(f"cannot be downloaded ({error}); give the file instead") from error
+        raise ValueError(
+            f"cannot be downloaded ({error}){moved('TORCH_HOME', error)}; give the file instead"
+        ) from error
     return as_torchvision_says(recognised(Weights(name, state, seen_imagenet=True)), released)
 
 
@@ -219,12 +232,13 @@ def _from_hub(name: str) -> Weights:
         file = hf_hub_download(hub_id, "model.safetensors")
         config = hf_hub_download(hub_id, "config.json")
     except Exception as error:  # the hub's HTTP client, and what it raises, changes
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"cannot be had from the hub as {hub_id} ({reason}); give a file instead"
+            f"cannot be had from the hub as {hub_id} ({line}){moved('HF_HOME', error)}; "
+            "give a file instead"
         ) from error
     weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
-    return as_timm_says(weights, json.loads(Path(config).read_text(encoding="utf-8")))
+    return as_timm_says(weights, read_json(config))
 
 
 def _check_timm_name(name: str) -> None:
@@ -260,22 +274,7 @@ def read_state(path: Location) -> dict[str, Tensor]:
     Raises:
         ValueError: it cannot be read, or has no tensors.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load, load_file
-
-            # A local file is mapped, not read.
-            content: Any = load_file(path) if isinstance(path, Path) else load(path.read_bytes())
-        else:
-            with path.open("rb") as file:
-                content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip, tar and safetensors each have their own
-        reason = "is no file of tensors"
-        if "GLOBAL" in str(error):  # as torch calls what it would have to import
-            reason = "holds more than tensors, which could run code, and is not read"
-        raise ValueError(f"{path}: {reason}") from error
+    content = read_tensors(path, partial(_load, path))
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -287,3 +286,22 @@ def read_state(path: Location) -> dict[str, Tensor]:
     while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), None):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
+
+
+def safetensors_of(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return a .safetensors file with metadata and a digest of its tensors for the reader."""
+    from safetensors.torch import save
+
+    tensors = {key: tensor.contiguous() for key, tensor in state.items()}
+    content = memoryview(save(tensors))
+    start = 8 + int.from_bytes(content[:8], "little")  # a header of that length comes first
+    return bytes(save(tensors, metadata={**metadata, DIGEST: digest(content[start:])}))
+
+
+def _load(path: Location, file: IO[bytes]) -> Any:
+    if path.suffix != ".safetensors":
+        return torch.load(file, map_location="cpu", weights_only=True)
+    from safetensors.torch import load, load_file
+
+    # A local file is mapped, not read.
+    return load_file(path) if isinstance(path, Path) else load(file.read())

@@ -1,6 +1,5 @@
 """The network of a run, built again as its record tells and filled with its last weights."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import OURS, build
 from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.documents import read_json
 from lit_effnet.scaling import Scaling
 
 
@@ -27,7 +27,7 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     if not (folder / "run.json").exists():
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
     weights = find(str(path))
-    record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    record: dict[str, Any] = read_json(folder / "run.json")
     return filled(record, weights), weights
 
 
@@ -42,12 +42,15 @@ def filled(record: Mapping[str, Any], weights: Weights) -> nn.Module:
     What no tensor's shape tells is taken from the weights.
 
     Raises:
-        ValueError: they do not fit it.
+        ValueError: they do not fit it, or the record does not describe a network.
     """
-    options = {key: value for key, value in record["model"].items() if key != "name"}
-    name = record["model"].get("name", "efficientnet")
-    if name in OURS:
-        options |= {option: getattr(weights, option) for option in CONVENTIONS}
-    network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
+    try:
+        options = {key: value for key, value in record["model"].items() if key != "name"}
+        name = record["model"].get("name", "efficientnet")
+        if name in OURS:
+            options |= {option: getattr(weights, option) for option in CONVENTIONS}
+        network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"run.json: does not tell what it trained ({error})") from error
     weights.load_into(network)
     return network.eval()

@@ -1,23 +1,22 @@
 """A run's tensors in a file of another program, kept only if it gives the run's logits again."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from lit_effnet.network.conventions import told_of
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.layouts import Layout, to_layout
 from lit_effnet.network.registry import BASELINES
-from lit_effnet.network.released import HEADER, find
+from lit_effnet.network.released import HEADER, find, safetensors_of
 from lit_effnet.network.trained import filled
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.files import scratch_folder
 
 CONFIG = "config.json"  # as timm calls it
 TIMM_ACTIVATIONS = {"hardswish": "hard_swish"}  # others have our names
@@ -60,12 +59,12 @@ def write_tensors(
     """
     state = to_layout(network, layout)
     header = {"format": "pt", HEADER: json.dumps(told_of(record))}
-    content = save({key: tensor.contiguous() for key, tensor in state.items()}, header)
+    content = safetensors_of(state, header)
     file.parent.mkdir(parents=True, exist_ok=True)
     images = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).double()
     expected = _logits(network, images)
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".export-") as folder:
-        part = Path(folder) / file.name
+    with scratch_folder(file) as folder:
+        part = folder / file.name
         part.write_bytes(content)
         again = filled(record, find(str(part)))
         _check_equal(expected, _logits(again, images), f"output {file}: not written, read again")

@@ -1,6 +1,5 @@
 """Run folders on the disk, and what their files hold; what is none is named."""
 
-import json
 import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from lit_effnet.locations import is_url, list_folder, locate
 from lit_effnet.results.run_parts import text_of
+from lit_effnet.runs.documents import DocumentError, load_json
 
 DEEPEST = 5  # folders below one that is given; a link that leads back would have no end
 
@@ -49,8 +49,10 @@ class Folder:
         """
         try:
             return text_of(self.path, name)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise ValueError(f"{name}: cannot be read ({error})") from error
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix(f"{self.path}/")) from error
 
     def json(self, name: str) -> dict[str, Any]:
         """The object in a JSON file.
@@ -59,11 +61,9 @@ class Folder:
             ValueError: it cannot be read, or holds something else.
         """
         try:
-            content = json.loads(self.text(name))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{name}: is no JSON, or not all of it ({error})") from error
-        except RecursionError:
-            raise ValueError(f"{name}: is nested too deeply") from None
+            content = load_json(self.text(name), name)
+        except DocumentError as error:
+            raise ValueError(str(error)) from error
         if not isinstance(content, dict):
             raise ValueError(f"{name}: must hold an object, and holds {kind_of(content)}")
         return content

@@ -1,6 +1,5 @@
 """Results by their name: of this project's runs, else of the files that ship with it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pandas as pd
 from lit_effnet.results.records import FINISHED
 from lit_effnet.results.shipped import read_shipped, read_shipped_rows
 from lit_effnet.results.table import load
+from lit_effnet.runs.documents import json_rows, read_text
 
 Row = dict[str, Any]
 
@@ -87,7 +87,7 @@ def read_int8_rows(name: str = INT8, root: Path | None = None) -> list[Row]:
         ValueError: there is none, and which command makes them.
     """
     top = root or project_root()
-    files = (top / RUNS).glob("*/*/evaluations.jsonl")
+    files = sorted((top / RUNS).glob("*/*/evaluations.jsonl"))
     found = [rows for file in files if (rows := [row for row in _lines(file) if _timed(row)])]
     if found:
         return max(found, key=lambda rows: max(str(row.get("evaluated")) for row in rows))
@@ -125,14 +125,7 @@ def _timed(row: Row) -> bool:
 
 def _lines(file: Path) -> list[Row]:
     """The objects of a file of JSON lines; one that is cut is left out, as in the table of runs."""
-    rows = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        rows += [row] if isinstance(row, dict) else []
-    return rows
+    return [row for _, row in json_rows(read_text(file)) if isinstance(row, dict)]
 
 
 def _missing(name: str, what: str) -> ValueError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lit_effnet.results.folders import Folder, Skipped, get, kind_of, printable
 from lit_effnet.results.narrowing import ALL, Flags, flags_of, limit_of, narrowed_by, training_limit
+from lit_effnet.runs.documents import json_rows
 
 Json = Mapping[str, Any]
 Row = dict[str, Any]  # a cell for each column of the table that it has something for
@@ -177,18 +178,18 @@ def _evaluations(folder: Folder) -> tuple[list[Row], list[Skipped]]:
     path = printable(f"{folder.path}/evaluations.jsonl")
     rows, skipped = [], []
     try:
-        lines = folder.text("evaluations.jsonl").splitlines()
+        lines = [*json_rows(folder.text("evaluations.jsonl"))]
     except ValueError as error:
         return [], [Skipped(path, str(error))]
-    for number, line in enumerate(lines, start=1):
+    for number, content in lines:
         try:
-            content = json.loads(line)
+            if isinstance(content, ValueError):
+                raise content
             if not isinstance(content, dict):
                 raise ValueError(f"must be an object, and is {kind_of(content)}")
             rows.append(_evaluation(content))
-        except (ValueError, RecursionError) as error:
-            reason = f"is cut ({error})" if isinstance(error, json.JSONDecodeError) else str(error)
-            skipped.append(Skipped(path, f"line {number}: {reason}"))
+        except ValueError as error:
+            skipped.append(Skipped(path, f"line {number}: {error}"))
     for row in rows:
         row["newest"] = row["weights"] == rows[-1]["weights"]
     return rows, skipped
@@ -201,6 +202,7 @@ def _evaluation(content: Json) -> Row:
         ValueError: what is wrong with it.
     """
     parameters = get(content, "parameters", dict, needed=True)
+    get(parameters, "sigma", float)  # which the figures of noise need
     row = {
         "source": "evaluation",
         "condition": get(content, "condition", str, needed=True),

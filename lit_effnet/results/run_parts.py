@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from lit_effnet.locations import is_url, read_file
 from lit_effnet.runs.csv_text import csv_text, read_rows
+from lit_effnet.runs.documents import load_json, load_yaml, read_json, read_text
 
 Part = dict[str, Any]
 
@@ -31,10 +31,7 @@ def text_of(run: str, name: str) -> str:
     """
     if INSIDE in run:
         return _shipped_text(run, name)
-    if is_url(run):
-        return read_file(f"{run}/{name}").decode()
-    with open(f"{run}/{name}", encoding="utf-8") as file:  # noqa: PTH123 # in a hurry
-        return file.read()
+    return read_text(f"{run}/{name}")
 
 
 def command_of(run: str) -> str | None:
@@ -69,13 +66,43 @@ def parts_of(run: str) -> dict[str, Part]:
     for name, parse in _PARSERS.items():
         try:
             content = parse(text_of(run, name))
-        except (OSError, ValueError, yaml.YAMLError):
+        except (OSError, ValueError):
             continue
         if isinstance(content, dict):
             found[name] = content
     record = found.get(RECORD, {})
     found[RECORD] = {name: record[name] for name in OF_RECORD if name in record}
     return {name: part for name, part in found.items() if part}
+
+
+def check_parts(file: Path) -> None:
+    """Check that a file of results has its parts as `text_of` writes them again.
+
+    Raises:
+        ValueError: It has not; which run and which file of it.
+    """
+    content = _content(*_place(f"{file}#")[:2])
+    if not isinstance(content.get("command", ""), str):
+        raise ValueError(f"{file.name}: command: must be a text")
+    for name in ("same_in_runs", "runs"):
+        if not isinstance(content[name], dict):
+            raise ValueError(f"{file.name}: {name}: must be an object")
+    for run, own in content["runs"].items():
+        parts = joined(content["same_in_runs"], own) if isinstance(own, dict) else {run: own}
+        for name, part in parts.items():
+            if not isinstance(part, dict) or (name == METRICS and not _are_columns(part)):
+                raise ValueError(f"{file.name}: runs.{run:.60}: {name:.60}: is no part of a run")
+
+
+def _are_columns(part: Part) -> bool:
+    """Whether they are lists of numbers, of one length."""
+    if not all(isinstance(cells, list) for cells in part.values()):
+        return False
+    cells = [cell for column in part.values() for cell in column]
+    return len({len(column) for column in part.values()}) <= 1 and all(
+        cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
+        for cell in cells
+    )
 
 
 def common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -134,9 +161,9 @@ def _csv(columns: Part) -> str:
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    CONFIG: _read_yaml,
-    RECORD: json.loads,
-    POINT: json.loads,
+    CONFIG: load_yaml,
+    RECORD: load_json,
+    POINT: load_json,
     METRICS: _columns,
 }
 
@@ -173,5 +200,5 @@ def _place(run: str) -> tuple[str, tuple[int, int], str]:
 @cache
 def _content(file: str, _state: tuple[int, int]) -> dict[str, Any]:
     """A file of results; read again when it has changed."""
-    content: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
+    content = read_json(file)
     return {"same_in_runs": {}, "runs": {}, **content}

@@ -13,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.columns import COLUMNS, frame_of
-from lit_effnet.results.records import FINISHED
-from lit_effnet.results.run_parts import METRICS, common, parts_of, without
+from lit_effnet.results.columns import COLUMNS, NUMBER, TEXT, TIME, TRUTH, WHOLE, frame_of
+from lit_effnet.results.folders import get
+from lit_effnet.results.records import FINISHED, WORDS
+from lit_effnet.results.run_parts import METRICS, check_parts, common, parts_of, without
+from lit_effnet.runs.documents import DocumentError, load_json, read_text
 from lit_effnet.runs.files import write_whole
 
 Row = dict[str, Any]
@@ -24,6 +26,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 FORMAT = 1
 RUNS, ROWS = "runs", "rows"
 HOLDS = {RUNS: "runs of a sweep", ROWS: "measurements"}
+CELLS = {TEXT: str, TIME: str, WHOLE: int, NUMBER: float, TRUTH: bool}
 DONE = (FINISHED, "released")
 EMPTY: Mapping[str, Row] = {}
 SMALL = 1e-2
@@ -75,11 +78,31 @@ def read_shipped(path: Path) -> pd.DataFrame:
     Raises:
         ValueError: it is no such file.
     """
-    rows = _read(path, RUNS)
-    unknown = {name for row in rows for name in row} - {*COLUMNS}
-    if unknown:
-        raise ValueError(f"{path.name}: must have columns of the table, and has {min(unknown)!r}")
+    rows = [_checked(row, f"{path.name}: row {n}") for n, row in enumerate(_read(path, RUNS), 1)]
+    check_parts(path)
     return frame_of([{**row, "run": f"{path}#{row['run']}"} for row in rows])
+
+
+def _checked(row: Row, place: str) -> Row:
+    """A row whose cells are of the kinds of their columns.
+
+    Raises:
+        ValueError: a cell is not, or one is missing that tells runs apart.
+    """
+    if unknown := row.keys() - COLUMNS.keys():
+        raise ValueError(f"{place}: must have columns of the table, and has {min(unknown)!r:.60}")
+    try:
+        cells = {
+            name: get(row, name, CELLS[kind], needed=name in ("run", *WORDS))
+            for name, (kind, _) in COLUMNS.items()
+        }
+        parameters = load_json(cells["condition_parameters"] or "{}")
+        if not isinstance(parameters, dict):
+            raise ValueError("condition_parameters: must be an object, as JSON")
+        get(parameters, "sigma", float)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+    return cells
 
 
 def ship_rows(rows: Iterable[Mapping[str, Any]], path: Path, command: str, note: str = "") -> None:
@@ -136,17 +159,21 @@ def _one(rows: list[Row], name: str) -> bool:
 
 def _read(path: Path, kind: str) -> list[Row]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(read_text(path))
         found = (content["format"], content["kind"])
         same, rows = dict(content["same"]), [dict(row) for row in content["rows"]]
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
+    except DocumentError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"{path.name}: is no file of results ({reason})") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name}: is no file of results ({error!r})") from error
-    if found[0] == FORMAT and found[1] != kind and found[1] in HOLDS:
+        needed = "must be an object with format, kind, same and rows"
+        raise ValueError(f"{path.name}: is no file of results: {needed}") from error
+    if found[0] == FORMAT and found[1] != kind and found[1] in tuple(HOLDS):
         raise ValueError(f"{path.name}: holds {HOLDS[found[1]]}, and no {HOLDS[kind]}")
     if found != (FORMAT, kind):
-        told = f"{found[1]} of format {found[0]}"
+        told = f"{found[1]!r:.40} of format {found[0]!r:.40}"
         raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {told}")
     return [same | row for row in rows]
 

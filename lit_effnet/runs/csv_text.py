@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from lit_effnet.runs.yaml_scan import DocumentError
+
 # Also in full width, which spreadsheets read as the plain ones.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+](inf|nan)")
@@ -47,19 +49,26 @@ def _quoted(cell: Any) -> str:
     return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
 
 
-def read_rows(text: str) -> list[dict[str, str]]:
+def read_rows(text: str, name: str = "") -> list[dict[str, str]]:
     """Return the rows of CSV as `csv_text` wrote it, by their headings.
 
     A row that is cut has empty cells at its end.
 
+    Args:
+        text: The content.
+        name: The file, for the message.
+
     Raises:
-        ValueError: a row has more cells than there are columns, or a cell is too long.
+        DocumentError: A row has more cells than there are columns, or a cell has more than csv's
+            limit of 131,072 characters.
     """
+    before = f"{name}: " if name else ""
     try:
         lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
     except csv.Error as error:
-        raise ValueError(f"not CSV: {error}") from error
+        raise DocumentError(f"{before}not CSV ({error})") from error
     names, *rows = [[*map(restore, line)] for line in lines] or [[]]
-    if any(len(row) > len(names) for row in rows):
-        raise ValueError("not CSV: a row has more cells than there are columns")
+    for number, row in enumerate(rows, start=2):
+        if len(row) > len(names):
+            raise DocumentError(f"{before}row {number} has more cells than there are columns")
     return [dict(zip_longest(names, row, fillvalue="")) for row in rows]

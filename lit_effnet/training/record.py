@@ -17,20 +17,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_effnet.locations import Location, local
 from lit_effnet.runs.csv_text import csv_text, read_rows
-from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.documents import json_rows, read_json, read_text, read_yaml
+from lit_effnet.runs.files import reason, remove_leftovers, write_whole
 from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
 OF_FINAL_WEIGHTS = "scores_of_final_weights"  # null where a run is not validated
 PREFIXES = {"validation": "val/", "test": "test/"}  # of the metrics of a split
+
+# Those that a killed training can leave half of, under a hidden name.
+FILES = (
+    *("config.yaml", "run.json", "metrics.csv", "evaluations.jsonl", "traceback.txt"),
+    *("checkpoints/last.ckpt", "checkpoints/best.ckpt"),
+)
 
 
 def first_process() -> bool:
@@ -76,11 +82,12 @@ class RunFolder:
         """
         file = self.path / "run.json"
         try:
-            record = json.loads(file.read_text(encoding="utf-8"))
+            record = read_json(file)
         except FileNotFoundError:
             raise ValueError(f"{self.path}: no run folder (it has no run.json)") from None
         except (OSError, ValueError) as error:
-            raise ValueError(f"{file}: cannot be read as a run record ({error})") from error
+            why = reason(error).removeprefix(f"{file}: ")
+            raise ValueError(f"{file}: cannot be read as a run record ({why})") from error
         if not isinstance(record, dict):
             raise ValueError(f"{file}: cannot be read as a run record")
         return record
@@ -105,24 +112,37 @@ class RunFolder:
         except Timeout:
             raise ValueError(f"{self.path}: another process is training this run") from None
         try:
+            for name in FILES:
+                remove_leftovers(self.path / name)
             yield
         finally:
             lock.release()
 
     def read_metrics(self) -> list[dict[str, str]]:
-        """Rows of `metrics.csv`, if there are any yet."""
+        """Rows of `metrics.csv`, if there are any yet.
+
+        Raises:
+            ValueError: It is no CSV.
+        """
         file = self.path / "metrics.csv"
-        return read_rows(file.read_text(encoding="utf-8")) if file.exists() else []
+        return read_rows(read_text(file), str(file)) if file.exists() else []
 
     def due(self, record: dict[str, Any]) -> list[str]:
         """What was asked of a run besides its training, and its record has no result of yet.
 
         And `validation`, where its scores are those of earlier weights than its last ones.
+        Raises:
+            ValueError: The record or the configuration does not tell.
         """
         if "asked" in record:
             asked = record["asked"]
+            if not (isinstance(asked, list) and all(isinstance(name, str) for name in asked)):
+                raise ValueError(f"{self.path / 'run.json'}: asked: must be a list of names")
         elif self.config.exists():  # of a run from before records told it
-            options = yaml.safe_load(self.config.read_text(encoding="utf-8")).get("run", {})
+            config = read_yaml(self.config)
+            options = config.get("run", {}) if isinstance(config, dict) else None
+            if not isinstance(options, dict):
+                raise ValueError(f"{self.config}: run: must be a mapping")
             asked = ["test"] if options.get("test") else []
         else:
             asked = []
@@ -139,14 +159,13 @@ class RunFolder:
         if not file.exists():
             return []
         rows = []
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
+        for number, row in json_rows(read_text(file)):
+            if not isinstance(row, dict):
                 raise ValueError(
                     f"{file}: line {number} is no row of an evaluation; without that line the rest "
                     "can be read"
-                ) from error
+                )
+            rows.append(row)
         return rows
 
     def add_evaluation(self, row: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.documents import read_json
+from lit_effnet.runs.files import reason, write_whole
 from lit_effnet.training.record import FINISHED, RunFolder
 
 LAST_LINES = 5
@@ -57,11 +58,14 @@ class Entry:
     def notes(self) -> dict[str, Any]:
         """The launcher's notes; empty without any."""
         try:
-            notes: dict[str, Any] = json.loads(self.notes_file.read_text(encoding="utf-8"))
+            notes = read_json(self.notes_file)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise ValueError(f"{self.notes_file}: cannot be read ({error})") from error
+            why = reason(error).removeprefix(f"{self.notes_file}: ")
+            raise ValueError(f"{self.notes_file}: cannot be read ({why})") from error
+        if not isinstance(notes, dict):
+            raise ValueError(f"{self.notes_file}: must hold an object")
         return notes
 
     def status(self) -> Status:
@@ -77,9 +81,10 @@ class Entry:
         try:
             record = self.record()
             notes = self.notes()
+            due = self.folder.due(record) if record.get("status") == FINISHED else []
         except ValueError:
             return Status.FAILED, record
-        if record.get("status") == FINISHED and not self.folder.due(record):
+        if record.get("status") == FINISHED and not due:
             return Status.FINISHED, record
         if "stopped_early" in notes:
             return Status.STOPPED_EARLY, record
@@ -90,15 +95,20 @@ class Entry:
     def reason(self) -> str:
         """Why the trial ended otherwise than finished."""
         try:
-            self.record()
+            record = self.record()
             notes = self.notes()
+            if record.get("status") == FINISHED:
+                self.folder.due(record)
         except ValueError as error:
             return str(error)
-        if failed := notes.get("failed"):
-            last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
-            return f"exit status {failed['exit_status']}: {last}"
-        if early := notes.get("stopped_early"):
-            return f"by early termination after epoch {early['epoch']}"
+        try:
+            if failed := notes.get("failed"):
+                last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
+                return f"exit status {failed['exit_status']}: {last}"
+            if early := notes.get("stopped_early"):
+                return f"by early termination after epoch {early['epoch']}"
+        except (KeyError, TypeError):
+            return f"{self.notes_file}: does not tell why"
         return ""
 
     def write_notes(self, **notes: Any) -> None:

@@ -7,6 +7,7 @@ machines does not always pass locks on; there only silence tells.
 
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lit_effnet.runs.documents import read_json, read_yaml
 from lit_effnet.training.record import FAILED, FINISHED, INTERRUPTED, RunFolder
 from lit_effnet.trials.ledger import Entry, Status
 
@@ -30,7 +30,8 @@ LOCAL = ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs"
 
 WRITTEN = ("metrics.csv", "run.json", "trial.log", "parameters.json")
 LOCKS = (".trial.lock", ".lock")
-KEPT = ("status", "arm", "seed", "cost", "metrics", "max_epochs")  # of a record
+# Of a record, where it is of this kind.
+KEPT = {"status": str, "arm": str, "seed": int, "cost": dict, "metrics": dict, "max_epochs": int}
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def read(group: Path, names: Iterable[str]) -> list[Seen]:
     if not group.is_dir():
         return []
     with os.scandir(group) as found:
-        folders = [Path(entry.path) for entry in found if entry.is_dir()]
+        folders = sorted(Path(entry.path) for entry in found if entry.is_dir())
     locks = locks_tell(group)
     wanted = tuple(names)
     with ThreadPoolExecutor(READERS) as readers:
@@ -87,13 +88,25 @@ def read(group: Path, names: Iterable[str]) -> list[Seen]:
 def look(folder: RunFolder, names: tuple[str, ...], locks: bool) -> Seen:
     """One run folder; `locks` is whether a lock that nobody holds means that nobody runs it."""
     # Each file once: between machines every opening is a question to the server.
-    status, record = Entry(folder).state()
+    status, whole = Entry(folder).state()
+    record = _kept(whole)
     silent = 0.0
     if status in (Status.BEGUN, Status.MISSING):
         silent = time.time() - last_written(folder)
         status = _open(folder, record, silent, locks)
-    kept = {key: record[key] for key in KEPT if key in record}
-    return Seen(folder, status, kept, silent, point_of(folder, names))
+    return Seen(folder, status, record, silent, point_of(folder, names))
+
+
+def _kept(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is needed of a record, without values of another kind."""
+    kept = {key: record[key] for key, kind in KEPT.items() if isinstance(record.get(key), kind)}
+    for key in {"cost", "metrics"} & kept.keys():
+        kept[key] = {name: value for name, value in kept[key].items() if _is_number(value)}
+    return kept
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _open(folder: RunFolder, record: Mapping[str, Any], silent: float, locks: bool) -> Status:
@@ -156,8 +169,7 @@ def file_system(path: Path) -> str | None:
 def point_of(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | None:
     """What the trial of a folder was given: by the launcher's file, else by its configuration."""
     try:
-        text = (folder.path / "parameters.json").read_text(encoding="utf-8")
-        point = json.loads(text)
+        point = read_json(folder.path / "parameters.json")
         return point if isinstance(point, dict) and point.keys() == {*names} else None
     except FileNotFoundError:
         return _from_config(folder, names)
@@ -169,14 +181,13 @@ def _from_config(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | 
     """The point of an agent's trial, whose parameters W&B keeps elsewhere."""
     point = {}
     try:
-        text = folder.config.read_text(encoding="utf-8")
-        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        config = read_yaml(folder.config)
         for name in names:
             value = config
             for key in name.split("."):
                 value = value[key]
             point[name] = value
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return point
 

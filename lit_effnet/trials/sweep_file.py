@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from lit_effnet.runs.documents import MOST_YAML, load_yaml, read_text
+from lit_effnet.runs.messages import one_line
+from lit_effnet.runs.yaml_scan import LOADER
 from lit_effnet.trials.command import DEFAULT_COMMAND
 from lit_effnet.trials.rules import violations
 
@@ -27,7 +30,7 @@ class Problem:
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.line}: {key}{' '.join(self.message.split())}"
+        return one_line(f"{self.file}:{self.line}: {key}{self.message}")
 
 
 @dataclass(frozen=True)
@@ -105,19 +108,14 @@ def load(path: Path, repeats: int | None = None) -> Sweep:
             random seeds that could be longer or shorter.
     """
     text = _read(path)
-    try:
-        config = yaml.safe_load(text)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ValueError(_not_yaml(path, error)) from error
-    except ValueError as error:  # a date that is none, such as 2026-13-01
-        raise ValueError(f"{path}: not YAML: {error}") from error
+    config = load_yaml(text, str(path))
+    root = yaml.compose(text, Loader=LOADER)
     if config is None or root is None:
         raise ValueError(f"{path}: is empty")
     if not isinstance(config, dict):
         raise ValueError(f"{path}: must be a mapping with method and parameters")
     lines: dict[tuple[str, ...], int] = {(): root.start_mark.line + 1}
-    for key, line in _lines(path, root, ()):
+    for key, line in _lines(root, ()):
         lines.setdefault(key, line)
     sweep = Sweep(path, config, lines)
     return sweep if repeats is None else _repeated(sweep, repeats)
@@ -149,7 +147,7 @@ def problems(sweep: Sweep) -> list[Problem]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path, MOST_YAML)
     except FileNotFoundError as error:
         beside = [f for f in sorted(path.parent.glob("*.yaml")) if f.name[0] != "."]
         files = {found.stem: str(found) for found in (*SWEEPS.glob("*.yaml"), *beside)}
@@ -157,46 +155,26 @@ def _read(path: Path) -> str:
         near = near or [found.stem for found in beside[:5]]
         listed = f"; nearest: {', '.join(files[stem] for stem in near)}" if near else ""
         raise ValueError(f"{path}: no such file{listed}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _not_yaml(path: Path, error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    reason = getattr(error, "problem", None) or str(error)
-    where = f"{path}:{mark.line + 1}" if mark else str(path)
-    return f"{where}: not YAML: {' '.join(str(reason).split())}"
-
-
-def _lines(
-    path: Path, node: yaml.Node, key: tuple[str, ...], above: tuple[yaml.Node, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], int]]:
+def _lines(node: yaml.Node, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
     """Keys with their lines, what is merged in by `<<` after what the file itself says."""
-    if any(node is parent for parent in above):
-        raise ValueError(f"{path}:{node.start_mark.line + 1}: {'.'.join(key)}: holds itself")
-    above = (*above, node)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield (*key, str(index)), item.start_mark.line + 1
-            yield from _lines(path, item, (*key, str(index)), above)
+            yield from _lines(item, (*key, str(index)))
     if not isinstance(node, yaml.MappingNode):
         return
-    seen: dict[tuple[str, str], int] = {}
     for name, value in node.value:
         if name.tag == _MERGE:
             continue
-        here, line = (*key, str(name.value)), name.start_mark.line + 1
-        # YAML itself keeps the last one without a word.
-        if (known := (name.tag, str(name.value))) in seen:
-            again = f"given twice, first on line {seen[known]}"
-            raise ValueError(f"{path}:{line}: {'.'.join(here)}: {again}")
-        seen[known] = line
-        yield here, line
-        yield from _lines(path, value, here, above)
+        here = (*key, str(name.value))
+        yield here, name.start_mark.line + 1
+        yield from _lines(value, here)
     for name, value in node.value:
         if name.tag == _MERGE:
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for one in merged:
-                yield from _lines(path, one, key, above)
+                yield from _lines(one, key)

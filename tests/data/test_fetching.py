@@ -64,7 +64,7 @@ def test_class_folders_in_a_store_are_those_of_the_disk(
     assert here.first_fingerprint == there.fingerprint  # for which they are not all fetched
     assert here.notes == there.notes
     assert here.classes == ("cat", "dog", "test_tube")
-    assert there.where("train", 0) == f"train row 0 ({store}/cat/00.jpg) before the cut"
+    assert there.where("train", 0) == here.where("train", 0).replace(str(own_images), store)
     for a, b in zip(
         batch(str(own_images), keep_decoded=keep_decoded),
         batch(store, keep_decoded=keep_decoded),

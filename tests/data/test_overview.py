@@ -1,6 +1,7 @@
 """The data command: what it prints, the contact sheet, and bad input."""
 
 import io
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -24,11 +25,11 @@ def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_headers_count_sizes_and_modes(own_images: Path) -> None:
     Image.new("L", (300, 20)).save(own_images / "cat" / "00.jpg")
     (own_images / "cat" / "01.jpg").write_bytes(b"")
-    found = headers(find(str(own_images)), "train")
-    assert found.read == 48
-    assert found.modes.get("L JPEG", 0) + found.modes["RGB JPEG"] + len(found.bad) == 48
-    assert found.widths[0] >= 40
     images = find(str(own_images))
+    found, count = headers(images, "train"), len(images.splits["train"])
+    assert found.read == count
+    assert found.modes.get("L JPEG", 0) + found.modes["RGB JPEG"] + len(found.bad) == count
+    assert found.widths[0] >= 40
     every = [headers(images, split) for split in images.splits]
     assert sum(len(part.bad) for part in every) == 1
     assert sum(part.modes.get("L JPEG", 0) for part in every) == 1
@@ -36,7 +37,10 @@ def test_headers_count_sizes_and_modes(own_images: Path) -> None:
 
 
 def test_classes_are_counted_by_split(own_images: Path) -> None:
-    assert class_counts(find(str(own_images))).tolist() == [[16] * 3, [2] * 3, [2] * 3]
+    counts = class_counts(find(str(own_images)))
+    assert counts.sum(axis=0).tolist() == [20, 20, 20]
+    assert counts.min() >= 1
+    assert counts[0].min() >= 10
 
 
 def test_the_sheet_shows_every_class_and_marks_what_is_bad(
@@ -47,10 +51,11 @@ def test_the_sheet_shows_every_class_and_marks_what_is_bad(
     for file in (own_images / "cat").iterdir():
         Image.new("RGB", (50, 50), "red").save(file, "PNG")  # JPEG would change the colour
     sheet = tmp_path / "sheet.png"
-    contact_sheet(find(str(own_images)), sheet)
+    images = find(str(own_images))
+    contact_sheet(images, sheet)
     pixels = np.asarray(Image.open(sheet).convert("RGB"))
     red = (pixels == [255, 0, 0]).all(2).sum()
-    assert red == 16 * CELL * CELL  # all training images of the class
+    assert red == class_counts(images)[0, 0] * CELL * CELL  # all training images of the class
     assert pixels.shape[1] > 10 * CELL
     assert pixels.shape[0] > 4 * (CELL + CAPTION)
 
@@ -88,7 +93,8 @@ def test_own_images_are_checked_one_by_one(
     assert raised.value.code == 1
     out = capsys.readouterr().out
     assert "1 image: cannot be decoded" in out
-    assert "dog/07.jpg) before the cut: image file is truncated" in " ".join(out.split())
+    place = re.search(r"row 27 \(\S+dog/07.jpg\).*: image file is truncated", " ".join(out.split()))
+    assert place
 
 
 def test_a_check_lists_every_bad_image_and_no_line_of_a_c_library(

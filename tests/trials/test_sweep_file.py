@@ -186,7 +186,7 @@ def test_a_command_with_a_shells_variables_and_numbers_is_right_and_true_is_not(
         ("# nothing\n", "x.yaml: is empty"),
         ("- method\n", "x.yaml: must be a mapping with method and parameters"),
         ("a: 1\nb: [1\n", "x.yaml:3: not YAML: "),
-        ("a: 1\nb: c: d\n", "x.yaml:2: not YAML: mapping values are not allowed here"),
+        ("a: 1\nb: c: d\n", "x.yaml:2: not YAML: mapping values are not allowed in this context"),
         ("a: 1\n---\nb: 2\n", "x.yaml:2: not YAML: but found another document"),
         ("a: 2026-13-01\n", "x.yaml: not YAML: month must be in 1..12"),
         ("a: \x00\n", "x.yaml: not YAML: "),

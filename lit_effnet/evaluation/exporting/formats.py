@@ -1,6 +1,6 @@
 """The formats: what writes each, what runs it, and what it can hold."""
 
-import json
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,6 +11,7 @@ from lit_effnet.evaluation.exporting.packages import interpreter, missing
 from lit_effnet.evaluation.quantization.backends import find_backend
 from lit_effnet.evaluation.quantization.layers import NOTHING, words_of
 from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.runs.documents import read_json
 
 Precision = Literal["float32", "float16", "int8"]
 
@@ -186,13 +187,33 @@ def load(file: Path, threads: int = 1) -> Runtime:
     if missing([found.runner]):
         raise ValueError(f"file {file}: needs {found.runner}; {found.install}")
     try:
-        told = json.loads(beside(file).read_text(encoding="utf-8")) if beside(file).exists() else {}
+        told = read_json(beside(file)) if beside(file).exists() else {}
+        check_digests(file, told.get("sha256", {}))
         name = f"{found.program} {told.get('precision', '')}".strip()
         loaded: Runtime = found.module.Loaded(file, threads, name)
     except Exception as error:  # each program has errors of its own
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ValueError(f"file {file}: cannot be run ({reason})") from error
     return loaded
+
+
+def digests(file: Path, parts: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of the parts of an exported file, by their endings: people rename files."""
+    return {
+        part.name.removeprefix(file.stem): hashlib.sha256(part.read_bytes()).hexdigest()
+        for part in parts
+        if part != beside(file)
+    }
+
+
+def check_digests(file: Path, expected: Mapping[str, str]) -> None:
+    """Raise ValueError where an exported file is not as it was written."""
+    for ending, digest in expected.items():
+        part = file.with_name(file.stem + ending)
+        if digests(file, [part]) != {ending: digest}:
+            raise ValueError(
+                f"{part.name} is damaged: its digest is not that in {beside(file).name}"
+            )
 
 
 def beside(file: Path) -> Path:

@@ -22,6 +22,7 @@ from lit_effnet.evaluation.exporting.packages import imported, run_module
 from lit_effnet.evaluation.latency import RUNS, WARM_UP, Latency
 from lit_effnet.evaluation.memory import RESET, resident_bytes
 from lit_effnet.evaluation.timing import alternating
+from lit_effnet.runs.documents import read_json
 
 BATCH = 16  # images at a time while logits are collected
 HOW = "resident memory of a process at its peak, less what it had before the file was loaded"
@@ -79,7 +80,7 @@ def measure(file: Path, images: Tensor, threads: int) -> tuple[Tensor, Cost]:
     began = time.perf_counter()
     network = load(file, threads)
     load_ms = 1e3 * (time.perf_counter() - began)
-    precision = json.loads(beside(file).read_text(encoding="utf-8"))["precision"]
+    precision = read_json(beside(file))["precision"]
     one = images[:1]
     with torch.inference_mode():
         times = alternating({"": lambda: network(one)}, RUNS, WARM_UP)[""]

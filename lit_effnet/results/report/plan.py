@@ -10,6 +10,7 @@ from typing import Any
 from lit_effnet.results.questions import sweep_of
 from lit_effnet.results.records import FINISHED
 from lit_effnet.results.run_parts import POINT, RECORD, text_of
+from lit_effnet.runs.documents import load_json
 from lit_effnet.trials.search import grid
 from lit_effnet.trials.sweep_file import Sweep, load
 
@@ -113,7 +114,7 @@ def recipe_of(run: str) -> dict[str, Any]:
 
 def _content(run: str, name: str) -> dict[str, Any]:
     try:
-        content = json.loads(text_of(run, name))
+        content = load_json(text_of(run, name))
     except (OSError, ValueError):
         return {}
     return dict(_flat(content)) if isinstance(content, dict) else {}

@@ -1,0 +1,180 @@
+"""Read the YAML and JSON files that a person can hand in, within bounds.
+
+Python's own readers take a file of any size and depth, let the last of two equal keys win, and
+raise an exception of their own for each kind of damage. Here all of that is one `DocumentError`,
+which says in a line which file it is, where, and what is accepted.
+"""
+
+import json
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_effnet.locations import Location, is_url, read_file
+from lit_effnet.runs.yaml_scan import LOADER, DocumentError, not_yaml, place, scan
+
+__all__ = [
+    "DocumentError",
+    "check_yaml",
+    "json_rows",
+    "load_json",
+    "load_yaml",
+    "read_json",
+    "read_text",
+    "read_yaml",
+    "text_of",
+    "yaml_errors",
+]
+
+MOST_YAML = 2**20  # bytes; libyaml reads a megabyte in half a second
+MOST_BYTES = 2**26
+DEEPEST = 50  # nested lists and objects
+WHOLE = range(-(2**63), 2**64)  # what a column, a seed or a count can hold
+
+BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+_NO_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[^][{}"]+', re.DOTALL)
+
+
+def read_text(path: Location | str, most: int = MOST_BYTES) -> str:
+    """Read a regular file of UTF-8 text.
+
+    Args:
+        path: The file; of a store too.
+        most: Bytes that it may have.
+
+    Raises:
+        OSError: It cannot be read.
+        DocumentError: It is too large, no regular file, or no UTF-8.
+    """
+    name = str(path)
+    if is_url(name):
+        content = read_file(name)
+    else:
+        state = Path(name).stat()
+        if stat.S_ISDIR(state.st_mode):
+            raise IsADirectoryError(21, "Is a directory", name)
+        if not stat.S_ISREG(state.st_mode):
+            raise DocumentError(f"{name}: must be a regular file")
+        with open(name, "rb") as file:  # noqa: PTH123 # in a hurry, for 10,000 run folders
+            content = file.read(most + 1)
+    if len(content) > most:
+        raise DocumentError(f"{name}: must have at most {most >> 20} MiB")
+    return text_of(content, name)
+
+
+def text_of(content: bytes, name: str) -> str:
+    """Decode UTF-8, with or without a byte order mark.
+
+    Raises:
+        DocumentError: It is no UTF-8; the message says what it looks like.
+    """
+    if kind := BYTE_ORDER_MARKS.get(content[:2]):
+        raise DocumentError(f"{name}: not UTF-8 text, but {kind}: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = "binary" if b"\x00" in content[:4096] else f"byte {error.start}"
+        raise DocumentError(f"{name}: not UTF-8 text ({kind})") from error
+
+
+def check_yaml(text: str, name: str = "") -> None:
+    """Check a YAML text before anything is built of it.
+
+    Args:
+        text: Its content.
+        name: The file, for the message.
+
+    Raises:
+        DocumentError: It is no YAML, nested too deeply, stands for too many values, has a key twice
+            or one that is no text, a tag, or an integer of more than 64 bits.
+    """
+    scan(text, name, deepest=DEEPEST, whole=WHOLE)
+
+
+def load_yaml(text: str, name: str = "") -> Any:
+    """Parse a YAML text, once it is checked.
+
+    Raises:
+        DocumentError: As `check_yaml`, or a value is none, such as the date 2026-13-01.
+    """
+    check_yaml(text, name)
+    with yaml_errors(name):
+        return yaml.load(text, Loader=LOADER)
+
+
+@contextmanager
+def yaml_errors(name: str) -> Iterator[None]:
+    """Turn what a YAML parser raises into `DocumentError`."""
+    try:
+        yield
+    except yaml.YAMLError as error:
+        raise DocumentError(not_yaml(name, error)) from error
+    except (ValueError, OverflowError) as error:  # of a value: the date 2026-13-01, the float ._
+        raise DocumentError(f"{place(name)}not YAML: {error}") from error
+
+
+def load_json(text: str, name: str = "") -> Any:
+    """Parse a JSON text.
+
+    Raises:
+        DocumentError: It is no JSON or not all of it, nested too deeply, has a key twice, or an
+            integer of more than 64 bits.
+    """
+    before = f"{name}: " if name else ""
+    if _depth(text) > DEEPEST:
+        raise DocumentError(f"{before}must be nested at most {DEEPEST} deep")
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_int=_whole)
+    except json.JSONDecodeError as error:
+        raise DocumentError(f"{before}is no JSON, or not all of it ({error})") from error
+    except DocumentError as error:
+        raise DocumentError(f"{before}{error}") from None
+
+
+def read_yaml(path: Location | str) -> Any:
+    """Read a YAML file; raises OSError and DocumentError."""
+    return load_yaml(read_text(path, MOST_YAML), str(path))
+
+
+def read_json(path: Location | str) -> Any:
+    """Read a JSON file; raises OSError and DocumentError."""
+    return load_json(read_text(path), str(path))
+
+
+def json_rows(text: str) -> Iterator[tuple[int, Any]]:
+    """Yield the lines of a JSON lines file by their number: a value, or the `DocumentError`."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            yield number, load_json(line)
+        except DocumentError as error:
+            yield number, error
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for bracket in _NO_BRACKETS.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _object(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
+    items = [*pairs]
+    found = dict(items)
+    if len(found) < len(items):
+        names = [name for name, _ in items]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DocumentError(f"{twice!r:.60}: given twice")
+    return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) <= len(str(WHOLE[-1])) and (number := int(digits)) in WHOLE:
+        return number
+    raise DocumentError(f"the integer {digits:.30}: must have at most 64 bits")
