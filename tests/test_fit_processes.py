@@ -16,6 +16,8 @@ import yaml
 from lit_effnet import fit
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.photos import photos
+from lit_effnet.evaluation.scoring import score
+from lit_effnet.network.trained import network_of_run
 from lit_effnet.training.record import RunFolder
 
 from .conftest import HUNG_S, ROOT, TINY, start
@@ -106,6 +108,26 @@ def test_two_nodes_train_as_one_process_with_their_batches_together(tmp_path: Pa
     assert together["metrics"]["train/loss"] == pytest.approx(
         alone["metrics"]["train/loss"], rel=1e-5
     )
+
+
+def test_two_processes_evaluate_the_final_weights_once_more(tmp_path: Path) -> None:
+    """The trainer is used again after the training, and its limits are of each process."""
+    flags = [
+        *(flag for flag in TINY if "limit_val" not in flag),
+        *("--trainer.max_epochs=1", "--trainer.check_val_every_n_epoch=2", "--run.test=true"),
+        *("--trainer.limit_test_batches=2", "--trainer.precision=32-true"),
+        *("--trainer.devices=2", "--trainer.accelerator=cpu", f"--run.root={tmp_path}"),
+    ]
+    done = spoilt(*flags)
+    assert done.returncode == 0, done.stderr[-2000:]
+    folder, run = run_of(tmp_path)
+    assert (run["metrics"]["val/images"], run["test"]["test/images"]) == (540, 32)
+    assert run["narrowed"] == {"test": "32 of 540 images"}
+    network, _ = network_of_run(folder)
+    data = ImageData("photos", image_size=32, batch_size=90, num_workers=0)
+    true = score(network, data.evaluation_loader("validation"), data.num_classes)
+    assert run["metrics"]["val/top1"] == pytest.approx(true["top1"], abs=1.5 / 540)
+    assert run["metrics"]["val/top1_macro"] == pytest.approx(true["top1_macro"], abs=1.5 / 540)
 
 
 def test_a_global_batch_is_accumulated_on_one_device(tmp_path: Path) -> None:

@@ -101,6 +101,11 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     if ending(path, FORMATS) == "parquet":
         frame.to_parquet(content, index=False)
     else:
-        cells = frame.astype(object).where(frame.notna(), None)
-        content.write(csv_text([*frame.columns], cells.itertuples(index=False)).encode())
+        content.write(frame_csv(frame).encode())
     write_whole(path, content.getvalue())
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV without its index; texts that a spreadsheet would run are escaped."""
+    cells = frame.astype(object).where(frame.notna(), None)
+    return csv_text([*frame.columns], cells.itertuples(index=False))

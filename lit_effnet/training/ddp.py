@@ -58,7 +58,9 @@ class Ddp(DDPStrategy):
         """
         if self.num_nodes == 1:
             stay_on_loopback()
-            if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":  # torchrun has a store
+            # torchrun has a store; and an evaluation after the training finds the group there.
+            by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+            if not by_torchrun and not torch.distributed.is_initialized():
                 self._meet_on_loopback()
         super().setup_distributed()
 
