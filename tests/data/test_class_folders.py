@@ -346,10 +346,10 @@ def test_a_damaged_image_is_an_error_that_names_it_also_where_its_store_is_damag
     data.prepare("train")
     pixels, _ = data._prepare("train")
     pixels._crc32[:] = 0
-    where = data.images.where("train", 0)  # row 0 (FILE)
-    Path(where.split("(")[1].removesuffix(")")).write_bytes(b"")
+    first = data.images.where("train", 0).split("(")[1].split(")")[0]
+    Path(first).write_bytes(b"")
     with (
         pytest.warns(UserWarning, match="are damaged"),
-        pytest.raises(BadImageError, match=rf"train: {re.escape(where)}: the file is empty"),
+        pytest.raises(BadImageError, match=rf"train: row \d+ \({first}\): the file is empty"),
     ):
         pixels(0)
