@@ -104,7 +104,7 @@ def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
         description = read_json(told)
         precision = str(description["precision"])
         own = int(description["preprocessing"]["image_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"{told}: does not describe {file.name} ({reason(error)})") from error
     if image_size not in (None, own):
         raise ValueError(f"image_size {image_size}: {file} takes {own} pixels and no others")

@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from lit_effnet.command_line import fail
+from lit_effnet.runs.documents import DocumentError, read_text
 
 
 def check_output(file: Path) -> None:
@@ -21,9 +22,13 @@ def check_output(file: Path) -> None:
     try:
         if file.is_dir():
             fail(f"--output {file}: cannot be written (it is a folder)")
+        if file.exists():
+            read_text(file)
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=file.parent):  # rows come under a temporary name first
             pass
+    except DocumentError as error:
+        fail(f"--output {error}")
     except OSError as error:
         fail(f"--output {file}: cannot be written ({error.strerror or error})")
     finally:
@@ -39,7 +44,9 @@ def keep(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.lock")):  # of two measurements, none is lost
-            old = file.read_text(encoding="utf-8") if file.exists() else ""
+            old = read_text(file) if file.exists() else ""
             write_whole(file, old + "".join(json.dumps(row) + "\n" for row in rows))
+    except DocumentError as error:
+        fail(f"--output {error}")
     except OSError as error:
         fail(f"--output {file}: cannot be written ({error.strerror or error})")

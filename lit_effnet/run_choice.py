@@ -49,6 +49,9 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
     with one_line_errors():
         folder = RunFolder(locate(words[1], "--resume"))
         record = folder.read()
+        began = record.get("data")
+        if not (isinstance(began, dict) and "fingerprint" in began):
+            raise ValueError(f"{folder.path / 'run.json'}: does not tell the data it began with")
         if not folder.config.exists():
             fail(f"{folder.path}: no config.yaml to go on under")
         check_epochs(folder, record)

@@ -56,6 +56,28 @@ def test_a_room_does_not_know_what_it_must_not(room: str, foreign: list[str]) ->
         assert not known, file
 
 
+# What parses text that the suite itself made or packed: its own dump, a child's answer, a data file.
+OWN_TEXT = {
+    *("runs/documents.py", "experiment.py", "outlook.py", "network/golden.py", "training/ranks.py"),
+    *("evaluation/exporting/running.py", "evaluation/exporting/packages.py", "data/store.py"),
+    *("results/document.py", "results/figures/noise.py", "results/runs_tables.py"),
+    "results/wandb_log.py",
+}
+
+
+def test_files_of_a_person_are_parsed_by_one_bounded_reader() -> None:
+    package = ROOT / "lit_effnet"
+    parsers = re.compile(
+        r"json\.loads?\(|yaml\.(?:safe_|full_|unsafe_)?load\(|csv\.(?:Dict)?[rR]eader\("
+    )
+    found = {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if parsers.search(file.read_text())
+    }
+    assert found <= OWN_TEXT
+
+
 def test_imports_point_down_only() -> None:
     """Floors of the house: a room imports none above its own."""
     paper = {

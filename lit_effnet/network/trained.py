@@ -42,12 +42,15 @@ def filled(record: Mapping[str, Any], weights: Weights) -> nn.Module:
     What no tensor's shape tells is taken from the weights.
 
     Raises:
-        ValueError: they do not fit it.
+        ValueError: they do not fit it, or the record does not describe a network.
     """
-    options = {key: value for key, value in record["model"].items() if key != "name"}
-    name = record["model"].get("name", "efficientnet")
-    if name in OURS:
-        options |= {option: getattr(weights, option) for option in CONVENTIONS}
-    network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
+    try:
+        options = {key: value for key, value in record["model"].items() if key != "name"}
+        name = record["model"].get("name", "efficientnet")
+        if name in OURS:
+            options |= {option: getattr(weights, option) for option in CONVENTIONS}
+        network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"run.json: does not tell what it trained ({error})") from error
     weights.load_into(network)
     return network.eval()

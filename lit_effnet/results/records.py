@@ -202,6 +202,7 @@ def _evaluation(content: Json) -> Row:
         ValueError: what is wrong with it.
     """
     parameters = get(content, "parameters", dict, needed=True)
+    get(parameters, "sigma", float)  # which the figures of noise need
     row = {
         "source": "evaluation",
         "condition": get(content, "condition", str, needed=True),

@@ -96,8 +96,10 @@ def _checked(row: Row, place: str) -> Row:
             name: get(row, name, CELLS[kind], needed=name in ("run", *WORDS))
             for name, (kind, _) in COLUMNS.items()
         }
-        if not isinstance(load_json(cells["condition_parameters"] or "{}"), dict):
+        parameters = load_json(cells["condition_parameters"] or "{}")
+        if not isinstance(parameters, dict):
             raise ValueError("condition_parameters: must be an object, as JSON")
+        get(parameters, "sigma", float)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
     return cells

@@ -101,11 +101,14 @@ class Entry:
                 self.folder.due(record)
         except ValueError as error:
             return str(error)
-        if failed := notes.get("failed"):
-            last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
-            return f"exit status {failed['exit_status']}: {last}"
-        if early := notes.get("stopped_early"):
-            return f"by early termination after epoch {early['epoch']}"
+        try:
+            if failed := notes.get("failed"):
+                last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
+                return f"exit status {failed['exit_status']}: {last}"
+            if early := notes.get("stopped_early"):
+                return f"by early termination after epoch {early['epoch']}"
+        except (KeyError, TypeError):
+            return f"{self.notes_file}: does not tell why"
         return ""
 
     def write_notes(self, **notes: Any) -> None:

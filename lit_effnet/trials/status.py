@@ -7,6 +7,7 @@ machines does not always pass locks on; there only silence tells.
 
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -29,7 +30,8 @@ LOCAL = ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs"
 
 WRITTEN = ("metrics.csv", "run.json", "trial.log", "parameters.json")
 LOCKS = (".trial.lock", ".lock")
-KEPT = ("status", "arm", "seed", "cost", "metrics", "max_epochs")  # of a record
+# Of a record, where it is of this kind.
+KEPT = {"status": str, "arm": str, "seed": int, "cost": dict, "metrics": dict, "max_epochs": int}
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,25 @@ def read(group: Path, names: Iterable[str]) -> list[Seen]:
 def look(folder: RunFolder, names: tuple[str, ...], locks: bool) -> Seen:
     """One run folder; `locks` is whether a lock that nobody holds means that nobody runs it."""
     # Each file once: between machines every opening is a question to the server.
-    status, record = Entry(folder).state()
+    status, whole = Entry(folder).state()
+    record = _kept(whole)
     silent = 0.0
     if status in (Status.BEGUN, Status.MISSING):
         silent = time.time() - last_written(folder)
         status = _open(folder, record, silent, locks)
-    kept = {key: record[key] for key in KEPT if key in record}
-    return Seen(folder, status, kept, silent, point_of(folder, names))
+    return Seen(folder, status, record, silent, point_of(folder, names))
+
+
+def _kept(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is needed of a record, without values of another kind."""
+    kept = {key: record[key] for key, kind in KEPT.items() if isinstance(record.get(key), kind)}
+    for key in {"cost", "metrics"} & kept.keys():
+        kept[key] = {name: value for name, value in kept[key].items() if _is_number(value)}
+    return kept
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _open(folder: RunFolder, record: Mapping[str, Any], silent: float, locks: bool) -> Status:

@@ -24,6 +24,7 @@ from lit_effnet.subjects import _flags_of_run
 from lit_effnet.sweep_rates import rates_in
 from lit_effnet.training.record import RunFolder
 from lit_effnet.trials import status
+from lit_effnet.trials.ledger import Entry
 
 from ..conftest import ROOT
 from ..results.runs import make_run
@@ -210,7 +211,8 @@ def _reader(whole: dict[str, bytes]) -> Callable[[Path, bytes], None]:
             file.with_name(name).write_bytes(undamaged)
         file.write_bytes(content)
         table = load([file.parent])
-        status.read(file.parent.parent, ("scaling.depth", "seed_everything"))
+        for seen in status.read(file.parent.parent, ("scaling.depth", "seed_everything")):
+            str((seen.seconds, seen.epochs, seen.done, Entry(seen.folder).reason()))
         with one_line_errors():
             report.check(table, [str(file.parent)])
             if file.name == "config.yaml":

@@ -1,6 +1,7 @@
 """Files that ship are small, of no machine, and read back as the table they were; found by name."""
 
 import json
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,16 @@ from lit_effnet.results.found import (
     read_rows,
     read_runs,
 )
-from lit_effnet.results.run_parts import command_of, common, joined, text_of, without
+from lit_effnet.results.report.plan import parameters_of
+from lit_effnet.results.run_parts import (
+    METRICS,
+    command_of,
+    common,
+    joined,
+    parts_of,
+    text_of,
+    without,
+)
 from lit_effnet.results.shipped import read_shipped, read_shipped_rows, ship, ship_rows
 from lit_effnet.results.table import load
 
@@ -89,6 +99,69 @@ def test_a_broken_file_of_results_is_named_and_the_rest_is_read(tmp_path: Path) 
         "is no file of results",
         "cannot be read",
     ]
+
+
+DAMAGED = {
+    "deep": ("[" * 100_000, "is no file of results (must be nested at most 50 deep)"),
+    "utf-16": ("{}".encode("utf-16"), "is no file of results (not UTF-8 text, but UTF-16: save it"),
+    "binary": (b"\x89PNG" + bytes(99), "is no file of results (not UTF-8 text (binary))"),
+    "list": ("[]", "is no file of results: must be an object with format, kind, same and rows"),
+    "65 bits": (
+        '"seed": 0',
+        f'"seed": {2**64}',
+        "is no file of results (the integer 18446744073709",
+    ),
+    "64 bits": (
+        '"seed": 0',
+        f'"seed": {2**63}',
+        "row 1: seed 9223372036854775808: must be a whole",
+    ),
+    "fraction": ('"seed": 0', '"seed": 0.5', "row 1: seed 0.5: must be a whole number"),
+    "truth": ('"seed": 0', '"seed": true', "row 1: seed True: must be a whole number"),
+    "text": ('"top1": 0.75', '"top1": "0.75"', "row 1: top1 '0.75': must be a number"),
+    "list in a cell": ('"arm": "baseline"', '"arm": ["b"]', "row 1: arm ['b']: must be a text"),
+    "no run": ('"run": "group/a", ', "", "row 1: run: is missing"),
+    "column": ('"seed": 0', '"sed": 0', "row 1: must have columns of the table, and has 'sed'"),
+    "condition": ('"{}"', '"[]"', "row 1: condition_parameters: must be an object, as JSON"),
+    "part": (
+        '"run.json": {',
+        '"run.json": 3, "x": {',
+        "runs.group/a: run.json: is no part of a run",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_results_are_refused_in_a_line_that_says_where(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "made.json"
+    ship(load([make_run(tmp_path / "group" / "a")]).frame, file, "command")
+    whole = file.read_text()
+    assert len(load([file]).frame) == 1
+    *change, message = DAMAGED[name]
+    if len(change) == 2:
+        assert change[0] in whole
+        change = [whole.replace(*change)]
+    file.write_bytes(change[0].encode() if isinstance(change[0], str) else change[0])
+    table = load([file])
+    assert table.frame.empty
+    (skipped,) = table.skipped
+    assert skipped.reason.startswith(message)
+    assert len(skipped.reason) < 200
+
+
+def test_a_launchers_file_of_ten_megabytes_is_read_in_a_moment(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "group" / "a")
+    point = {f"p{n}": "x" * 90 for n in range(100_000)}
+    (run / "parameters.json").write_text(json.dumps(point))
+    began = time.process_time()
+    assert parameters_of(str(run)) == point
+    assert time.process_time() - began < 10
+
+
+def test_a_cell_beyond_csvs_limit_is_no_column(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "group" / "a")
+    (run / "metrics.csv").write_text("epoch,val/top1\n0," + "1" * 140_000 + "\n")
+    assert METRICS not in parts_of(str(run))
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
