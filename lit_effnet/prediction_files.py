@@ -13,7 +13,7 @@ from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.predictions import Predictions, per_class
 from lit_effnet.evaluation_tables import class_table, label
-from lit_effnet.results.table import FORMATS, frame_csv, write
+from lit_effnet.results.table import FORMATS, csv_of, write
 from lit_effnet.results.writing import ending
 from lit_effnet.runs.files import write_whole
 from lit_effnet.subjects import Subject
@@ -109,8 +109,8 @@ def write_classes(
     matrix = pd.DataFrame(confusion, index=pd.Index(classes, name="class"), columns=classes)
     title = f"{subject.arm}, {row['data']} {row['split']}, {title_of(row)}"
     files: dict[str, str | bytes] = {
-        ".csv": frame_csv(table),
-        "-confusion.csv": frame_csv(matrix.reset_index()),
+        ".csv": csv_of(table),
+        "-confusion.csv": csv_of(matrix.reset_index()),
     }
     figure = rendered(confusion_figure(title, confusion, classes))
     files |= {f"-confusion.{kind}": content for kind, content in figure.items()}

@@ -91,8 +91,6 @@ def load_project(path: str) -> Table:
 def write(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as .parquet or .csv, by the ending; it is written whole.
 
-    Texts that a spreadsheet would calculate are escaped in a .csv: see `lit_effnet.runs.csv_text`.
-
     Raises:
         ValueError: another ending.
         OSError: it cannot be written; an old file is as it was.
@@ -101,11 +99,11 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     if ending(path, FORMATS) == "parquet":
         frame.to_parquet(content, index=False)
     else:
-        content.write(frame_csv(frame).encode())
+        content.write(csv_of(frame).encode())
     write_whole(path, content.getvalue())
 
 
-def frame_csv(frame: pd.DataFrame) -> str:
-    """Return a frame as CSV without its index; texts that a spreadsheet would run are escaped."""
+def csv_of(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV without formulas: see `lit_effnet.runs.csv_text`."""
     cells = frame.astype(object).where(frame.notna(), None)
     return csv_text([*frame.columns], cells.itertuples(index=False))

@@ -1,7 +1,6 @@
 """What people have in folders: links, pipes, clutter of systems, flat splits and their lists."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path

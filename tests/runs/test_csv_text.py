@@ -8,6 +8,8 @@ import pytest
 from lit_effnet.runs.csv_text import csv_text, read_rows
 from lit_effnet.runs.documents import DocumentError
 
+from ..conftest import ROOT
+
 FORMULAS = [
     "=1+1",
     "+cmd",
@@ -72,3 +74,10 @@ def test_a_row_that_is_cut_has_empty_cells_and_a_longer_one_is_refused() -> None
         read_rows("a,b\n1,2,3\n")
     with pytest.raises(DocumentError, match=r"^x\.csv: not CSV \(field larger than field limit"):
         read_rows("a\n" + "1" * 131_073, "x.csv")
+
+
+def test_nothing_else_in_the_package_writes_csv() -> None:
+    package = ROOT / "lit_effnet"
+    others = [file for file in package.rglob("*.py") if file.name != "csv_text.py"]
+    words = ("to_csv", "csv.writer", "DictWriter", "savetxt")
+    assert not [file for file in others if any(word in file.read_text() for word in words)]
