@@ -110,8 +110,7 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
         config.relative_error,
     )
     try:
-        with parser.bad_input():
-            subject, told = convert(config.run, changes, order)
+        subject, told = convert(config.run, changes, order)
     except OSError as error:
         fail(f"--output {output}: cannot be written ({error.strerror or error})")
     console = Console()
@@ -144,8 +143,7 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
         network, weights = network_of_run(locate(config.run))
         record = RunFolder(folder_of(locate(config.run))).read()
     try:
-        with parser.bad_input():
-            written = writing.write_tensors(network, weights, record, config.layout, output)
+        written = writing.write_tensors(network, weights, record, config.layout, output)
     except OSError as error:
         fail(f"--output {output}: cannot be written ({error.strerror or error})")
     print(f"{written.tensors} tensors in {config.layout}'s layout: {output}")
