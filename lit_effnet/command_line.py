@@ -73,7 +73,7 @@ class OneLineErrors(ArgumentParser):
         for key, value in config.items():
             if value == "None":
                 named = _named(key, self.arguments)
-                self.error(f"{named}: 'None' is a word here: for no value write null")
+                self.error(f"{named}: 'None' is read as text; write null for no value")
         return config
 
     def _check_null(self, config: Any) -> None:
@@ -326,10 +326,6 @@ def _no_such_file(path: str) -> str:
 def shortest(path: Path) -> str:
     """A path as a person would type it here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _typed(key: str, arguments: Sequence[str]) -> bool:
-    return any(argument.split("=")[0] == f"--{key}" for argument in arguments)
 
 
 def _bad_value(key: str, details: str, arguments: Sequence[str]) -> str:

@@ -268,7 +268,11 @@ def make_experiment(arguments: list[str]) -> Experiment:
 
 def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord) -> Trainer:
     """The trainer with the callbacks that every run has; touches no file."""
-    experiment.model.told = told_of(recorder.record)
+    try:
+        experiment.model.told = told_of(recorder.record)
+    except (KeyError, TypeError) as error:
+        where = folder.path / "run.json"
+        raise ValueError(f"{where}: does not describe its network ({error})") from error
     options = experiment.config.trainer
     watch = RankWatch(recorder, experiment.config.run.stall_timeout)
     callbacks: list[Callback] = [watch, SeedEachStep(experiment.config.seed_everything)]

@@ -13,6 +13,7 @@ from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.predictions import Predictions, per_class
 from lit_effnet.evaluation_tables import class_table, label
+from lit_effnet.locations import local
 from lit_effnet.results.table import FORMATS, csv_of, write
 from lit_effnet.results.writing import ending
 from lit_effnet.runs.files import write_whole
@@ -40,7 +41,8 @@ class PredictionFiles:
         self.frames: list[pd.DataFrame] = []
         if file is None:
             return
-        path = Path(file)
+        path = local(file, "predictions")
+        self.file = str(path)
         try:
             ending(path, FORMATS)
         except ValueError as error:

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lit_effnet.command_line import fail, one_line_errors
 from lit_effnet.experiment import Experiment
 from lit_effnet.locations import locate
+from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.training.record import RunFolder, first_process
@@ -51,7 +50,7 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
         record = folder.read()
         began = record.get("data")
         if not (isinstance(began, dict) and "fingerprint" in began):
-            raise ValueError(f"{folder.path / 'run.json'}: does not tell the data it began with")
+            raise ValueError(f"{folder.path / 'run.json'}: does not record its data")
         if not folder.config.exists():
             fail(f"{folder.path}: no config.yaml to go on under")
         check_epochs(folder, record)
@@ -60,20 +59,21 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
 
 def check_epochs(folder: RunFolder, record: Mapping[str, Any]) -> None:
     """Raise ValueError where config.yaml was edited to train longer or shorter than planned."""
-    config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    config = read_yaml(folder.config)
     trainer = config.get("trainer") if isinstance(config, dict) else None
-    planned, asked = record.get("max_epochs"), (trainer or {}).get("max_epochs")
+    asked = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+    planned = record.get("max_epochs")
     if planned is not None and asked not in (None, planned):
         raise ValueError(
-            f"{folder.config}: max_epochs {asked} must be {planned}, as it was when the run began: "
+            f"{folder.config}: max_epochs {asked} must be {planned}: "
             f"{longer(str(folder.path))}"
         )
 
 
 def longer(run: str) -> str:
-    """Why a run does not train longer than planned, and what does."""
+    """Return why a run does not train longer than planned, and the flags of a run that does."""
     return (
-        "its learning rate follows a schedule of that length; a new run from its weights: "
+        "the learning rate follows a schedule of that length; in a new run: "
         f"--config {run}/config.yaml --weights.name {run} --trainer.max_epochs N"
     )
 
@@ -87,9 +87,8 @@ def choose_folder(experiment: Experiment) -> RunFolder:
     options = experiment.config.run
     given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
     group, run_id = experiment.group, given or new_id()
-    for name, value in (("id", run_id), ("group", group), ("project", options.project)):
-        if value is not None:
-            check_folder_name(value, name)
+    check_folder_name(run_id, "id")
+    check_folder_name(group, "group")
     return RunFolder(locate(options.root, "root") / group / run_id)
 
 

@@ -224,9 +224,15 @@ def known_classes(
     return None
 
 
-def _matching(data: str, known: KnownClasses, found: Sequence[str]) -> Matched:
-    """Classes matched by name, and a warning of how where that is no matter of course."""
+def _matching(data: str, known: KnownClasses, of_run: bool, found: Sequence[str]) -> Matched:
+    """Match classes by name, with a warning where that is no matter of course."""
     matched = match(found, known)
+    if of_run and set(found) == set(known.names):
+        warnings.warn(
+            f"{data}: counts as images that {known.owner} was not trained on, since they are not "
+            "those of its record; check that none of those are among them",
+            stacklevel=2,
+        )
     if matched.note:
         warnings.warn(f"{data}: {matched.note}", stacklevel=2)
     return matched
@@ -255,7 +261,7 @@ def _use_of_others(
     known, data = known_classes(name, weights, record_data), str(changes.data.get("name"))
     if known is None:
         return Use(whole=changes.whole, match=partial(_same_number, name, weights.num_classes))
-    return Use(whole=changes.whole, match=partial(_matching, data, known))
+    return Use(whole=changes.whole, match=partial(_matching, data, known, bool(record_data)))
 
 
 def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
@@ -299,7 +305,8 @@ def _same_place(given: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
 
     def place(flags: Mapping[str, Any]) -> str:
         name = str(flags.get("path") or flags.get("name", "photos"))
-        return str(Path(name).expanduser().resolve()) if Path(name).exists() else name
+        path = Path(name).expanduser()
+        return str(path.resolve()) if path.exists() else name
 
     return place(given) == place(named) and given.get("labels") == named.get("labels")
 

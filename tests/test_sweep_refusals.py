@@ -103,7 +103,7 @@ def test_fit_refuses_the_word_none(
         fit.main([*TINY, *(word.replace("FILE", str(file)) for word in words)])
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("'None' is a word here: for no value write null")
+    assert line.endswith("'None' is read as text; write null for no value")
     assert ("in " + str(file) in line) == (words == ["--config=FILE"])
 
 

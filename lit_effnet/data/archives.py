@@ -131,6 +131,8 @@ def _unpickled(file: Location) -> dict[bytes, Any]:
     """
     try:
         content = _PlainUnpickler(io.BytesIO(file.read_bytes()), encoding="bytes").load()
+        if isinstance(content, dict):
+            content = {_key(key): _plain(value) for key, value in content.items()}
     except OSError as error:
         raise ValueError(f"{file}: {error.strerror or error}") from error
     # A damaged pickle fails in many ways, IndexError and MemoryError among them.
@@ -139,12 +141,15 @@ def _unpickled(file: Location) -> dict[bytes, Any]:
         raise ValueError(f"{file}: is no pickle of plain arrays and lists ({reason})") from error
     if not isinstance(content, dict):
         raise ValueError(f"{file}: holds no dictionary")
-    return {
-        key.encode() if isinstance(key, str) else key: value.array()
-        if isinstance(value, _Array)
-        else value
-        for key, value in content.items()
-    }
+    return content
+
+
+def _key(key: Any) -> Any:
+    return key.encode() if isinstance(key, str) else key
+
+
+def _plain(value: Any) -> Any:
+    return value.array() if isinstance(value, _Array) else value
 
 
 class _Array:
@@ -230,6 +235,9 @@ def _dogs(folder: Location) -> Archive:
     lists = {split: folder / f"{split}_list.mat" for split in ("train", "test")}
     files = {split: _cells(file, "file_list") for split, file in lists.items()}
     labels = {split: _column(file, "labels") - 1 for split, file in lists.items()}
+    for split, numbers in labels.items():
+        if numbers.min() < 0:
+            raise ValueError(f"{lists[split]}: labels must be from 1")
     names = [""] * (1 + max(int(found.max()) for found in labels.values()))
     for split, found in files.items():
         count = len(labels[split])

@@ -183,7 +183,14 @@ def _split_folders(
     Where there are none, the folder holds the classes of train.
     """
     inside = subfolders(folder)
-    splits = {split: path for split, path in _named_as_splits(inside) if subfolders(path)}
+    splits: dict[str, Location] = {}
+    for split, path in _named_as_splits(inside):
+        if not subfolders(path):
+            continue
+        if split in splits:
+            both = f"{splits[split].name} and {path.name}"
+            raise ValueError(f"{folder}: has {both}, which both mean {split}: move one of them")
+        splits[split] = path
     others = [path for path in inside if path not in splits.values() and _has_image(path)]
     named = {path: split for split, path in _named_as_splits(others)}
     unlabelled = [path for path in others if path in named or _is_unlabelled(path.name)]

@@ -69,8 +69,8 @@ def hashed_cut(
     """Indices of train and of the splits cut from it, each where the hash of its images lies.
 
     Of every class at least one image stays in train, and at least one is in each split as far as
-    the class has enough: those with the lowest hashes. An image that stays in train still does
-    when images are added to its class, unless all others there lie lower than a fifth.
+    the class has enough: those with the lowest hashes. Images that are added to a class move none
+    of its training images, except in a class so small that its splits have such lowest ones.
 
     Args:
         labels: `int64 [N]`.

@@ -38,7 +38,9 @@ def quiet_decoders() -> Iterator[None]:
     They write to its file descriptor; what Python prints goes on to where that led.
     """
     python, kept = sys.stderr, os.dup(2)
-    with os.fdopen(kept, "w", buffering=1) as screen, Path(os.devnull).open("w") as nowhere:
+    encoding, errors = (getattr(python, name, None) for name in ("encoding", "errors"))
+    screen = os.fdopen(kept, "w", buffering=1, encoding=encoding, errors=errors)
+    with screen, Path(os.devnull).open("w") as nowhere:
         try:
             if python.fileno() == 2:
                 python.flush()

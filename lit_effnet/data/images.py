@@ -216,7 +216,8 @@ class ImageData(LightningDataModule):
                 "name other images with --data.name"
             )
         if changed:
-            cut = f"; no image that it was trained on is in its {splits}" if images.cut else ""
+            may = f"; its {splits} may hold images that it was trained on where files were renamed"
+            cut = f"{may} or removed, or a class has only a few" if images.cut else ""
             warnings.warn(
                 f"{self.name}: is not as when the run was trained on it (fingerprint "
                 f"{now}, then {then}){cut}",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from lit_effnet.data.class_folders import OTHER_NAMES
 from lit_effnet.data.image_files import ImageFiles
 from lit_effnet.locations import Location, locate
+from lit_effnet.runs.documents import DocumentError, read_text
 
 ENDINGS = (".csv", ".tsv", ".txt")
 IMAGE_NAMES = (
@@ -51,7 +52,7 @@ def load_label_files(
         ValueError: no such file, one that cannot be read, an image that is not there, or one with
             two labels.
     """
-    place = locate(name, "labels").expanduser()
+    place = locate(name, "labels")
     if not place.exists() and (folder / name).exists():
         place = folder / name
     if not place.exists():
@@ -211,9 +212,9 @@ def _cells(file: Location) -> Iterator[tuple[int, list[str]]]:
         ValueError: it is no text in UTF-8, or no CSV.
     """
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"labels {file}: is no text in UTF-8 ({error.reason})") from error
+        text = read_text(file)
+    except DocumentError as error:
+        raise ValueError(f"labels {error}") from error
     except OSError as error:
         raise ValueError(f"labels {file}: {error.strerror or error}") from error
     first = next((line for line in text.splitlines() if line.strip()), "")

@@ -34,6 +34,7 @@ from filelock import FileLock, Timeout
 
 from lit_effnet.data.decoding import BadImageError, decode, open_image, quiet_decoders
 from lit_effnet.data.rows import encoded, images_fingerprint, spread, where
+from lit_effnet.runs.files import write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -323,9 +324,7 @@ def bad_rows(rows: Any, name: str) -> Mapping[int, str]:
     if not any(why.startswith(UNREADABLE) for why in bad.values()):  # which may pass
         with suppress(OSError):  # then the next run looks again
             file.parent.mkdir(parents=True, exist_ok=True)
-            written = file.with_name(f".{file.name}.{os.getpid()}")
-            written.write_text(json.dumps(bad), encoding="utf-8")
-            written.replace(file)
+            write_whole(file, json.dumps(bad))
     return bad
 
 

@@ -83,7 +83,10 @@ class Evaluator:
     def identity(self, condition: Condition) -> dict[str, Any]:
         """All that a row of the condition depends on."""
         view = View.of(self.data)
+        numbers = self.data.images.numbers
+        matched = {} if numbers is None else {"class_numbers": list(numbers)}
         return {
+            **matched,
             "condition": condition.name,
             "parameters": condition.parameters,
             "severity": condition.severity,

@@ -72,4 +72,5 @@ def narrowed_line(frame: pd.DataFrame) -> str:
 
 def _told(flags: Flags, name: str) -> str:
     value = flags.get(name)
-    return "" if value is None or value in UNSET else f"{name} {value}"
+    whole = value == "1.0" and name == "val_check_interval"  # of an epoch
+    return "" if value is None or value in UNSET or whole else f"{name} {value}"

@@ -44,8 +44,8 @@ def command_of(run: str) -> str | None:
 def config_of(run: str) -> Part:
     """The values of a run's flags by their dotted names; empty where it records none."""
     try:
-        content = _shipped_part(run, CONFIG) if INSIDE in run else _read_yaml(text_of(run, CONFIG))
-    except (OSError, ValueError, yaml.YAMLError):
+        content = _shipped_part(run, CONFIG) if INSIDE in run else load_yaml(text_of(run, CONFIG))
+    except (OSError, ValueError):
         return {}
     sections = content.items() if isinstance(content, Mapping) else ()
     return {
@@ -54,10 +54,6 @@ def config_of(run: str) -> Part:
         if isinstance(flags, Mapping)
         for name, value in flags.items()
     }
-
-
-def _read_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def parts_of(run: str) -> dict[str, Part]:

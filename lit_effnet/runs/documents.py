@@ -149,7 +149,7 @@ def read_json(path: Location | str) -> Any:
 
 def json_rows(text: str) -> Iterator[tuple[int, Any]]:
     """Yield the lines of a JSON lines file by their number: a value, or the `DocumentError`."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         try:
             yield number, load_json(line)
         except DocumentError as error:

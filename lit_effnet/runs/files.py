@@ -53,12 +53,12 @@ def write_whole(path: Location, content: str | bytes | memoryview) -> None:
 
 
 def reason(error: Exception) -> str:
-    """What the operating system says, without the number and the file's name."""
+    """Return the operating system's message without its number and the file's name."""
     return getattr(error, "strerror", None) or str(error)
 
 
 def moved(variable: str, error: Exception) -> str:
-    """How an error ends that the place of a cache has caused; empty for other errors."""
+    """Return the end of a message on a cache that cannot be written; empty for other errors."""
     refused = isinstance(error, OSError) and error.errno in REFUSED
     return f"; {variable} names another place" if refused else ""
 
@@ -87,10 +87,14 @@ def remove_leftovers(path: Location) -> None:
     if not isinstance(path, Path) or fcntl is None:
         return
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")  # as tempfile names them
-    with suppress(OSError), os.scandir(path.parent) as entries:
-        for entry in entries:
-            if pattern.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > NEW_S:
-                _remove_unlocked(Path(entry.path))
+    try:
+        names = [name for name in os.listdir(path.parent) if pattern.fullmatch(name)]  # noqa: PTH208
+    except OSError:
+        return
+    for left in map(path.with_name, names):
+        with suppress(OSError):  # one is locked, or gone
+            if time.time() - left.stat().st_mtime > NEW_S:
+                _remove_unlocked(left)
 
 
 def _remove_unlocked(path: Path) -> None:

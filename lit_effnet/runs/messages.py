@@ -3,8 +3,8 @@
 import re
 
 LONGEST = 290  # characters, of which a path counts as PATH at most
-LONGEST_WORD = 120  # its middle is left out first
-PATH = 40
+END = 60  # characters kept at either end of a word that is three times as long
+PATH = 30
 
 
 def one_line(message: str) -> str:
@@ -14,8 +14,7 @@ def one_line(message: str) -> str:
     """
     line = " ".join(message.split())
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-    half = LONGEST_WORD // 2
-    line = re.sub(rf"(\S{{{half}}})\S{{{half},}}(\S{{{half}}})", r"\1...\2", line)
+    line = re.sub(rf"(\S{{{END}}})\S{{{END},}}(\S{{{END}}})", r"\1...\2", line)
     paths = (len(word) - PATH for word in line.split() if "/" in word)
     if len(line) <= LONGEST + sum(max(0, extra) for extra in paths):
         return line

@@ -93,8 +93,10 @@ def other_checkpoint(path: Location, to_resume: bool) -> str:
         with _open(best) as file:
             check_whole(file, best.name)
     except (OSError, UnreadableError):
+        if not to_resume:
+            return ""
         config = path.parent.with_name("config.yaml")
-        return f"; best.ckpt is no way on; train again with --config {config}" * to_resume
+        return f"; best.ckpt is missing or damaged too; train again with --config {config}"
     if not to_resume:
         return f"; use the best epoch instead: {best}"
     copy = f"cp {path.parent}/{{best,last}}.ckpt" if isinstance(path, Path) else "copy best.ckpt"
