@@ -208,7 +208,7 @@ class ImageData(LightningDataModule):
         then = self.use.fingerprint
         now = None if then is None else images.fingerprint_as(then)
         changed = now != then
-        splits = " and ".join(sorted(images.cut))
+        splits = " and ".join(name for name in images.splits if name in images.cut)
         if changed and shuffled:
             raise ValueError(
                 f"name {self.name!r}: is not as when the run was trained on it, and its {splits} "
@@ -216,7 +216,7 @@ class ImageData(LightningDataModule):
                 "name other images with --data.name"
             )
         if changed:
-            cut = f"; no image that it was trained on is in its {splits}" if images.cut else ""
+            cut = f"; no file that it was trained on is in its {splits} now" if images.cut else ""
             warnings.warn(
                 f"{self.name}: is not as when the run was trained on it (fingerprint "
                 f"{now}, then {then}){cut}",
