@@ -62,7 +62,8 @@ def test_the_row_is_of_the_kept_weights(flags: list[str], own_images: Path, tmp_
     last = RunFolder(folder).read_metrics()[-1]
     assert float(last["val/top1"]) == metrics["val/top1"]
     (row,) = load([folder]).frame.to_dict("records")
-    assert (row["top1"], row["images"]) == (metrics["val/top1"], 6)
+    whole = record(folder)["data"]["images"]["validation"]
+    assert (row["top1"], row["images"]) == (metrics["val/top1"], whole)
     assert len(clean_rows(load([folder]).frame)) == 1
 
 
