@@ -88,4 +88,4 @@ def read_lines(text: str, name: str = "", delimiter: str = ",") -> Iterator[tupl
             yield reader.line_num, row
     except csv.Error as error:
         before = f"{name}: " if name else ""
-        raise DocumentError(f"{before}line {reader.line_num} is not CSV ({error})") from error
+        raise DocumentError(f"{before}not CSV ({error}, line {reader.line_num})") from error
