@@ -65,8 +65,7 @@ def check_epochs(folder: RunFolder, record: Mapping[str, Any]) -> None:
     planned = record.get("max_epochs")
     if planned is not None and asked not in (None, planned):
         raise ValueError(
-            f"{folder.config}: max_epochs {asked} must be {planned}: "
-            f"{longer(str(folder.path))}"
+            f"{folder.config}: max_epochs {asked} must be {planned}: {longer(str(folder.path))}"
         )
 
 

@@ -170,6 +170,12 @@ def test_a_run_records_how_its_splits_were_cut(own_run: tuple[Path, Path]) -> No
     assert record["class_names"] == ["1", "2", "10"]
 
 
+def test_a_flag_that_is_new_does_not_change_the_hash_of_a_configuration_without_it(
+    own_run: tuple[Path, Path],
+) -> None:
+    assert "labels:" not in (own_run[0] / "config.yaml").read_text()
+
+
 def test_images_that_a_run_was_trained_on_are_never_in_its_validation(
     own_run: tuple[Path, Path],
 ) -> None:

@@ -61,7 +61,7 @@ OWN_TEXT = {
     *("runs/documents.py", "experiment.py", "outlook.py", "network/golden.py", "training/ranks.py"),
     *("evaluation/exporting/running.py", "evaluation/exporting/packages.py", "data/store.py"),
     *("results/document.py", "results/figures/noise.py", "results/runs_tables.py"),
-    "results/wandb_log.py",
+    *("results/wandb_log.py", "runs/csv_text.py", "network/properties.py"),
 }
 
 

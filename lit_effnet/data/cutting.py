@@ -47,7 +47,7 @@ def missing_parts(
     labels = labels_of(train)
     if rule == "hash" and wanted:
         parts = hashed_cut(labels, image_hashes(train, root), wanted)
-        how = "at least one of each class; files that are added later move none of them"
+        how = "at least one of each class; files that are added move none of train into it"
     else:
         parts = shuffled_cut(labels, wanted)
         how = "stratified, the same in every run"

@@ -208,7 +208,7 @@ class ImageData(LightningDataModule):
         then = self.use.fingerprint
         now = None if then is None else images.fingerprint_as(then)
         changed = now != then
-        splits = " and ".join(sorted(images.cut))
+        splits = " and ".join(name for name in images.splits if name in images.cut)
         if changed and shuffled:
             raise ValueError(
                 f"name {self.name!r}: is not as when the run was trained on it, and its {splits} "

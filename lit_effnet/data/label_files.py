@@ -6,8 +6,6 @@ lists/train.txt      cat/1.jpg 0      or a folder with a list for each split, al
 A name is that of a file below the folder of images, with or without its folders and its ending.
 """
 
-import csv
-import io
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from typing import Any, NamedTuple
 from lit_effnet.data.class_folders import OTHER_NAMES
 from lit_effnet.data.image_files import ImageFiles
 from lit_effnet.locations import Location, locate
+from lit_effnet.runs.csv_text import read_lines
 from lit_effnet.runs.documents import DocumentError, read_text
 
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -209,25 +208,21 @@ def _cells(file: Location) -> Iterator[tuple[int, list[str]]]:
     """Number and cells of each line that is not empty.
 
     Raises:
-        ValueError: it is no text in UTF-8, or no CSV.
+        ValueError: it is no text in UTF-8, no CSV, or larger than 64 MiB.
     """
     try:
         text = read_text(file)
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        delimiter = next((mark for mark in ("\t", ";", ",") if mark in first), None)
+        if delimiter is None:
+            for number, line in enumerate(text.splitlines(), start=1):
+                if line.strip():
+                    yield number, line.rsplit(None, 1)
+            return
+        for number, row in read_lines(text, str(file), delimiter):
+            if any(cell.strip() for cell in row):
+                yield number, [cell.strip() for cell in row]
     except DocumentError as error:
         raise ValueError(f"labels {error}") from error
     except OSError as error:
         raise ValueError(f"labels {file}: {error.strerror or error}") from error
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = next((mark for mark in ("\t", ";", ",") if mark in first), None)
-    if delimiter is None:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                yield number, line.rsplit(None, 1)
-        return
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield reader.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise ValueError(f"labels {file} line {reader.line_num}: {error}") from error

@@ -8,7 +8,7 @@ they are. `read_rows` and `restore` give the text back.
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -63,12 +63,29 @@ def read_rows(text: str, name: str = "") -> list[dict[str, str]]:
             limit of 131,072 characters.
     """
     before = f"{name}: " if name else ""
-    try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
-    except csv.Error as error:
-        raise DocumentError(f"{before}not CSV ({error})") from error
+    lines = [line for _, line in read_lines(text, name) if line]
     names, *rows = [[*map(restore, line)] for line in lines] or [[]]
     for number, row in enumerate(rows, start=2):
         if len(row) > len(names):
             raise DocumentError(f"{before}row {number} has more cells than there are columns")
     return [dict(zip_longest(names, row, fillvalue="")) for row in rows]
+
+
+def read_lines(text: str, name: str = "", delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row of CSV with the number of its last line.
+
+    Args:
+        text: The content.
+        name: The file, for the message.
+        delimiter: What stands between cells.
+
+    Raises:
+        DocumentError: It is no CSV, or a cell has more than csv's limit of 131,072 characters.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        before = f"{name}: " if name else ""
+        raise DocumentError(f"{before}not CSV ({error}, line {reader.line_num})") from error

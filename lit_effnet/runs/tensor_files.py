@@ -6,7 +6,6 @@ have a digest in their name or their metadata, where their owner wrote one.
 """
 
 import hashlib
-import json
 import re
 import warnings
 import zipfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from lit_effnet.locations import Location
+from lit_effnet.runs.documents import load_json
 
 T = TypeVar("T")
 
@@ -134,9 +134,9 @@ def _check_metadata(file: IO[bytes]) -> None:
     if not 2 <= length <= 100_000_000 or file.read(1) != b"{":
         return
     try:
-        header: Any = json.loads(b"{" + file.read(length - 1))
+        header: Any = load_json((b"{" + file.read(length - 1)).decode())
         expected = header["__metadata__"][DIGEST]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return
     _compare(str(expected), _digest_from(file, 8 + length), "the digest in its metadata")
 

@@ -121,8 +121,11 @@ def test_images_without_a_line_are_noted(images: Path) -> None:
         (b"image,a,b\nimg_1.png,1,2\n", "label_column of .* could be any of image, a, b"),
         (b"", "has no line"),
         (b"image,label\n", "has no line"),
-        ("image,label\nimg_1.png,ö\n".encode("utf-16"), "is no text in UTF-8"),
-        (b'image,label\nimg_1.png,"' + b"x" * 200_000 + b'"\n', "field larger than field limit"),
+        ("image,label\nimg_1.png,ö\n".encode("utf-16"), "not UTF-8 text, but UTF-16"),
+        (
+            b'image,label\nimg_1.png,"' + b"x" * 200_000 + b'"\n',
+            r"not CSV \(field larger than field limit .*, line \d\)",
+        ),
     ],
 )
 def test_a_bad_label_file_is_one_line(content: bytes, message: str, images: Path) -> None:
