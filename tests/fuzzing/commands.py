@@ -31,7 +31,7 @@ from ..results.runs import make_run
 from .mutators import Mutant, mutate
 
 LONGEST = 300  # characters of a line
-SECONDS = 30  # that a file may take on a busy machine
+SECONDS = 60  # that a file may take on a busy machine
 
 TAKEN, REFUSED = "taken", "refused"
 
