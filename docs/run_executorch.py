@@ -1,33 +1,25 @@
 """Classify an image with an exported network: python run_executorch.py b0.pte photo.jpg.
 
-Needs executorch (and its torch), numpy and Pillow, and b0.pte.json beside the model.
+Needs executorch (and its torch), numpy and Pillow, with b0.pte.json and b0.pte.py beside the model.
 """
 
 import json
+import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from executorch.runtime import Runtime
-from PIL import Image, ImageOps
 
 if len(sys.argv) != 3:
     sys.exit("usage: python run_executorch.py MODEL.pte PHOTO")
 model, photo = sys.argv[1:]
 told = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
-prepared = told["preprocessing"]
-size = prepared["image_size"]
-
-image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
-short, target = min(image.size), int(size / prepared["crop_fraction"] + 1e-6)
-if short != target:
-    width, height = (int(target * side / short) for side in image.size)
-    image = image.resize((width, height), Image.Resampling[prepared["interpolation"].upper()])
-left, top = (round((side - size) / 2) for side in image.size)
-pixels = np.asarray(image.crop((left, top, left + size, top + size)), np.float32) / 255
-pixels = (pixels - np.float32(prepared["mean"])) / np.float32(prepared["std"])
-images = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])  # [1, 3, H, W]
+try:  # decode, resize, crop and normalise as in training: float32 [1, 3, H, W]
+    images = runpy.run_path(f"{model}.py")["prepare"](photo, told["preprocessing"])
+except (OSError, ValueError) as error:
+    sys.exit(f"{photo}: {error}")
 
 method = Runtime.get().load_program(model).load_method("forward")
 logits = method.execute([torch.from_numpy(images)])[0][0].numpy()

@@ -1,32 +1,24 @@
 """Classify an image with an exported network: python run_openvino.py b0.xml photo.jpg.
 
-Needs openvino, numpy and Pillow, with b0.xml.json and b0.bin beside the model.
+Needs openvino, numpy and Pillow, with b0.bin, b0.xml.json and b0.xml.py beside the model.
 """
 
 import json
+import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import openvino
-from PIL import Image, ImageOps
 
 if len(sys.argv) != 3:
     sys.exit("usage: python run_openvino.py MODEL.xml PHOTO")
 model, photo = sys.argv[1:]
 told = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
-prepared = told["preprocessing"]
-size = prepared["image_size"]
-
-image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
-short, target = min(image.size), int(size / prepared["crop_fraction"] + 1e-6)
-if short != target:
-    width, height = (int(target * side / short) for side in image.size)
-    image = image.resize((width, height), Image.Resampling[prepared["interpolation"].upper()])
-left, top = (round((side - size) / 2) for side in image.size)
-pixels = np.asarray(image.crop((left, top, left + size, top + size)), np.float32) / 255
-pixels = (pixels - np.float32(prepared["mean"])) / np.float32(prepared["std"])
-images = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])  # [1, 3, H, W]
+try:  # decode, resize, crop and normalise as in training: float32 [1, 3, H, W]
+    images = runpy.run_path(f"{model}.py")["prepare"](photo, told["preprocessing"])
+except (OSError, ValueError) as error:
+    sys.exit(f"{photo}: {error}")
 
 precise = {"INFERENCE_PRECISION_HINT": "f32"}  # its default is bfloat16 where the CPU has it
 compiled = openvino.Core().compile_model(model, "CPU", precise)

@@ -56,12 +56,14 @@ def batch_of(record: dict[str, Any], experiment: Experiment) -> str:
 def closing_line(folder: RunFolder) -> str:
     """Top-1, time, MACs and the run folder."""
     record = folder.read()
-    cost, best = record["cost"], record.get("best")
+    cost, best, narrowed = record["cost"], record.get("best"), record.get("narrowed", {})
+    part = {split: f" ({why})" for split, why in narrowed.items()}
     top1 = "not validated"
     if best:
-        top1 = f"val top-1 {percent(record['metrics'][HEADLINE])}"
+        top1 = f"val top-1 {percent(record['metrics'][HEADLINE])}{part.get('validation', '')}"
         top1 += f" (best {percent(best[HEADLINE])} in epoch {best['epoch'] + 1})"
     if "test" in record:
-        top1 += f", test top-1 {percent(record['test']['test/top1'])}"
+        top1 += f", test top-1 {percent(record['test']['test/top1'])}{part.get('test', '')}"
+    top1 += part.get("training", "")
     macs = record["complexity"]["macs"] / 1e6
     return f"{top1}, {cost['seconds']:.0f} s, {macs:,.1f} M MACs, {folder.path}"

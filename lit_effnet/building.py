@@ -13,6 +13,7 @@ from lit_effnet.data.images import ImageData, Resolution
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.efficientnet import Activation, Padding
+from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import NETWORKS, OURS, build
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS, Scaling
@@ -45,7 +46,7 @@ def classifier(
             mobilenetv2, mobilenetv3_large, wide_resnet50_2, wide_resnet101_2, mnasnet_a1,
             mnasnet_b1, nasnet_large.
         se_ratio: Squeezed channels over a block's input channels; 0 builds no gate.
-        activation: Activation of all convolutions and gates.
+        activation: Activation of all convolutions and gates; null keeps the weights'.
         padding: symmetric as in PyTorch, or same as in TensorFlow; null keeps the weights'.
         bn_eps: Batch norm's epsilon; null keeps the weights'.
     """
@@ -80,7 +81,7 @@ def network_of(
         )
     if name not in NETWORKS:
         raise ValueError(f"model.name {name!r}: must be one of {', '.join(NETWORKS)}")
-    for option in ("padding", "bn_eps"):
+    for option in CONVENTIONS:
         if options[option] is None and name in OURS:
             options[option] = getattr(weights, option)
     return build(

@@ -12,14 +12,20 @@ from typing import Any
 
 from lit_effnet import outlook
 from lit_effnet.planning import MODULE, MOST_CHECKED, Options, Planner
+from lit_effnet.runs.names import check_folder_name
 from lit_effnet.trials.command import expand
 from lit_effnet.trials.distributions import Parameter, flat, quantile
+from lit_effnet.trials.hyperband import bands
 from lit_effnet.trials.plan import Trial, arm_of, program
 from lit_effnet.trials.search import random_points
 from lit_effnet.trials.sweep_file import SEED, Problem, Sweep, load, problems
 
 # Points of a bayes search that stand for those which it will propose.
 SAMPLES = 3
+
+# Where a trial is recorded; --root of the launcher names the folder of all run folders.
+GROUP = "--run.group"
+LAUNCHERS = ("--resume", "--run.id", "--run.root")
 
 # A key of the sweep file and what is wrong there.
 Describe = Callable[[Sequence[str], str], Problem]
@@ -114,14 +120,23 @@ def _check_trials(planner: Planner, checked: Checked, networks: bool) -> None:
             raise ValueError(f"runs {module}: must run {MODULE}")
         if not any(str(word).startswith("${args") for word in sweep.command):
             raise ValueError("passes no parameter: must have ${args} or ${args_json_file}")
+        for word in words:
+            if (flag := str(word).split("=")[0]) in LAUNCHERS:
+                raise ValueError(f"{flag}: is the launcher's to say, leave it out")
         for word in options.extra:
             name = word.removeprefix("--").split("=")[0]
             if name in sweep.parameters:
                 more = "; --repeats gives each arm more seeds" if name == SEED else ""
                 raise ValueError(f"--{name} after --: the sweep sets it for each trial{more}")
-        planner.parse({})
+        plain = planner.parse({})
     except ValueError as error:
         checked.problems.append(problem(("command",), str(error).removeprefix("command ")))
+        return
+    try:
+        check_folder_name(str(plain.run.group), "run.group")
+    except ValueError as error:
+        key = "name" if plain.run.group == sweep.name else "command"
+        checked.problems.append(problem((key,), str(error)))
         return
     if sweep.method != "grid" and sweep.run_cap is None and options.count is None:
         endless = f"{sweep.method} has no end of its own; give run_cap or --count"
@@ -132,16 +147,20 @@ def _check_trials(planner: Planner, checked: Checked, networks: bool) -> None:
     if len(checked.problems) == before:
         _check_points(planner, problem, checked, networks)
     if isinstance(sweep.metric, dict) and "name" in sweep.metric:
-        checked.problems += _check_metric(planner, problem, checked)
+        checked.problems += [*_check_metric(planner, problem, checked.problems)]
 
 
 def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
     """Each value of each parameter, by itself."""
     for parameter in flat(planner.sweep.parameters):
         key = ("parameters", *_between(parameter.path))
+        if f"--{'.'.join(parameter.path)}" in (*LAUNCHERS, GROUP):
+            yield problem(key, f"is the launcher's to say; {GROUP} may stand in the command")
+            continue
         told = set()
         for index, value in _values(parameter):
             try:
+                planner.check_passing(parameter, value)
                 planner.composer.learn(parameter, value)
             except ValueError as error:
                 if str(error) not in told:
@@ -166,17 +185,28 @@ def _values(parameter: Parameter) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield (), quantile(parameter, u)
 
 
-def _check_metric(planner: Planner, problem: Describe, checked: Checked) -> Iterator[Problem]:
-    """Whether every trial logs the metric."""
-    assert planner.sweep.metric is not None
-    name = planner.sweep.metric["name"]
+def _check_metric(
+    planner: Planner, problem: Describe, found: Sequence[Problem]
+) -> Iterator[Problem]:
+    """Whether every trial logs the metric, and early termination comes to judge it."""
+    sweep = planner.sweep
+    assert sweep.metric is not None
+    name = sweep.metric["name"]
     configs = [*planner.configs.values()] or [planner.parse({})]
     for config in configs:
         logged = outlook.metrics(config)
         if name not in logged:
-            message = f"{name!r} is not logged; there are {', '.join(logged)}"
-            yield problem(("metric", "name"), message)
+            why = " under the trainer's flags" if name in outlook.SCORES else ""
+            there = ", ".join(logged) or "none"
+            yield problem(("metric", "name"), f"{name!r} is not logged{why}; there are {there}")
             return
+    if sweep.early_terminate is None or any("early_terminate" in one.key for one in found):
+        return
+    times = [outlook.times_logged(config, name) for config in configs]
+    known = [count for count in times if count is not None]
+    if len(known) == len(times) and not bands(sweep.early_terminate, max(known)):
+        message = f"judges no trial: {name} is logged {max(known)} times, before the first band"
+        yield problem(("early_terminate",), message)
 
 
 def _check_points(planner: Planner, problem: Describe, checked: Checked, networks: bool) -> None:
@@ -206,7 +236,7 @@ def _check_points(planner: Planner, problem: Describe, checked: Checked, network
 
 def _key_of(message: str, sweep: Sweep, point: Mapping[str, Any]) -> tuple[str, ...]:
     """The parameter that a message names by its flag, or one of the same group, and its value."""
-    flag = message.removeprefix("--").split(" ", 1)[0]
+    flag = message.removeprefix("--").split(" ", 1)[0].rstrip(":")
     group = flag.split(".")[0]
     names = [name for name in sweep.parameters if name == flag]
     names += [name for name in sweep.parameters if name.split(".")[0] == group]

@@ -17,7 +17,9 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from lit_effnet.config_reader import load_value
 from lit_effnet.runs.documents import DocumentError, load_yaml
+from lit_effnet.runs.files import reason
 from lit_effnet.runs.messages import one_line
+from lit_effnet.streams import prepare_streams
 
 BAD_INPUT = 2
 
@@ -25,6 +27,7 @@ TIME_TO_END_OTHERS_S = 3.0  # that torchrun and srun have when one process ends
 
 T = TypeVar("T")
 STOPPED = 130
+
 
 EXPERIMENTS = Path("experiments")
 
@@ -57,13 +60,20 @@ class OneLineErrors(ArgumentParser):
     def parse_args(  # type: ignore[override] # argparse's overloads are not needed here
         self, args: Sequence[str] | None = None, **kwargs: Any
     ) -> Any:
-        """Parse, and keep what was typed for the messages."""
+        """Parse, and keep what was typed for the messages; the word None is refused.
+
+        W&B writes None for null into flags, and so do scripts. As a text it would be a name.
+        """
         self.arguments = list(sys.argv[1:] if args is None else args)
         try:
             config = super().parse_args(args, **kwargs)
         except DocumentError as error:
             self.error(str(error))
         self._check_null(config)
+        for key, value in config.items():
+            if value == "None":
+                named = _named(key, self.arguments)
+                self.error(f"{named}: 'None' is read as text; write null for no value")
         return config
 
     def _check_null(self, config: Any) -> None:
@@ -129,7 +139,7 @@ def add_image_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--data.name", type=str | None, help="Other images: a name, hub id or folder.")
     add("--data.path", type=str | None, help="Folder of a local copy of the named data set.")
-    for name in ("subset", "image_column", "label_column"):
+    for name in ("subset", "image_column", "label_column", "labels"):
         add(f"--data.{name}", type=str | None, help="As for fit.")
     add("--network", type=str | None, help="Network of weights whose name does not tell it.")
 
@@ -193,6 +203,12 @@ def usual_setting(argument: str) -> str:
     return argument.replace(SETTING, USUAL_SETTING)
 
 
+def prepare_output() -> None:
+    """Prepare what every command prints: one line for a warning, streams that take everything."""
+    plain_warnings()
+    prepare_streams()
+
+
 def plain_warnings() -> None:
     """Print warnings as one line without the line of code that raised them."""
     warnings.formatwarning = lambda message, *_, **__: (
@@ -224,7 +240,7 @@ def quiet_libraries() -> None:
 
 @contextmanager
 def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> Iterator[None]:
-    """Turn a ValueError from the code inside into one line that names the flag, and exit with 2.
+    """Turn a ValueError or OSError from the code inside into one line, and exit with 2.
 
     The suite's ValueErrors begin with the argument and its value ("batch_size 0: must be ...");
     `keys` are the flags among which the argument's full name is looked up, `arguments` what
@@ -234,6 +250,14 @@ def one_line_errors(keys: Sequence[str] = (), arguments: Sequence[str] = ()) -> 
         yield
     except ValueError as error:
         fail(name_flag(str(error), keys, arguments))
+    except OSError as error:
+        fail(os_error(error))
+
+
+def os_error(error: OSError) -> str:
+    """What the operating system refuses, and of which file."""
+    told = reason(error)
+    return told if error.filename is None else f"{error.filename}: {told}"
 
 
 def name_flag(message: str, keys: Sequence[str], arguments: Sequence[str]) -> str:

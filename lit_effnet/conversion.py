@@ -101,16 +101,17 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
     order.check()
     found = subject(name, changes)
     data = found.images or _stand_in(found, changes)
-    if order.split not in data.splits:
-        raise ValueError(f"split {order.split}: {data.name} has only {', '.join(data.splits)}")
+    split = data.split_for(order.split)
+    if split not in data.splits:
+        raise ValueError(f"split {split}: {data.name} has only {', '.join(data.splits)}")
     pixels, calibration = None, None
     if order.precision == "int8":
         ranged = calibration_data(found, changes, dict(order.calibration_data))
-        check_unseen(order.split, data, ranged)
+        check_unseen(split, data, ranged)
         drawn = (order.calibration, order.calibration_seed, order.calibration_outliers)
         batches, calibration = calibration_images(found.network, ranged, *drawn)
         pixels = torch.cat(batches)
-    images, labels = taken(data.evaluation_loader(order.split, shuffled=True), order.images)
+    images, labels = taken(data.evaluation_loader(split, stratified=True), order.images)
     export = Export(
         order.file,
         order.format,
@@ -122,7 +123,7 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
         order.tolerance,
     )
     known = labels if found.images is not None else None
-    told = export.write(found.network, images, known, _description(found, data, order))
+    told = export.write(found.network, images, known, _description(found, data, split))
     return found, told
 
 
@@ -137,7 +138,7 @@ def _stand_in(found: Subject, changes: Changes) -> ImageData:
     )
 
 
-def _description(found: Subject, data: ImageData, order: Order) -> dict[str, Any]:
+def _description(found: Subject, data: ImageData, split: str) -> dict[str, Any]:
     """What a file tells of its network: all that is needed to use it."""
     weights, record = found.weights, found.record
     return {
@@ -153,7 +154,7 @@ def _description(found: Subject, data: ImageData, order: Order) -> dict[str, Any
         },
         "compared_on": {
             "data": data.name,
-            "split": order.split,
+            "split": split,
             "fingerprint": data.fingerprint,
             "labels_known": found.images is not None,
         },

@@ -4,6 +4,7 @@ python -m lit_effnet.evaluate runs/photos/RUN --conditions clean,noise
 python -m lit_effnet.evaluate runs/scaling_ablation_photos --conditions corruptions
 python -m lit_effnet.evaluate timm/resnet50.tv_in1k --data.name imagenet --data.path FOLDER
 python -m lit_effnet.evaluate RUN --conditions gaussian_noise:sigma=0.1,fog:3 --made_at input
+python -m lit_effnet.evaluate RUN --per_class true --predictions predictions.csv
 
 Conditions: clean; noise (a curve of Gaussian noise, and shot, impulse and speckle noise) and
 corruptions (ImageNet-C's); blur, weather, digital and extra; or names of corruptions, each with a
@@ -11,25 +12,26 @@ severity (fog:3) or a level (gaussian_noise:sigma=0.1). What has a row already i
 """
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
     add_row_flags,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
     stopping,
     written,
 )
-from lit_effnet.locations import locate
+from lit_effnet.locations import local, locate
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lit_effnet.evaluation.conditions import Condition
     from lit_effnet.evaluation.evaluator import Evaluator
+    from lit_effnet.evaluation.predictions import Predictions
+    from lit_effnet.prediction_files import PredictionFiles
     from lit_effnet.subjects import Subject
 
 FAILURE = 1
@@ -67,13 +69,25 @@ def make_parser() -> OneLineErrors:
     )
     add("--frost_images", type=str | None, help="Folder of ImageNet-C's frost1.png to frost5.jpg.")
     add("--recalibrate", type=bool, default=False, help="Batch norm gets the images' statistics.")
+    add(
+        "--predictions",
+        type=str | None,
+        help="A .csv or .parquet file for what is predicted for each image; evaluates again.",
+    )
+    add(
+        "--per_class",
+        type=bool,
+        default=False,
+        help="Accuracy of each class and confusion matrix, also as files in the run's per_class/; "
+        "evaluates again.",
+    )
     add("--relative_to", type=str | None, help="Run whose errors the mean is relative to.")
     return parser
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 1 a network failed, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
@@ -91,8 +105,10 @@ def evaluate_all(config: Any) -> bool:
     from rich.console import Console
 
     from lit_effnet.evaluation_tables import networks_tables
+    from lit_effnet.prediction_files import PredictionFiles
     from lit_effnet.subjects import run_folders
 
+    asked = PredictionFiles(config.predictions, config.per_class)
     if config.relative_to is not None and not locate(config.relative_to, "relative_to").is_dir():
         raise ValueError(f"relative_to {config.relative_to}: no such run folder")
     console, done = Console(), []
@@ -101,13 +117,16 @@ def evaluate_all(config: Any) -> bool:
     names.sort(key=lambda name: name != config.relative_to)
     for number, name in enumerate(names, start=1):
         try:
-            done.append(evaluate_one(name, config, (number, len(names)), console))
+            done.append(evaluate_one(name, config, (number, len(names)), console, asked))
         except (ValueError, KeyError, RuntimeError) as error:  # torch's, for lack of memory, too
             if len(names) == 1 and isinstance(error, ValueError):
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
             others = "; the others go on" if len(names) > 1 else ""
             sys.stderr.write(f"failed: {name}: {reason.removeprefix(f'{name}: ')}{others}\n")
+    if asked.frames:
+        line = written(str(config.predictions), asked.write)
+        console.print(line, highlight=False, soft_wrap=True)
     if len(names) > 1:
         for table in networks_tables(done, console.width):
             console.print(table, highlight=False)
@@ -116,9 +135,20 @@ def evaluate_all(config: Any) -> bool:
 
 
 def evaluate_one(
-    name: str, config: Any, place: tuple[int, int], console: "Console"
+    name: str,
+    config: Any,
+    place: tuple[int, int],
+    console: "Console",
+    asked: "PredictionFiles",
 ) -> tuple[str, str, int, list[dict[str, Any]]]:
     """Evaluate a network and print its table; its arm, name, MACs and rows.
+
+    Args:
+        name: The network.
+        config: The flags.
+        place: Its number, and of how many.
+        console: Where tables are printed.
+        asked: The files of predictions that are asked for.
 
     Raises:
         ValueError: the network or its images cannot be had.
@@ -129,7 +159,9 @@ def evaluate_one(
     first = config.relative_to == name
     # Before the hours that the evaluation takes, unless the rows are only made there.
     reference = None if first else reference_of(config, subject, evaluator, conditions)
-    rows = evaluate(subject, evaluator, conditions, config.again, place)
+    found: list[tuple[dict[str, Any], Predictions]] = []
+    again = config.again or asked.any
+    rows = evaluate(subject, evaluator, conditions, again, place=place, found=found)
     if first:
         reference = reference_of(config, subject, evaluator, conditions)
     for table in (levels_table(subject, rows), severities_table(rows)):
@@ -137,6 +169,8 @@ def evaluate_one(
             console.print(table, highlight=False)
     for note in notes(rows, subject, reference):
         console.print(note, style="dim", highlight=False, soft_wrap=True)
+    for shown in asked.taken(subject, found):
+        console.print(shown, highlight=False, soft_wrap=isinstance(shown, str))
     return subject.arm, name, subject.record["complexity"]["macs"], rows
 
 
@@ -156,7 +190,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.evaluation.evaluator import Evaluator
     from lit_effnet.subjects import changes_of, device_of, subject
 
-    found = subject(name, changes_of(config), config.root)
+    found = subject(name, changes_of(config, whole=True), config.root)
     data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
@@ -168,13 +202,13 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
         config.severities or scale_of(round(reference.image_size or 0)),
         config.made_at,
         conditions.SIGMAS if config.sigmas is None else conditions.levels(config.sigmas),
-        None if config.frost_images is None else Path(config.frost_images),
+        None if config.frost_images is None else local(config.frost_images, "frost_images"),
     )
     wanted = conditions.named(config.conditions, choices)
     evaluator = Evaluator(
         found.network.to(device_of(config.device)).to(memory_format=torch.channels_last),
         data_there,
-        config.split,
+        data_there.split_for(config.split),
         found.weights.fingerprint,
         found.own,
         reference,
@@ -188,11 +222,23 @@ def evaluate(
     evaluator: "Evaluator",
     conditions: list["Condition"],
     again: bool,
+    *,
     place: tuple[int, int],
+    found: "list[tuple[dict[str, Any], Predictions]]",
 ) -> list[dict[str, Any]]:
-    """A row for every condition, those that were there already among them."""
+    """A row for every condition, those that were there already among them.
+
+    Args:
+        subject: The network.
+        evaluator: Gives its rows.
+        conditions: Under which.
+        again: Also those that have a row.
+        place: Number of the network, and of how many.
+        found: Gets each row that is made, with the predictions behind it.
+    """
     from tqdm import tqdm
 
+    from lit_effnet.evaluation.predictions import Predictions
     from lit_effnet.training.progress import percent, say
 
     folder = subject.folder
@@ -208,9 +254,11 @@ def evaluate(
         with tqdm(total=len(due) * images, unit=" images", leave=False, disable=None) as bar:
             for condition in due:
                 bar.set_description(f"{which}{condition.label}")
-                row = evaluator.row(condition, bar.update)
+                predictions = Predictions()
+                row = evaluator.row(condition, bar.update, predictions)
                 written(f"{folder.path}: a row", folder.add_evaluation, row)
                 known[row["id"]] = row
+                found.append((row, predictions))
                 if bar.disable:
                     say(f"{condition.label}: top-1 {percent(row['top1'])}, {row['seconds']:.1f} s")
     return [known[evaluator.id(condition)] for condition in conditions]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
+from lit_effnet.data.schema import WHOLE
 from lit_effnet.evaluation.conditions import CLEAN
 from lit_effnet.evaluation.evaluator import TRAINED
 from lit_effnet.results.robustness import (
@@ -16,6 +17,11 @@ from lit_effnet.results.robustness import (
     mean_corruption_error,
 )
 from lit_effnet.subjects import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CLASSES = 20  # in a table on the screen
 
 Row = Mapping[str, Any]
 Reference = tuple[str, Mapping[str, float]] | None
@@ -64,6 +70,28 @@ def severities_table(rows: Sequence[Row]) -> Table | None:
     return table
 
 
+def class_table(title: str, classes: "pd.DataFrame") -> Table:
+    """Return the accuracy of each class, of many of the lowest ones only.
+
+    Args:
+        title: The condition.
+        classes: As `predictions.per_class` gives them.
+    """
+    there = classes[classes["images"] > 0].sort_values("accuracy", kind="stable")
+    part = f", the {MOST_CLASSES} lowest of {len(there)}" if len(there) > MOST_CLASSES else ""
+    table = Table("class", title=f"{title}, by class{part}", title_justify="left")
+    for heading in ("images", "correct", "top-1, %"):
+        table.add_column(heading, justify="right")
+    table.add_column("most often taken for")
+    for row in there[:MOST_CLASSES].to_dict("records"):
+        mistaken = f"{row['mistaken_for']} ({row['mistakes']})" if row["mistakes"] else ""
+        counts = (f"{row['images']:,}", f"{row['correct']:,}", percent(row["accuracy"]))
+        table.add_row(Text(row["name"]), *counts, Text(mistaken))
+    if absent := len(classes) - len(there):
+        table.caption = f"{absent} class{'es' * (absent > 1)} without images"
+    return table
+
+
 def label(row: Row) -> str:
     """The condition with its level."""
     if row["condition"] == CLEAN and row["made_at"]:
@@ -75,10 +103,9 @@ def label(row: Row) -> str:
 def notes(rows: Sequence[Row], subject: Subject, reference: Reference) -> Iterator[str]:
     """What the numbers are of, and the mean corruption errors."""
     first = rows[0]
-    yield (
-        f"{first['images']:,} images of {first['data']} {first['split']}, device "
-        f"{first['device']}; rows in {subject.folder.path}/evaluations.jsonl"
-    )
+    count, data, split = f"{first['images']:,} images", first["data"], first["split"]
+    shown = f"all {count} of {data}" if split == WHOLE else f"{count} of {data} {split}"
+    yield (f"{shown}, device {first['device']}; rows in {subject.folder.path}/evaluations.jsonl")
     if subject.note:
         yield subject.note
     corrupted = [row for row in rows if row["condition"] != CLEAN]
@@ -87,7 +114,7 @@ def notes(rows: Sequence[Row], subject: Subject, reference: Reference) -> Iterat
         owner = "data set" if made["made_at"] == "reference" else "network"
         resized = made["image_size"] != made["made_at_px"]
         then = f", then resized to {made['image_size']} px" if resized else ""
-        scales = {row["severities"] for row in corrupted if row["severities"]}
+        scales = dict.fromkeys(row["severities"] for row in corrupted if row["severities"])
         constants = f"; severities of {', '.join(scales)}" if scales else ""
         yield f"Corrupted at the {owner}'s {made['made_at_px']} px{then}{constants}."
     if first["not_own"]:

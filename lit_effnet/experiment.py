@@ -12,6 +12,7 @@ from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from typing import Any
 import yaml
 from jsonargparse import class_from_function, set_parsing_settings
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_effnet import arms
@@ -32,18 +35,31 @@ from lit_effnet.building import (
     scaling_on,
 )
 from lit_effnet.command_line import OneLineErrors, fail
+from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
 from lit_effnet.network import released
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.names import check_folder_name
 from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.batch_norm import SynchronisedBatchNorm, check_synchronised_on_cpu
+from lit_effnet.training.batch_norm import (
+    SynchronisedBatchNorm,
+    check_batch,
+    check_synchronised_on_cpu,
+)
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.training.classifier import LitClassifier
-from lit_effnet.training.ddp import COLLECTIVE_TIMEOUT_S, finds_unused, strategy_for
+from lit_effnet.training.ddp import (
+    COLLECTIVE_TIMEOUT_S,
+    cluster_plugins,
+    finds_unused,
+    strategy_for,
+)
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
-from lit_effnet.training.tracking import Mode
+from lit_effnet.training.tracking import Mode, check_timeout
+
+NOT_IN_PROJECTS, LONGEST_PROJECT = "/\\#?%:", 128  # W&B's rule for a project's name
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,9 @@ class RunOptions:
         latency: Measure the network's latency at batch 1 before the training.
         noise: Levels (sigma, of pixels from 0 to 1) of Gaussian noise under which the final weights
             are evaluated on the validation split; made at the image size of resolution 1.
+        wandb_timeout: Seconds that W&B's server may take to answer at the start, after which W&B
+            records offline, and at the end to take all values, after which a line says how to
+            send the rest.
         stall_timeout: Seconds without a batch after which a training of several processes has
             come to a standstill, and ends.
     """
@@ -72,6 +91,7 @@ class RunOptions:
     test: bool = False
     latency: bool = False
     noise: list[float] | None = None
+    wandb_timeout: float = 60.0
     stall_timeout: float = 600.0
 
 
@@ -163,11 +183,7 @@ class Experiment(LightningCLI):
         self.config = parser.parse_args(args)
         with self.bad_input():
             check_seed(self.config.seed_everything)
-            stall = self.config.run.stall_timeout
-            if not 0 < stall < COLLECTIVE_TIMEOUT_S:
-                raise ValueError(
-                    f"stall_timeout {stall:g}: must be above 0 and below {COLLECTIVE_TIMEOUT_S:g}"
-                )
+            check_run(self.config)
 
     def before_instantiate_classes(self) -> None:
         """Fill in what the recipe decides about the trainer."""
@@ -246,6 +262,8 @@ class Experiment(LightningCLI):
                 f"batch_size {data.batch_size}: there are {sizes['train']:,} training images for "
                 f"{processes} process{'es' * (processes != 1)}"
             )
+        if not self.synchronised:
+            check_batch(self.model, data.batch_size, data.image_size)
         limit = options.limit_train_batches
         if limit is not None:
             batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
@@ -302,7 +320,7 @@ class Experiment(LightningCLI):
         """
         options = dict(self.config_init.trainer)
         logger = options["logger"]
-        plugins = [*_as_list(options["plugins"]), WholeCheckpointIO()]
+        plugins = [*_as_list(options["plugins"]), WholeCheckpointIO(), *cluster_plugins()]
         if self.synchronised:
             plugins.append(SynchronisedBatchNorm())
         return made_trainer(
@@ -324,6 +342,8 @@ class Experiment(LightningCLI):
         for key in ("config", "resume"):
             config.pop(key, None)
         config["run"]["id"] = None  # a repeated run has a folder of its own
+        if config["data"]["labels"] is None:  # as before there was this flag: one configuration,
+            del config["data"]["labels"]  # one hash
         return config
 
     @contextmanager
@@ -353,10 +373,43 @@ def check_seed(seed: Any) -> None:
         raise ValueError(f"seed_everything {seed}: must be from 0 to 2^32 - 1")
 
 
+def check_run(config: Any) -> None:
+    """Raise ValueError for what cannot be recorded, or evaluated when the training has ended."""
+    run, trainer = config.run, config.trainer
+    check_timeout(run.wandb_timeout)
+    if not 0 < run.stall_timeout < COLLECTIVE_TIMEOUT_S:
+        most = f"{COLLECTIVE_TIMEOUT_S:g}"
+        raise ValueError(f"stall_timeout {run.stall_timeout:g}: must be above 0 and below {most}")
+    if run.group:
+        check_folder_name(run.group, "group")
+    if set(run.project or "") & set(NOT_IN_PROJECTS) or len(run.project or "") > LONGEST_PROJECT:
+        raise ValueError(
+            f"project {run.project[:40]!r}: must be at most {LONGEST_PROJECT} characters, without "
+            f"{NOT_IN_PROJECTS}"
+        )
+    for sigma in run.noise or ():
+        try:
+            GaussianNoise(sigma)
+        except ValueError as error:
+            raise ValueError(f"run.noise: {error}") from error
+    keeps_none = trainer.enable_checkpointing is False or bool(trainer.fast_dev_run)
+    for name in ("noise", "test"):
+        if getattr(run, name) and keeps_none:
+            raise ValueError(f"run.{name}: evaluates the last checkpoint, and none is kept")
+
+
 def check_trainer(options: Any) -> None:
     """Raise ValueError for a trainer that would train nothing."""
     if options.max_epochs is not None and options.max_epochs < 1:
         raise ValueError(f"max_epochs {options.max_epochs}: must be at least 1")
+    for name, known in (
+        ("accelerator", ("auto", "gpu", *AcceleratorRegistry.available_accelerators())),
+        ("strategy", ("auto", *StrategyRegistry.available_strategies())),
+    ):
+        value = getattr(options, name)
+        if isinstance(value, str) and value not in known:
+            near = get_close_matches(value, known, n=3) or sorted(known)
+            raise ValueError(f"{name} {value!r}: must be one of {', '.join(near)}")
     if options.limit_train_batches == 0:
         raise ValueError("limit_train_batches 0: must leave a batch to train on")
     if not DEVICES.fullmatch(str(options.devices)):

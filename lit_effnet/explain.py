@@ -18,7 +18,7 @@ from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
     fail,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
 )
 from lit_effnet.locations import local
@@ -44,7 +44,7 @@ def make_parser() -> OneLineErrors:
     add = parser.add_argument
     add("--images", nargs="+", type=str, help="Image files or folders; null takes a split's.")
     add("--split", type=str, default="validation", help="Whose images, without --images.")
-    add("--count", type=int, default=6, help="How many, evenly spread over the split.")
+    add("--count", type=int, default=6, help="How many, evenly spread over the split's classes.")
     add("--method", type=str, default="gradcam", help="Of grad-cam's methods, with commas.")
     add(
         "--target",
@@ -71,7 +71,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
@@ -109,13 +109,14 @@ def show(config: Any) -> None:
     with bar(len(lookers) * len(methods), "maps") as step:
         for looker in lookers:
             probabilities = looker.probabilities(rows)
+            own = looker.own_numbers(classes, lookers[0])
             for method in methods:
                 title = looker.title if len(methods) == 1 else f"{looker.title}\n{method}"
                 columns.append(
                     column(
                         looker,
                         rows,
-                        classes,
+                        own,
                         method,
                         probabilities=probabilities,
                         size=config.size,
@@ -158,14 +159,14 @@ def networks(config: Any) -> list["Looker"]:
     from lit_effnet.looking import Looker
     from lit_effnet.subjects import changes_of, device_of, run_folders, subject
 
-    changes = changes_of(config)
+    changes = changes_of(config, whole=True)
     device = device_of(config.device)
     found: list[Looker] = []
     for name in run_folders(config.runs, one_of_each_arm=True):
         found.append(Looker(subject(name, changes), device, config.batch_size))
         if note := found[-1].subject.note:
             sys.stderr.write(f"{name}: {note}\n")
-        if found[-1].classes != found[0].classes:
+        if sorted(found[-1].classes) != sorted(found[0].classes):
             raise ValueError(f"{name}: tells other classes apart than {found[0].subject.name}")
     return found
 
@@ -179,7 +180,8 @@ def images(config: Any, first: "Looker") -> list["Picture"]:
     from lit_effnet.looking import from_files, of_split
 
     if not config.images:
-        return of_split(first.subject.data, config.split, config.count)
+        data = first.subject.data
+        return of_split(data, data.split_for(config.split), config.count)
     pictures, problems = from_files(config.images, config.count)
     for problem in problems:
         sys.stderr.write(f"left out: {problem}\n")
@@ -229,7 +231,8 @@ def show_scores(
             for method in methods:
                 for first in range(0, len(pictures), looker.batch_size):
                     last = first + looker.batch_size
-                    some, classes = pictures[first:last], targets[first:last]
+                    some = pictures[first:last]
+                    classes = looker.own_numbers(targets[first:last], lookers[0])
                     found = looker.scores(some, classes, method, scores)
                     for picture, target, numbers in zip(some, classes, found, strict=True):
                         rows.append({**looker.told(picture, target, method), **numbers})

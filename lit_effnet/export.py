@@ -9,18 +9,11 @@ A file of onnx, openvino, executorch or litert is compared with the network on r
 not there if it is not the network. FILE.json beside it tells how to use it.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from lit_effnet.calibration import add_calibration_flags, calibration_flags
-from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, plain_warnings, stopping
+from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, prepare_output, stopping
 from lit_effnet.locations import local, locate
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from lit_effnet.network.weights import Weights
-
 
 TENSORS = "safetensors"
 FOR_TENSORS = ("run", "output", "format", "layout", "precision")
@@ -74,13 +67,14 @@ def make_parser() -> OneLineErrors:
 @stopping("no file is written")
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     parser = make_parser()
     config = parser.parse_args(args)
-    if config.format == TENSORS:
-        write_tensors(parser, config)
-    else:
-        write_checked(parser, config)
+    with parser.bad_input():
+        if config.format == TENSORS:
+            write_tensors(parser, config)
+        else:
+            write_checked(parser, config)
 
 
 def write_checked(parser: OneLineErrors, config: Any) -> None:
@@ -99,7 +93,7 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
     from lit_effnet.export_tables import notes, parity_table
     from lit_effnet.subjects import changes_of
 
-    changes = changes_of(config)
+    changes = changes_of(config, whole=config.precision != "int8" or bool(named))
     order = Order(
         output,
         config.format,
@@ -116,8 +110,7 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
         config.relative_error,
     )
     try:
-        with parser.bad_input():
-            subject, told = convert(config.run, changes, order)
+        subject, told = convert(config.run, changes, order)
     except OSError as error:
         fail(f"--output {output}: cannot be written ({error.strerror or error})")
     console = Console()
@@ -141,59 +134,26 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     beside = output.with_name("config.json")
     if config.layout == "timm" and beside.exists() and not output.exists():
         fail(f"--output {output}: {beside} belongs to another file; give it a folder of its own")
-    from safetensors.torch import save
-
-    from lit_effnet.network.layouts import to_layout
-    from lit_effnet.network.trained import network_of_run
-    from lit_effnet.runs.files import write_whole
+    from lit_effnet.network import writing
+    from lit_effnet.network.trained import folder_of, network_of_run
+    from lit_effnet.network.weights import described
     from lit_effnet.training.record import FINISHED, RunFolder
 
     with parser.bad_input():
         network, weights = network_of_run(locate(config.run))
-        state = to_layout(network, config.layout)
+        record = RunFolder(folder_of(locate(config.run))).read()
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, save({key: tensor.contiguous() for key, tensor in state.items()}))
-        if config.layout == "timm":
-            write_timm_config(network, weights, beside)
+        written = writing.write_tensors(network, weights, record, config.layout, output)
     except OSError as error:
         fail(f"--output {output}: cannot be written ({error.strerror or error})")
-    print(f"{len(state)} tensors in {config.layout}'s layout: {output}")
+    print(f"{written.tensors} tensors in {config.layout}'s layout: {output}")
     if config.layout == "timm":
-        print(f"what timm needs to build the network: {beside}")
-    if (status := RunFolder(locate(config.run)).read()["status"]) != FINISHED:
+        name = written.architecture or "no name for a network of these shapes"
+        print(f"how images are prepared, and how timm builds the network ({name}): {beside}")
+    elif conventions := described(network):
+        print(f"in its header: {conventions}, and how images are prepared")
+    if (status := record["status"]) != FINISHED:
         print(f"the run is {status}: these are the weights of its last whole epoch")
-
-
-def write_timm_config(network: "nn.Module", weights: "Weights", file: Path) -> None:
-    """Write what timm's `config.json` tells of a network, so that `timm` can build and load it.
-
-    A scaling that is no released variant has no name in timm, and its architecture is null.
-    """
-    import json
-
-    from lit_effnet.network.efficientnet import EfficientNet
-    from lit_effnet.runs.files import write_whole
-
-    config: dict[str, Any] = {
-        "architecture": None,
-        "num_classes": weights.num_classes,
-        "pretrained_cfg": {
-            "input_size": [3, weights.image_size, weights.image_size],
-            "crop_pct": weights.crop_fraction,
-            "interpolation": weights.interpolation,
-            "mean": list(weights.mean),
-            "std": list(weights.std),
-        },
-    }
-    if isinstance(network, EfficientNet) and weights.variant is not None:
-        family = "efficientnet_lite" if weights.lite else "efficientnet_b"
-        config["architecture"] = family + weights.variant.removeprefix("b")
-        config["model_args"] = {
-            "bn_eps": network.bn_eps,
-            "pad_type": "same" if network.padding == "same" else "",
-        }
-    write_whole(file, json.dumps(config, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from lit_effnet.evaluation.exporting.formats import FORMATS, beside
+from lit_effnet.evaluation.exporting.formats import FORMATS, beside, preparation
 from lit_effnet.quantization_tables import left_out
 from lit_effnet.subjects import Subject
 
@@ -75,4 +75,5 @@ def notes(file: Path, told: Mapping[str, Any], subject: Subject) -> Iterator[str
         )
     if subject.note:
         yield subject.note
-    yield f"written: {file}, and what it needs to be used: {beside(file)}"
+    needed = f"{beside(file)}, {preparation(file).name}"
+    yield f"written: {file}, and what it needs to be used: {needed}"

@@ -1,10 +1,11 @@
-"""What a run is evaluated on when its training has ended: the test split, and noise."""
+"""Evaluations at the end of a training: the final weights, the test split, and noise."""
 
 import torch
 from lightning.pytorch import Trainer
 
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.released import find
+from lit_effnet.training.checkpoints import read_checkpoint
 from lit_effnet.training.progress import say
 from lit_effnet.training.record import FINISHED, RunRecord, first_process
 
@@ -13,25 +14,13 @@ def check_evaluation(experiment: Experiment) -> None:
     """Look at what the weights at the training's end shall be evaluated on.
 
     Raises:
-        ValueError: there is none, it has bad images, or no weights will be kept.
+        ValueError: there is none, or it has bad images.
     """
-    data, options = experiment.datamodule, experiment.config
-    if options.run.noise:
-        from lit_effnet.data.corruptions.noise import GaussianNoise
-
-        for sigma in options.run.noise:
-            try:
-                GaussianNoise(sigma)
-            except ValueError as error:
-                raise ValueError(f"run.noise: {error}") from error
-    if options.run.noise and options.trainer.enable_checkpointing is False:
-        raise ValueError("run.noise: evaluates the last checkpoint, and none is kept")
+    data = experiment.datamodule
     if not experiment.config.run.test:
         return
     if "test" not in data.splits:
         raise ValueError(f"run.test true: {data.name} has only {', '.join(data.splits)}")
-    if experiment.config.trainer.enable_checkpointing is False:
-        raise ValueError("run.test true: tests the last checkpoint, and none is kept")
     data.setup("test")
 
 
@@ -60,19 +49,31 @@ def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: to
     recorder.write(FINISHED)
 
 
-def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
-    """Evaluate the last checkpoint on the test split and record it; this happens once.
+def evaluate_final_weights(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
+    """Validate the weights at the training's end, where the last validation was of earlier ones."""
+    load_last_checkpoint(experiment, recorder)
+    (scores,) = trainer.validate(experiment.model, experiment.datamodule, verbose=False)
+    recorder.add_final_scores(scores)
 
-    The checkpoint and not the network as it is: that holds no averaged weights where a run was
-    stopped after its last epoch. Not by way of Lightning, which gives an averaging callback the
-    averages and the network the others.
-    """
+
+def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
+    """Evaluate the last checkpoint on the test split and record it; this happens once."""
     if first_process():
         say(f"test     {experiment.datamodule.sizes()['test']:,} images")
-        # The strategy hands the first process's weights to the others.
-        with recorder.folder.last_checkpoint.open("rb") as file:
-            checkpoint = torch.load(file, "cpu", weights_only=True)
-        experiment.model.load_state_dict(checkpoint["state_dict"])
+    load_last_checkpoint(experiment, recorder)
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
     recorder.record["test"] = dict(metrics)
     recorder.write(FINISHED)
+
+
+def load_last_checkpoint(experiment: Experiment, recorder: RunRecord) -> None:
+    """Fill the network with the kept weights; where none are kept it has the final ones.
+
+    Not as it is where they are kept: it holds no averaged weights where a run was stopped after
+    its last epoch. Not by way of Lightning, which gives an averaging callback the averages and the
+    network the others.
+    """
+    # The strategy hands the first process's weights to the others.
+    if first_process() and recorder.folder.last_checkpoint.exists():
+        checkpoint = read_checkpoint(recorder.folder.last_checkpoint)
+        experiment.model.load_state_dict(checkpoint["state_dict"])

@@ -8,6 +8,7 @@ python -m lit_effnet.fit --resume runs/photos/RUN
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,23 +20,26 @@ from lit_effnet.announcements import closing_line, opening_lines
 from lit_effnet.command_line import (
     BAD_INPUT,
     one_line_errors,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
     usual_setting,
 )
 from lit_effnet.data.decoding import BadImageError
+from lit_effnet.data.schema import Use
 from lit_effnet.experiment import Experiment
 from lit_effnet.final_evaluation import (
     check_evaluation,
+    evaluate_final_weights,
     evaluate_on_test_split,
     evaluate_under_noise,
 )
-from lit_effnet.new_run import new_record
+from lit_effnet.network.conventions import told_of
+from lit_effnet.new_run import compare_classes, new_record
 from lit_effnet.run_choice import (
     RUN_ID_VARIABLE,
     choose_folder,
     folder_to_resume,
-    from_agent,
+    is_handed_out_again,
     make_folder,
     weights_in,
 )
@@ -43,7 +47,12 @@ from lit_effnet.runs.files import write_whole
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.batch_norm import SharedRunningStatistics
-from lit_effnet.training.checkpoints import checkpoint_callbacks
+from lit_effnet.training.checkpoints import (
+    check_network,
+    checkpoint_callbacks,
+    read_checkpoint,
+)
+from lit_effnet.training.ddp import stop_on_warning
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, say
 from lit_effnet.training.rank_watch import FAILURE, STOPPED, RankWatch
@@ -62,7 +71,7 @@ from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 finished, 1 failed, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     # W&B's agent adds this one for itself when it resumes a trial.
     given = sys.argv[1:] if args is None else args
@@ -79,20 +88,21 @@ def main(args: list[str] | None = None) -> None:
 
 
 def start(arguments: list[str]) -> None:
-    """Train in a new run folder; where a W&B agent names an old one, go on in that."""
+    """Train in a new run folder, or go on in one that an agent or a queue hands out again."""
     experiment = make_experiment(arguments)
     with experiment.bad_input():
         folder = choose_folder(experiment)
         experiment.datamodule.setup("fit")  # what cannot be had shall leave no run behind
         check_evaluation(experiment)
         experiment.settle()
+        compare_classes(experiment)
         config = experiment.resolved()
         record = new_record(experiment, folder, config)
         recorder = RunRecord(folder, record)
         trainer = make_trainer(experiment, folder, recorder)
         mode = choose_mode(experiment.config.run.wandb)
-        # An agent's trial goes on in all its processes; other names are the first one's to judge.
-        if (first_process() or from_agent(folder)) and (folder.path / "run.json").exists():
+        # Such a run goes on in all its processes; other names are the first one's to judge.
+        if (first_process() or is_handed_out_again(folder)) and (folder.path / "run.json").exists():
             take_up(folder, record)
             return
         make_folder(folder, experiment.config.run.root)
@@ -116,14 +126,22 @@ def go_on(folder: RunFolder) -> None:
     with one_line_errors(), folder.only_process():
         if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
             raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to evaluate")
+        if first_process():
+            folder.write(record)  # what cannot be written is found before the data are loaded
+        last = folder.last_checkpoint
+        checkpoint = read_checkpoint(last, to_resume=True) if last.exists() else None
         experiment = make_experiment(["--config", str(folder.config), *weights_in(folder)])
         with experiment.bad_input():
-            experiment.datamodule.setup("fit")
-            experiment.settle()
             record = folder.read()
-            if record["data"]["fingerprint"] != experiment.datamodule.fingerprint:
+            use = Use.of_run(record["data"])
+            experiment.datamodule.used_as(replace(use, fingerprint=None)).setup("fit")
+            experiment.settle()
+            experiment.datamodule.recorded = use.fingerprint
+            if experiment.datamodule.recorded != experiment.datamodule.fingerprint:
                 raise ValueError(f"{folder.path}: the data are not those that the run began with")
             check_global_batch(experiment, folder, record)
+            if checkpoint is not None:
+                check_network(checkpoint, last, experiment.model)
             recorder = RunRecord(folder, record)
             trainer = make_trainer(experiment, folder, recorder)
             mode = choose_mode(experiment.config.run.wandb)
@@ -144,12 +162,12 @@ def check_global_batch(experiment: Experiment, folder: RunFolder, record: dict[s
 
 
 def take_up(folder: RunFolder, record: dict[str, Any]) -> None:
-    """Go on with an agent's trial that an earlier process left.
+    """Go on with a run that an earlier process left.
 
     Raises:
         ValueError: the folder is there because its name was given twice, or for other parameters.
     """
-    if not from_agent(folder) or folder.read().get("config_hash") != record["config_hash"]:
+    if not is_handed_out_again(folder) or folder.read().get("config_hash") != record["config_hash"]:
         raise ValueError(f"{folder.path}: there is such a run; go on with --resume {folder.path}")
     go_on(folder)
 
@@ -160,10 +178,11 @@ def train(experiment: Experiment, trainer: Trainer, recorder: RunRecord, mode: s
         fit_and_evaluate(experiment, trainer, recorder, mode)
     except SystemExit as end:
         if mode != "disabled":
-            finish(end.code if isinstance(end.code, int) else FAILURE)
+            status = end.code if isinstance(end.code, int) else FAILURE
+            finish(status, experiment.config.run.wandb_timeout)
         raise
     if mode != "disabled":
-        finish(0)
+        finish(0, experiment.config.run.wandb_timeout)
 
 
 def fit_and_evaluate(
@@ -171,6 +190,7 @@ def fit_and_evaluate(
 ) -> None:
     """Fit and what is due after that; SystemExit where it did not finish."""
     keep_freed_memory()
+    stop_on_warning()
     folder = recorder.folder
     try:
         if first_process():
@@ -187,6 +207,8 @@ def fit_and_evaluate(
             )
         folder = recorder.folder  # that of the first process, as all have it now
         due = folder.due(recorder.record) if recorder.record["status"] == FINISHED else []
+        if "validation" in due:
+            evaluate_final_weights(experiment, trainer, recorder)
         if "test" in due:  # in all processes; the other is in the first, for which they do not wait
             evaluate_on_test_split(experiment, trainer, recorder)
         if "noise" in due and first_process():
@@ -246,6 +268,11 @@ def make_experiment(arguments: list[str]) -> Experiment:
 
 def make_trainer(experiment: Experiment, folder: RunFolder, recorder: RunRecord) -> Trainer:
     """The trainer with the callbacks that every run has; touches no file."""
+    try:
+        experiment.model.told = told_of(recorder.record)
+    except (KeyError, TypeError) as error:
+        where = folder.path / "run.json"
+        raise ValueError(f"{where}: does not describe its network ({error})") from error
     options = experiment.config.trainer
     watch = RankWatch(recorder, experiment.config.run.stall_timeout)
     callbacks: list[Callback] = [watch, SeedEachStep(experiment.config.seed_everything)]
@@ -274,6 +301,7 @@ def make_loggers(experiment: Experiment, recorder: RunRecord, mode: str) -> Sequ
         project=experiment.config.run.project,
         mode=mode,
         config=experiment.resolved(),
+        timeout_s=experiment.config.run.wandb_timeout,
     )
     if logger is None:
         return ()

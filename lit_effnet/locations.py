@@ -7,7 +7,9 @@ locate("s3://bucket/runs")  # universal_pathlib's UPath, which has the same meth
 
 import errno
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,17 +36,20 @@ def locate(name: str | Path, argument: str = "") -> Location:
     """A folder or file by path or URL; of a URL the store is asked once, so that it is there.
 
     Args:
-        name: A path, `file://` and a path, or a URL of any protocol that fsspec knows.
+        name: A path, `~` for one's home; `file://` and a path; or a URL that fsspec knows.
         argument: What the name was given for, as an error begins.
 
     Raises:
-        ValueError: a protocol that is not known, lacks its package, or does not answer.
+        ValueError: a protocol that is not known, lacks its package, or does not answer; or a NUL.
     """
     text, told = str(name), f"{argument} {name}".strip()
     protocol = _protocol(text)
+    if "\0" in text:
+        raise ValueError(f"{told!r}: must be a path without NUL")
     if protocol is None:
         _check_slashes(text, told)
-        return Path(name)
+        # No shell expands --root=~. A name of nobody's stays: pathlib would raise.
+        return Path(os.path.expanduser(text))  # noqa: PTH111
     import fsspec
 
     if protocol in HERE:
@@ -90,9 +95,11 @@ def read_file(name: str) -> bytes:
     """The content of a file, from a store in one request.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file: a pipe would never end.
     """
     if not is_url(name):
+        if not stat.S_ISREG(Path(name).stat().st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
         return Path(name).read_bytes()
     from upath import UPath
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_effnet.data.batches import normalised_batch
-from lit_effnet.data.class_folders import EXTENSIONS
 from lit_effnet.data.decoding import BadImageError, decode
+from lit_effnet.data.image_files import EXTENSIONS, ImageFiles
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.pixels import Rgb
 from lit_effnet.data.rows import spread
@@ -22,6 +22,7 @@ from lit_effnet.data.transforms import Evaluation
 from lit_effnet.evaluation.explain import scores as quality
 from lit_effnet.evaluation.explain.figures import Column
 from lit_effnet.evaluation.explain.maps import Maps, explaining
+from lit_effnet.locations import read_file
 from lit_effnet.subjects import Subject
 
 SCORES = ("insertion", "deletion", "road", "randomisation")
@@ -58,7 +59,7 @@ def from_files(names: Sequence[str], most: int) -> tuple[list[Picture], list[str
     pictures, problems = [], []
     for file in _files(names, most):
         try:
-            pixels = decode(file.read_bytes())
+            pixels = decode(read_file(str(file)))
         except (BadImageError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(f"{file}: {reason}")
@@ -82,7 +83,7 @@ def _files(names: Sequence[str], most: int) -> list[Path]:
         if not path.exists():
             raise ValueError(f"images {name}: no such file or folder")
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS)
+            inside = sorted(map(Path, ImageFiles([path]).below(path)))
             if not inside:
                 raise ValueError(
                     f"images {name}: has no images; accepted are {' '.join(EXTENSIONS[:6])} ..."
@@ -94,7 +95,7 @@ def _files(names: Sequence[str], most: int) -> list[Path]:
 
 
 def of_split(data: ImageData, split: str, count: int) -> list[Picture]:
-    """Images spread evenly over a split, with their labels.
+    """Images spread evenly over the classes of a split, with their labels.
 
     Raises:
         ValueError: there is no such split, or a count below 1.
@@ -124,6 +125,12 @@ class Looker:
         self.device = device
         self.classes = subject.class_names()
         self.image_size = round(subject.preprocessing.image_size or 0)
+
+    def own_numbers(self, targets: Sequence[int], first: "Looker") -> list[int]:
+        """Numbers of classes by its own order, of those by another network's."""
+        if self.classes == first.classes:
+            return list(targets)
+        return [self.classes.index(first.classes[target]) for target in targets]
 
     @property
     def title(self) -> str:

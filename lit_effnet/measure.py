@@ -13,10 +13,9 @@ machine too.
 
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import STOPPED, OneLineErrors, plain_warnings, quiet_libraries
+from lit_effnet.command_line import STOPPED, OneLineErrors, prepare_output, quiet_libraries
 from lit_effnet.locations import local
 from lit_effnet.rows_file import check_output, keep
 
@@ -68,7 +67,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
@@ -192,7 +191,7 @@ def read_logs(config: Any) -> None:
     rows = []
     for name in config.from_log:
         try:
-            timing = read(Path(name).read_text(encoding="utf-8", errors="replace"))
+            timing = read(local(name, "from_log").read_text(encoding="utf-8", errors="replace"))
         except OSError as error:
             raise ValueError(f"from_log {name}: cannot be read ({error.strerror})") from error
         except ValueError as error:

@@ -1,16 +1,42 @@
 """The metrics of a classification, which training and evaluation share."""
 
+from torch import Tensor
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassStatScores,
+)
+
+
+class ClassMeanAccuracy(MulticlassStatScores):
+    """Mean over the classes that have images of the part of their images predicted correctly.
+
+    This is scikit-learn's `balanced_accuracy_score`. torchmetrics' macro average counts a class
+    without images as 0 % as soon as one image is taken for it.
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average=None)
+
+    def compute(self) -> Tensor:
+        """Return the mean; NaN without any image."""
+        counts = super().compute()
+        correct, images = counts[:, 0], counts[:, 4]
+        there = images > 0
+        return (correct[there] / images[there]).mean()
 
 
 def classification_metrics(num_classes: int, prefix: str = "") -> MetricCollection:
-    """Top-1, top-5, accuracy averaged over classes, and expected calibration error (15 bins)."""
+    """Top-1, top-5, top-1 averaged over classes, and expected calibration error (15 bins)."""
     return MetricCollection(
         {
             "top1": MulticlassAccuracy(num_classes, average="micro"),
             "top5": MulticlassAccuracy(num_classes, average="micro", top_k=min(5, num_classes)),
-            "top1_macro": MulticlassAccuracy(num_classes, average="macro"),
+            "top1_macro": ClassMeanAccuracy(num_classes),
             "calibration_error": MulticlassCalibrationError(num_classes, n_bins=15),
         },
         prefix=prefix,

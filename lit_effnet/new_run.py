@@ -1,20 +1,26 @@
 """What is known of a run before it trains: its record, and whether it can train at all."""
 
 import os
+import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
+from torch import nn
 
 from lit_effnet.arms import Arm, arm_name
 from lit_effnet.building import baseline_on, residual_of
 from lit_effnet.counting import Complexity
+from lit_effnet.data.class_matching import match
 from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.latency import latency
 from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
+from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights
+from lit_effnet.subjects import known_classes
 from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
 
@@ -40,11 +46,8 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         "config_hash": config_hash({key: value for key, value in config.items() if key != "run"}),
         "scaling": asdict(experiment.scaling),
         "model": changed,
-        "network": {
-            "padding": getattr(experiment.model.network, "padding", None),
-            "bn_eps": getattr(experiment.model.network, "bn_eps", None),
-        },
-        "weights": weights_record(experiment.weights),
+        "network": conventions(experiment.model.network),
+        "weights": weights_record(experiment.weights, experiment.model.network),
         "seen_imagenet": experiment.weights.seen_imagenet or from_imagenet(data),
         "recipe": asdict(experiment.recipe),
         "data": {
@@ -52,6 +55,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
             "fingerprint": data.fingerprint,
             "images": data.sizes(),
             "left_out": data.left_out,
+            "cut": data.images.rule if data.images.cut else None,
             "notes": list(data.images.notes),
             "seen_in_pretraining": seen_in_pretraining(experiment),
             "classes": data.num_classes,
@@ -85,7 +89,7 @@ def latency_record(experiment: Experiment) -> dict[str, Any] | None:
     return asdict(latency(experiment.model.network, experiment.datamodule.image_size, device))
 
 
-def weights_record(weights: Weights) -> dict[str, Any] | None:
+def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | None:
     """What a run began with; null for random weights."""
     if weights.name is None:
         return None
@@ -93,8 +97,24 @@ def weights_record(weights: Weights) -> dict[str, Any] | None:
         "name": weights.name,
         "layout": weights.layout,
         "fingerprint": weights.fingerprint,
-        "notes": list(weights.notes),
+        "notes": [*weights.notes, *weights.differences(network)],
     }
+
+
+def compare_classes(experiment: Experiment) -> None:
+    """Warn where a classifier is taken over whose outputs mean other classes than the data's."""
+    weights, data = experiment.weights, experiment.datamodule
+    if weights.name is None or weights.num_classes != data.num_classes:
+        return  # then it begins at random
+    known = known_classes(str(weights.name), weights, {})
+    with suppress(ValueError):
+        if known is None or match(data.images.classes, known).in_order:
+            return
+    warnings.warn(
+        f"weights.name {weights.name}: its classifier is for other classes than {data.name}'s, or "
+        "for these in another order; the training begins with it all the same",
+        stacklevel=2,
+    )
 
 
 def seen_in_pretraining(experiment: Experiment) -> bool:

@@ -20,8 +20,9 @@ from lit_effnet.building import (
 )
 from lit_effnet.command_line import explain, name_flag
 from lit_effnet.counting import Complexity
+from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
-from lit_effnet.experiment import Experiment, check_seed, check_trainer
+from lit_effnet.experiment import Experiment, check_run, check_seed, check_trainer
 from lit_effnet.metrics import classification_metrics
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
@@ -30,7 +31,7 @@ from lit_effnet.scaling import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.classifier import check_optimizer
 from lit_effnet.training.provenance import config_hash
-from lit_effnet.training.recipe import Recipe
+from lit_effnet.training.recipe import Recipe, accumulation
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,14 @@ def identity(config: Any) -> str:
     However they are said: `depth=1.5` and `depth=1.50` are one arm, a recipe's own learning rate
     is the same as none. What is as `fit` has it by itself is left out, so that an option that is
     new changes no identity; so is what changes no number.
+
+    Raises:
+        ValueError: an arm or a recipe that there is not, in one line that names the flag.
     """
-    return config_hash(_told(config))
+    try:
+        return config_hash(_told(config))
+    except ValueError as error:
+        raise ValueError(name_flag(str(error), keys(), ())) from None
 
 
 def _told(config: Any) -> dict[str, Any]:
@@ -165,11 +172,26 @@ def _without(options: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key not in names}
 
 
+SCORES = ("train/loss", "val/loss", *classification_metrics(2, "val/"))
+
+
 def metrics(config: Any) -> list[str]:
     """What the run of a configuration logs after each epoch."""
-    recipe = recipes.choose(**vars(config.recipe))
+    trainer, recipe = config.trainer, recipes.choose(**vars(config.recipe))
+    if trainer.barebones:
+        return []
     averaged = ["val/top1_raw"] if recipe.ema_decay else []
-    return ["train/loss", "val/loss", *classification_metrics(2, "val/"), *averaged]
+    logged = [*SCORES, *averaged]
+    return logged if trainer.limit_val_batches != 0 else logged[:1]
+
+
+def times_logged(config: Any, metric: str) -> int | None:
+    """How often a run logs a metric; None where its epochs follow from the data."""
+    trainer, recipe = config.trainer, recipes.choose(**vars(config.recipe))
+    if trainer.max_epochs is None and recipe.steps is not None:
+        return None
+    epochs: int = trainer.max_epochs or recipe.epochs
+    return epochs // (trainer.check_val_every_n_epoch or 1) if "val/" in metric else epochs
 
 
 def outlook(config: Any, arguments: Sequence[str] = ()) -> Outlook:
@@ -207,6 +229,8 @@ def check(config: Any, arguments: Sequence[str] = ()) -> None:
 def _outlook(config: Any) -> Outlook:
     check_seed(config.seed_everything)
     check_trainer(config.trainer)
+    check_run(config)
+    _check_images(config)
     sections = ("scaling", "model", "recipe", "weights", "data")
     data = _without(vars(config.data), "seed")
     key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])
@@ -215,6 +239,22 @@ def _outlook(config: Any) -> Outlook:
     # The same network by other flags is the same; all else is as for the identity.
     plain = {**_told(config), "arm": _usual_arm(), "model": {}}
     return replace(_known[key], twin=config_hash({"all": (_known[key].twin, config_hash(plain))}))
+
+
+def _check_images(config: Any) -> None:
+    """Raise ValueError for batches, or a test split, that the data set officially does not have."""
+    data, global_batch = config.data, config.recipe.global_batch
+    if data.batch_size > 0:
+        accumulation(global_batch, 1, data.batch_size, 1)  # what no number of devices makes good
+    entry = CATALOG.get(str(data.name))
+    if entry is None or data.path is not None:
+        return
+    if config.run.test and "test" not in entry.splits:
+        raise ValueError(f"run.test true: {data.name} has only {', '.join(entry.splits)}")
+    images = entry.splits["train"].images
+    for name, batch in (("recipe.global_batch", global_batch), ("batch_size", data.batch_size)):
+        if batch is not None and batch > images:
+            raise ValueError(f"{name} {batch}: must be at most {images:,}, the training images")
 
 
 @cache

@@ -22,7 +22,8 @@ from lit_effnet.runs.documents import read_json
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.record import RunFolder
 from lit_effnet.trials.bayes import Proposals
-from lit_effnet.trials.distributions import flat
+from lit_effnet.trials.command import PARAMETERS_AS
+from lit_effnet.trials.distributions import Parameter, flat, nested
 from lit_effnet.trials.launch import Source
 from lit_effnet.trials.plan import Trial, arguments_of, arm_of, points, varied
 from lit_effnet.trials.process import Share
@@ -31,6 +32,10 @@ from lit_effnet.trials.sweep_file import SEED, Sweep
 
 MODULE = "lit_effnet.fit"
 RATE = "--recipe.learning_rate"
+
+# Macros that write values into flags as Python prints them, and the flag that has to be one.
+TEXTS = tuple(f"${{{name}}}" for name in PARAMETERS_AS if name != "args_json")
+CONFIG = "config"
 
 MEMORY_OF_A_TRIAL = 2 * 10**9  # bytes; a small one takes half of it
 
@@ -107,6 +112,7 @@ class Planner:
         said = {word.split("=")[0] for word in (*words, *self.options.extra)}
         if "--run.group" not in said:
             words.append(f"--run.group={self.sweep.name}")
+        said |= {f"--{name}" for name in self.sweep.parameters}
         if "project" in self.sweep.config and "--run.project" not in said:
             words.append(f"--run.project={self.sweep.config['project']}")
         return [*map(usual_setting, words), *self.options.extra]
@@ -128,6 +134,31 @@ class Planner:
                 told = re.sub(rf"{re.escape(str(file))}:(\d+: )?", "", str(error))
                 raise ValueError(re.sub(brought, "", told)) from None
 
+    def check_passing(self, parameter: Parameter, value: Any) -> None:
+        """Check that a parameter's value arrives as itself, whichever macro passes it on.
+
+        Raises:
+            ValueError: as a flag it is read as something else: None as a word, say.
+        """
+        macro = next((word for word in map(str, self.sweep.command) if word in TEXTS), None)
+        if macro is None or parameter.path == (CONFIG,):
+            return
+        point, own = nested({parameter.path: value}), ".".join(parameter.path)
+        remedy = f"through {macro}; ${{args_json_file}} passes it as it is"
+        if value is None:
+            raise ValueError(f"null arrives as the word None {remedy}")
+        try:
+            meant = _as_json(point)
+        except ValueError:
+            return  # it is none for any macro, and the parser says why
+        try:
+            arrived = self.parse(point)
+        except ValueError as error:
+            raise ValueError(f"{value!r} does not arrive {remedy}") from error
+        for name, of_value in meant.items():
+            if f"{name}.".startswith(f"{own}.") and repr(arrived.get(name)) != repr(of_value):
+                raise ValueError(f"{of_value!r} arrives as {arrived.get(name)!r} {remedy}")
+
     def points(self) -> Iterator[dict[str, Any]]:
         """All points of a grid or a random search, in their order."""
         return points(self.sweep, self.options.seed, self.options.count)
@@ -141,7 +172,7 @@ class Planner:
         """The points of an earlier launch, in the order in which their trials began."""
         group = self.options.root / self.parse({}).run.group
         files = group.glob("*/parameters.json")
-        by_time = sorted(files, key=lambda file: file.stat().st_mtime)
+        by_time = sorted(files, key=lambda file: (file.stat().st_mtime, file.parent.name))
         found = []
         for file in by_time:
             try:
@@ -167,6 +198,18 @@ class Planner:
             ValueError: it cannot be trained.
         """
         outlook.check(self.configs[trial.id], trial.arguments)
+
+
+def _as_json(point: Mapping[str, Any]) -> Any:
+    """The configuration that a point gives as JSON, and nothing else.
+
+    Raises:
+        ValueError: `fit` does not take it.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(point, file)
+        file.flush()
+        return outlook.parse([f"--config={file.name}"])
 
 
 def check_rates(sweep: Sweep, options: Options) -> None:

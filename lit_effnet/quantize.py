@@ -24,7 +24,7 @@ from lit_effnet.command_line import (
     OneLineErrors,
     add_network_flags,
     add_row_flags,
-    plain_warnings,
+    prepare_output,
     quiet_libraries,
     stopping,
     written,
@@ -85,7 +85,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 1 a variant failed, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)

@@ -111,7 +111,8 @@ def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
     """
     if config.device not in ("auto", "cpu"):
         raise ValueError(f"device {config.device}: INT8 is run and timed on cpu only")
-    changes = changes_of(config)
+    calibrated_on = calibration_flags(config)
+    changes = changes_of(config, whole=bool(calibrated_on))
     words = _words("kept", config.kept)
     methods = None if config.methods is None else _words("methods", config.methods)
     backends = _words("backends", config.backends)
@@ -123,17 +124,18 @@ def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
     found = subject(name, changes, config.root)
     kept = choices(words, found.network)
     wanted = list(variants(backends, methods, kept))
-    if config.split not in found.data.splits:
+    split = found.data.split_for(config.split)
+    if split not in found.data.splits:
         there = ", ".join(found.data.splits)
-        raise ValueError(f"split {config.split}: {found.data.name} has only {there}")
-    images = calibration_data(found, changes, calibration_flags(config))
-    check_unseen(config.split, found.data, images)
+        raise ValueError(f"split {split}: {found.data.name} has only {there}")
+    images = calibration_data(found, changes, calibrated_on)
+    check_unseen(split, found.data, images)
     drawn = (config.calibration, config.calibration_seed, config.calibration_outliers)
     batches, calibration = calibration_images(found.network, images, *drawn)
     evaluator = Evaluator(
         found.network,
         found.data,
-        config.split,
+        split,
         found.weights.fingerprint,
         found.own,
         found.reference,

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries, stopping
+from lit_effnet.command_line import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
 from lit_effnet.locations import local
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def make_parser() -> OneLineErrors:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
@@ -98,7 +98,7 @@ def report(config: Any) -> None:
 
     if not 0 < config.confidence < 1:
         raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
-    if not Path(config.sweeps).is_dir() and config.sweeps != SWEEPS:
+    if not local(config.sweeps, "sweeps").is_dir() and config.sweeps != SWEEPS:
         raise ValueError(f"sweeps {config.sweeps}: no such folder")
     check_numbers(config)
     table = load(config.runs)
@@ -108,7 +108,7 @@ def report(config: Any) -> None:
         config.baseline,
         config.confidence,
         config.language,
-        plans(sorted(Path(config.sweeps).glob("*.yaml"))),
+        plans(sorted(local(config.sweeps, "sweeps").glob("*.yaml"))),
         document_tables() if config.document else (),
         config.paired,
     )
@@ -185,6 +185,7 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
 
 def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], page: Path) -> None:
     """Print each section's question and answer, where the page is, and how much is not in it."""
+    from lit_effnet.results.narrowing import narrowed_line
     from lit_effnet.results.report.words import WORDS
 
     lines = []
@@ -194,8 +195,9 @@ def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], p
         lines += [
             f"  {WORDS['answer'].of(language)}: {text.of(language)}" for text in one.sentences
         ]
-        lines += [f"  {one.missing_text.of(language)}"] if one.missing else []
         lines.append("")
+    if left_out := narrowed_line(table.frame):
+        lines += [left_out, ""]
     sys.stdout.write("\n".join([*lines, f"{page}\n"]))
     if table.skipped:
         told = WORDS["broken"].filled(count=len(table.skipped)).en

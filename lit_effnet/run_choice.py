@@ -2,13 +2,17 @@
 
 import os
 import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lit_effnet.command_line import fail, one_line_errors
 from lit_effnet.experiment import Experiment
 from lit_effnet.locations import locate
+from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.names import check_folder_name
 from lit_effnet.training.record import RunFolder, first_process
 
 # Lightning starts further processes of a run by the same command line; they find its id here.
@@ -25,9 +29,10 @@ def weights_in(folder: RunFolder) -> list[str]:
     return [f"--weights.name={folder.path}"]
 
 
-def from_agent(folder: RunFolder) -> bool:
-    """Whether a W&B agent named the folder."""
-    return os.environ.get("WANDB_RUN_ID") == folder.path.name
+def is_handed_out_again(folder: RunFolder) -> bool:
+    """Return whether a W&B agent named the folder, or SLURM has queued this job again."""
+    restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return os.environ.get("WANDB_RUN_ID") == folder.path.name or restarts != "0"
 
 
 def folder_to_resume(arguments: list[str]) -> RunFolder | None:
@@ -36,16 +41,41 @@ def folder_to_resume(arguments: list[str]) -> RunFolder | None:
         return None
     first, *rest = arguments
     words = [*first.split("=", 1), *rest] if first.startswith("--resume=") else arguments
+    if len(words) > 2 and words[0] == "--resume" and any("epochs" in word for word in words[2:]):
+        fail(f"--resume trains no longer than the run was planned: {longer(words[1])}")
     if len(words) != 2 or words[0] != "--resume":
         fail("--resume RUN takes no other flag: the run goes on under its own config.yaml")
     with one_line_errors():
         folder = RunFolder(locate(words[1], "--resume"))
-        began = folder.read().get("data")
+        record = folder.read()
+        began = record.get("data")
         if not (isinstance(began, dict) and "fingerprint" in began):
-            raise ValueError(f"{folder.path / 'run.json'}: does not tell the data it began with")
-    if not folder.config.exists():
-        fail(f"{folder.path}: no config.yaml to go on under")
+            raise ValueError(f"{folder.path / 'run.json'}: does not record its data")
+        if not folder.config.exists():
+            fail(f"{folder.path}: no config.yaml to go on under")
+        check_epochs(folder, record)
     return folder
+
+
+def check_epochs(folder: RunFolder, record: Mapping[str, Any]) -> None:
+    """Raise ValueError where config.yaml was edited to train longer or shorter than planned."""
+    config = read_yaml(folder.config)
+    trainer = config.get("trainer") if isinstance(config, dict) else None
+    asked = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+    planned = record.get("max_epochs")
+    if planned is not None and asked not in (None, planned):
+        raise ValueError(
+            f"{folder.config}: max_epochs {asked} must be {planned}: "
+            f"{longer(str(folder.path))}"
+        )
+
+
+def longer(run: str) -> str:
+    """Return why a run does not train longer than planned, and the flags of a run that does."""
+    return (
+        "the learning rate follows a schedule of that length; in a new run: "
+        f"--config {run}/config.yaml --weights.name {run} --trainer.max_epochs N"
+    )
 
 
 def choose_folder(experiment: Experiment) -> RunFolder:
@@ -57,10 +87,8 @@ def choose_folder(experiment: Experiment) -> RunFolder:
     options = experiment.config.run
     given = options.id or os.environ.get(RUN_ID_VARIABLE) or os.environ.get("WANDB_RUN_ID")
     group, run_id = experiment.group, given or new_id()
-    for name, value in (("id", run_id), ("group", group)):
-        # The characters that W&B refuses in an id; most file systems do too.
-        if value in (".", "..") or set(value) & set('/\\#?%:"<>|*'):
-            raise ValueError(f'{name} {value!r}: must be a plain name, without /\\#?%:"<>|*')
+    check_folder_name(run_id, "id")
+    check_folder_name(group, "group")
     return RunFolder(locate(options.root, "root") / group / run_id)
 
 

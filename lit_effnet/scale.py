@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import class_from_function
 
 from lit_effnet.arms import Arm, choose
-from lit_effnet.command_line import OneLineErrors, plain_warnings, stopping
+from lit_effnet.command_line import OneLineErrors, prepare_output, stopping
 from lit_effnet.counting import Complexity
 from lit_effnet.scaling import (
     B0_STAGES,
@@ -61,7 +61,7 @@ def make_parser() -> OneLineErrors:
 @stopping("nothing was changed")
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     parser = make_parser()
     config = parser.parse_args(args)
     if config.variant is not None:

@@ -2,31 +2,36 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from lit_effnet.data.class_matching import KnownClasses, Matched, match
 from lit_effnet.data.images import USUAL_IMAGE_SIZE, ImageData
 from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.data.schema import Use
 from lit_effnet.evaluation.evaluator import View
 from lit_effnet.locations import Location, locate
+from lit_effnet.network import imagenet
 from lit_effnet.network.complexity import complexity
-from lit_effnet.network.efficientnet import IMAGENET_CLASSES
+from lit_effnet.network.properties import conventions
 from lit_effnet.network.released import find
 from lit_effnet.network.released_networks import architecture, filled
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_yaml
+from lit_effnet.runs.files import reason
 from lit_effnet.training.provenance import versions
 from lit_effnet.training.record import FINISHED, RunFolder
 
 RELEASED = "released"  # status of a folder that no training made
-NAMING = ("name", "path", "subset", "image_column", "label_column")
+NAMING = ("name", "path", "subset", "image_column", "label_column", "labels")
 KEEPING = ("on_bad_image", "keep_decoded")
 
 
@@ -42,6 +47,7 @@ class Changes:
         batch_size: Images in a batch.
         num_workers: Processes that decode and corrupt; null chooses by the number of cores.
         network: Name of a released network whose weights do not tell it.
+        whole: Whether other images that are in no splits are taken whole, and nothing is cut.
     """
 
     data: Mapping[str, Any]
@@ -51,14 +57,15 @@ class Changes:
     batch_size: int = 32
     num_workers: int | None = None
     network: str | None = None
+    whole: bool = False
 
 
-def changes_of(config: Any) -> Changes:
+def changes_of(config: Any, *, whole: bool = False) -> Changes:
     """The changes that a command's flags ask for, as far as it has such flags."""
     given = vars(config)
     data = {key: value for key, value in vars(config.data).items() if value is not None}
     names = (field.name for field in fields(Changes) if field.name != "data")
-    return Changes(data, **{name: given[name] for name in names if name in given})
+    return Changes(data, **{n: given[n] for n in names if n in given}, whole=whole)
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class Subject:
         """What a person should know of the weights; empty where there is nothing."""
         status = self.record["status"]
         if status in (FINISHED, RELEASED):
-            return ""
+            return "; ".join(self.weights.notes)
         return f"The run is {status}: these are the weights of its last whole epoch."
 
     def make_folder(self) -> None:
@@ -120,16 +127,15 @@ class Subject:
 
     def class_names(self) -> list[str]:
         """Names of its classes; their numbers where no name is known."""
-        count = self.weights.num_classes
+        if self.record["status"] != RELEASED and (known := self.record["data"].get("class_names")):
+            return list(known)
         if self.images is not None:
             with suppress(ValueError):
                 return list(self.images.images.classes)
-        if count == IMAGENET_CLASSES and self.weights.seen_imagenet:
-            from timm.data import ImageNetInfo
-
-            known = ImageNetInfo()
-            return [known.index_to_description(i).split(",")[0] for i in range(count)]
-        return [str(number) for number in range(count)]
+        released = known_classes(self.name, self.weights, {})
+        if released is not None:
+            return list(released.names)
+        return [str(number) for number in range(self.weights.num_classes)]
 
 
 def run_folders(names: list[str], *, one_of_each_arm: bool = False) -> list[str]:
@@ -191,15 +197,71 @@ def subject(name: str, changes: Changes, root: str = "runs") -> Subject:
         found = _of_run(path, path, changes)
     else:
         found = _released(name, changes, root)
-    classes = found.weights.num_classes
-    if found.images is not None and found.images.num_classes != classes:
-        raise ValueError(
-            f"{found.data.name}: has {found.data.num_classes:,} classes, and {name} tells "
-            f"{classes:,} apart"
-        )
-    if found.images is not None and "name" in changes.data:
-        _check_names(found.images, found.record["data"].get("class_names"))
+    data, classes = found.images, found.weights.num_classes
+    # Before they are fetched, where the catalog tells.
+    if data is not None and data.entry is not None and data.entry.num_classes > classes:
+        count = data.entry.num_classes
+        raise ValueError(f"{data.name}: has {count:,} classes, and {name} tells {classes:,} apart")
     return found
+
+
+def known_classes(
+    name: str, weights: Weights, record_data: Mapping[str, Any]
+) -> KnownClasses | None:
+    """The classes that a network tells apart; None where only their number is known.
+
+    Args:
+        name: Whose they are, for messages.
+        weights: The network's weights, which may know their classes.
+        record_data: What a run's record tells of its data; empty for released weights.
+    """
+    names = record_data.get("class_names") or weights.class_names
+    if len(names) == weights.num_classes:
+        return KnownClasses(name, tuple(names))
+    if not record_data and weights.num_classes == imagenet.NUM_CLASSES and weights.seen_imagenet:
+        all_names = imagenet.class_names()
+        return KnownClasses(name, tuple(first for first, *_ in all_names), all_names)
+    return None
+
+
+def _matching(data: str, known: KnownClasses, of_run: bool, found: Sequence[str]) -> Matched:
+    """Match classes by name, with a warning where that is no matter of course."""
+    matched = match(found, known)
+    if of_run and set(found) == set(known.names):
+        warnings.warn(
+            f"{data}: counts as images that {known.owner} was not trained on, since they are not "
+            "those of its record; check that none of those are among them",
+            stacklevel=2,
+        )
+    if matched.note:
+        warnings.warn(f"{data}: {matched.note}", stacklevel=2)
+    return matched
+
+
+def _same_number(name: str, count: int, found: Sequence[str]) -> Matched:
+    """Classes taken by their number, since the network's names are not known.
+
+    Raises:
+        ValueError: there are more or fewer.
+    """
+    if len(found) != count:
+        raise ValueError(f"has {len(found):,} classes, and {name} tells {count:,} apart")
+    warnings.warn(
+        f"{name}: does not tell the names of its classes: those of the images are taken by their "
+        f"number, 0 for {found[0]!r} and {count - 1} for {found[-1]!r}",
+        stacklevel=2,
+    )
+    return Matched(tuple(found), tuple(range(count)))
+
+
+def _use_of_others(
+    name: str, weights: Weights, record_data: Mapping[str, Any], changes: Changes
+) -> Use:
+    """The use of images that the network was not trained on."""
+    known, data = known_classes(name, weights, record_data), str(changes.data.get("name"))
+    if known is None:
+        return Use(whole=changes.whole, match=partial(_same_number, name, weights.num_classes))
+    return Use(whole=changes.whole, match=partial(_matching, data, known, bool(record_data)))
 
 
 def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
@@ -209,13 +271,17 @@ def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
     told = record["data"]
     own = View(told["image_size"], round(weights.crop_fraction, 6), weights.interpolation)
     flags = _flags_of_run(folder)
-    size = flags.pop("image_size", None)
+    size, named = flags.pop("image_size", None), flags
     if "name" in changes.data:
         # What is said of images holds for those of the run; other images have their own.
         flags = {key: value for key, value in flags.items() if key not in NAMING}
         size = None
     prepared = _prepared(own, weights, changes)
     data = _images({**flags, **changes.data}, prepared, changes)
+    use = Use.of_run(told)
+    if "name" in changes.data and not (_same_place(changes.data, named) or _is_own(data, use)):
+        use = _use_of_others(str(path), weights, told, changes)
+    data.used_as(use).recorded = use.fingerprint
     name, arm = str(checkpoint), str(record.get("arm", path.name))
     reference = replace(data.reference, image_size=_usual_size(data) if size is None else size)
     return Subject(name, arm, folder, record, network, weights, own, prepared, reference, data)
@@ -229,21 +295,31 @@ def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{folder.config}: is missing, so the run's data are not known") from None
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder.config}: does not tell the run's data ({error})") from error
+        raise ValueError(f"{folder.config}: does not tell its data ({reason(error)})") from error
     wanted = (*NAMING, *KEEPING, "image_size")
     return {key: flags[key] for key in wanted if flags.get(key) is not None}
 
 
-def _check_names(data: ImageData, names: list[str] | None) -> None:
-    """Warn where classes are called otherwise than those that the network was trained on."""
-    found = list(data.images.classes)
-    if names is not None and len(found) == len(names) and found != names:
-        index = next(i for i, (a, b) in enumerate(zip(found, names, strict=True)) if a != b)
-        warnings.warn(
-            f"{data.name}: its classes are taken by their number; number {index} is "
-            f"{found[index]!r} there and {names[index]!r} in the run's images",
-            stacklevel=2,
-        )
+def _same_place(given: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
+    """Whether flags of `--data` name what the run's flags name, in whatever words."""
+
+    def place(flags: Mapping[str, Any]) -> str:
+        name = str(flags.get("path") or flags.get("name", "photos"))
+        path = Path(name).expanduser()
+        return str(path.resolve()) if path.exists() else name
+
+    return place(given) == place(named) and given.get("labels") == named.get("labels")
+
+
+def _is_own(data: ImageData, use: Use) -> bool:
+    """Whether a folder holds what a run was trained on, at another place."""
+    if data.entry is not None:
+        return False
+    with warnings.catch_warnings(), suppress(ValueError):
+        warnings.simplefilter("ignore")  # of what may be other images
+        images = data.used_as(replace(use, fingerprint=None)).images
+        return images.fingerprint_as(use.fingerprint) == use.fingerprint
+    return False
 
 
 def _usual_size(data: ImageData | None) -> int:
@@ -265,6 +341,8 @@ def _released(name: str, changes: Changes, root: str) -> Subject:
     own = View(size, round(weights.crop_fraction, 6), weights.interpolation)
     prepared = _prepared(own, weights, changes)
     data = _images(changes.data, prepared, changes) if changes.data else None
+    if data is not None:
+        data.used_as(_use_of_others(name, weights, {}, changes))
     record = {
         "status": RELEASED,
         "group": RELEASED,
@@ -273,10 +351,7 @@ def _released(name: str, changes: Changes, root: str) -> Subject:
         "seed": None,
         "scaling": asdict(scaling),
         "model": {"name": network_name},
-        "network": {
-            "padding": getattr(network, "padding", None),
-            "bn_eps": getattr(network, "bn_eps", None),
-        },
+        "network": conventions(network),
         "weights": {
             "name": name,
             "layout": weights.layout,

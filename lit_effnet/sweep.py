@@ -19,7 +19,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import SETTING, OneLineErrors, fail, plain_warnings, quiet_libraries
+from lit_effnet.command_line import (
+    SETTING,
+    OneLineErrors,
+    fail,
+    one_line_errors,
+    prepare_output,
+    quiet_libraries,
+    stopping,
+)
 from lit_effnet.locations import local
 
 if TYPE_CHECKING:
@@ -27,8 +35,6 @@ if TYPE_CHECKING:
 
     from lit_effnet.checking import Checked
     from lit_effnet.planning import Options, Planner
-
-STOPPED = 130
 
 
 def make_parser() -> OneLineErrors:
@@ -95,7 +101,7 @@ def add_cluster_flags(parser: OneLineErrors) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command: 0 when every trial has finished, 1 when not, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     given = list(sys.argv[1:] if args is None else args)
     end = given.index("--") if "--" in given else len(given)
@@ -113,10 +119,10 @@ def main(args: list[str] | None = None) -> None:
     for word in extra:
         if word.split("=")[0] in ("--resume", "--run.id", "--run.root", "--run.group"):
             fail(f"-- {word}: is the launcher's to say; --root names the folder of all run folders")
-    check_cluster_flags(flags)
-    if flags.on is not None:
-        os.environ[SETTING] = flags.on
-    try:
+    with stopping("no trial has begun"), one_line_errors():
+        check_cluster_flags(flags)
+        if flags.on is not None:
+            os.environ[SETTING] = flags.on
         from lit_effnet.planning import Options
         from lit_effnet.sweep_rates import rates_in
 
@@ -131,11 +137,6 @@ def main(args: list[str] | None = None) -> None:
             show_progress(files[0], options, console())
         else:
             run(files[0], options, flags)
-    except (ValueError, OSError) as error:
-        fail(str(error))
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped before a trial began\n")
-        raise SystemExit(STOPPED) from None
 
 
 def check_cluster_flags(flags: Any) -> None:
@@ -144,8 +145,8 @@ def check_cluster_flags(flags: Any) -> None:
     chosen = [f"--{name.replace('_', '-')}" for name in ways if flags[name] not in (None, False)]
     if len(chosen) > 1:
         fail(f"{chosen[0]} {chosen[1]}: must be one of them")
-    if flags.slurm is not None and not Path(flags.slurm).parent.is_dir():
-        fail(f"--slurm {flags.slurm}: no such folder {Path(flags.slurm).parent}")
+    if flags.slurm is not None and not local(flags.slurm, "--slurm").parent.is_dir():
+        fail(f"--slurm {flags.slurm}: no such folder {local(flags.slurm, '--slurm').parent}")
     if flags.sbatch is not None and flags.slurm is None:
         fail("--sbatch: needs --slurm FILE, whose job it is for")
     cpus, gpus = flags.cpus_per_trial, flags.gpus_per_trial
@@ -172,7 +173,10 @@ def check_files(files: Sequence[Path], options: "Options") -> None:
         if not checked.problems:
             arms = len({trial.arm for trial in checked.trials})
             most = " (the first)" if len(checked.trials) == MOST_CHECKED else ""
-            print(f"{file}: right; {len(checked.trials)}{most} trials, {arms} arms", flush=True)
+            equal = len(checked.trials) - len(checked.unlike)
+            alike = f", {equal} of them equal to another" if equal else ""
+            trials = f"{len(checked.trials)}{most} trials{alike}"
+            print(f"{file}: right; {trials}, {arms} arms", flush=True)
     if wrong:
         raise SystemExit(2)
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from lit_effnet.checking import Checked
 from lit_effnet.command_line import SETTING
 from lit_effnet.data.store import available_cores
+from lit_effnet.locations import local
 from lit_effnet.planning import MODULE, Options, Planner
 from lit_effnet.sweep_watch import close, watch
 from lit_effnet.trials import ray_cluster, slurm
@@ -107,7 +108,7 @@ def write_job(file: Path, checked: Checked, flags: Any, screen: Console) -> None
     """
     planner = checked.planner
     assert planner is not None
-    sweep, options, target = planner.sweep, planner.options, Path(flags.slurm)
+    sweep, options, target = planner.sweep, planner.options, local(flags.slurm, "--slurm")
     if sweep.method == "bayes":
         raise ValueError(
             "--slurm: a bayes search needs each trial's result for the next; use --ray"

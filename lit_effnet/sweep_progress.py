@@ -14,7 +14,7 @@ from rich.text import Text
 
 from lit_effnet.checking import check
 from lit_effnet.planning import Options, Planner
-from lit_effnet.sweep_tables import STYLES, duration, metric_text
+from lit_effnet.sweep_tables import STYLES, duration, metric_text, never_arrived
 from lit_effnet.trials import status as folders
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import arm_of
@@ -71,6 +71,9 @@ def show_progress(file: Path, options: Options, screen: Console) -> None:
     screen.print(progress_table(places, metric))
     for line in lines(places, metric):
         screen.print(line, soft_wrap=True)
+    finished = {p.seen.folder.path: value_of(p, metric) for p in places if p.seen and is_done(p)}
+    if missing := never_arrived(metric, finished):
+        screen.print(missing, soft_wrap=True)
     total = len(places)
     if sweep.method == "bayes":
         total = max(total, min(n for n in (options.count, sweep.run_cap) if n is not None))
@@ -138,9 +141,14 @@ def progress_table(places: Sequence[Place], metric: str | None) -> Table:
     return table
 
 
+def is_done(place: Place) -> bool:
+    """Whether a trial has finished."""
+    return place.status is Status.FINISHED
+
+
 def value_of(place: Place, metric: str | None) -> float | None:
     """The metric of a trial that has finished."""
-    if place.status is not Status.FINISHED or place.seen is None or metric is None:
+    if not is_done(place) or place.seen is None or metric is None:
         return None
     value: float | None = place.seen.record.get("metrics", {}).get(metric)
     return value

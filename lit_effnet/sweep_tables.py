@@ -39,6 +39,20 @@ def metric_text(name: str | None, value: float | None) -> str:
     return f"{100 * value:.1f} %" if name and "top" in name.rsplit("/", 1)[-1] else f"{value:.4g}"
 
 
+def never_arrived(metric: str | None, values: Mapping[Any, float | None]) -> str:
+    """How many finished trials lack the metric, in a line; empty where none does.
+
+    Args:
+        metric: Its name; None for a sweep without one.
+        values: Of each finished trial, by its run folder.
+    """
+    without = [folder for folder, value in values.items() if value is None]
+    if metric is None or not without:
+        return ""
+    count = f"{len(without)} of {len(values)} finished trials"
+    return f"{metric} never arrived in {count}, {without[0]} for one: nothing can be compared by it"
+
+
 def by_arm(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
     """The trials of each arm, in the sweep's order."""
     arms: dict[str, list[Trial]] = {}

@@ -8,7 +8,14 @@ from rich.console import Console
 from rich.live import Live
 
 from lit_effnet.planning import Planner
-from lit_effnet.sweep_tables import arms_table, counts, live_view, summary, trial_line
+from lit_effnet.sweep_tables import (
+    arms_table,
+    counts,
+    live_view,
+    never_arrived,
+    summary,
+    trial_line,
+)
 from lit_effnet.trials.launch import Launch, Progress
 from lit_effnet.trials.ledger import Status
 
@@ -70,6 +77,10 @@ def close(launch: Launch, planner: Planner, total: int | None, screen: Console) 
         )
     if found.get(Status.INTERRUPTED):
         sys.stderr.write(f"{found[Status.INTERRUPTED]} ended from outside; {again}\n")
+    finished = [one for one in launch.all.values() if one.status is Status.FINISHED]
+    missing = never_arrived(launch.metric, {one.trial.folder.path: one.value for one in finished})
+    if missing:
+        sys.stderr.write(f"{missing}\n")
     ended = found.get(Status.FINISHED, 0) + found.get(Status.STOPPED_EARLY, 0)
-    if ended < len(trials):
+    if ended < len(trials) or missing:
         raise SystemExit(UNFINISHED)

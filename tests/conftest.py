@@ -6,7 +6,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +42,24 @@ TINY = [
     "--trainer.limit_train_batches=3",
     "--trainer.limit_val_batches=2",
 ]
+
+
+# After so many seconds a test that hangs fails; no test is judged by how long it takes.
+HUNG_S = 900
+
+
+def until(condition: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
+    """Wait for a condition's first true value, as long as the process is there that shall make it.
+
+    Raises:
+        AssertionError: the process has ended, or the test hangs.
+    """
+    began = time.monotonic()
+    while not (value := condition()):
+        assert process is None or process.poll() is None, "the process has ended"
+        assert time.monotonic() - began < HUNG_S, "the test hangs"
+        time.sleep(0.02)
+    return value
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,18 +1,22 @@
 """One line for every mistake: what, where, what is accepted; exit status 2."""
 
+import importlib
+import io
 import os
 import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from lit_effnet import fit, scale
-from lit_effnet.command_line import one_line, plain_warnings
+from lit_effnet.command_line import one_line, plain_warnings, prepare_output
 
-from .conftest import ROOT
+from .conftest import ROOT, TINY, start
 
 FLAGS = [
     (["--scaling.dept", "2"], "unknown flag --scaling.dept; nearest: --scaling.depth"),
@@ -174,7 +178,7 @@ def test_a_group_that_is_no_mapping_is_refused_wherever_it_comes_from(
 
 
 def test_a_message_is_one_printable_line_below_300_characters() -> None:
-    assert one_line("a\n  b\x1b[31m") == "a b?[31m"
+    assert one_line("a\n  b\x1b[31m") == r"a b\x1b[31m"
     long = one_line(f"data.name {'x' * 5000}: must be text")
     assert len(long) <= 290
     assert long.startswith("data.name xxx")
@@ -259,3 +263,84 @@ def test_what_only_a_gpu_makes_libraries_warn_of_is_not_shown(message: str) -> N
         warnings.warn(message, stacklevel=1)
         warnings.warn("something else", stacklevel=1)
     assert [str(one.message) for one in seen] == ["something else"]
+
+
+COMMANDS = ("fit", "sweep", "evaluate", "explain", "export", "measure", "quantize", "report",
+            "scale", "data.__main__")  # fmt: skip
+
+
+@contextmanager
+def streams(encoding: str) -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
+    """Standard output and error of an encoding."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding, write_through=True) for _ in "ab")
+    with redirect_stdout(out), redirect_stderr(err):
+        yield out, err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_prints_its_help_in_any_encoding(name: str, encoding: str) -> None:
+    main = importlib.import_module(f"lit_effnet.{name}").main
+    with streams(encoding) as (out, err):
+        with pytest.raises(SystemExit) as end:
+            main(["--help"])
+        out.write("any character: 深 \udcff\n")
+    assert end.value.code in (0, None)
+    assert out.buffer.getvalue().startswith(b"usage: ")
+    assert out.buffer.getvalue().endswith(b"any character: \\u6df1 \\udcff\n")
+    assert err.buffer.getvalue() == b""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("ascii", b"error: --run.id 'gr\\xf6\\xdfe/x': must be"),
+        ("cp1252", b"error: --run.id 'gr\xf6\xdfe/\xd7': must be"),
+        ("utf-8", "error: --run.id 'größe/×': must be".encode()),  # noqa: RUF001
+    ],
+)
+def test_what_an_encoding_lacks_has_a_stand_in_or_is_escaped(
+    encoding: str, expected: bytes
+) -> None:
+    with streams(encoding) as (_, err), pytest.raises(SystemExit) as refused:
+        fit.main(["--run.id", "größe/×"])  # noqa: RUF001
+    assert refused.value.code == 2
+    assert err.buffer.getvalue().startswith(expected)
+
+
+@pytest.mark.parametrize("lost", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_ends_no_command(
+    lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, lost, pipe)
+        prepare_output()
+        for _ in range(3):
+            print("x" * 100_000, file=pipe, flush=True)
+        assert Path(f"/proc/self/fd/{pipe.fileno()}").readlink() == Path(os.devnull)
+
+
+def test_a_stream_that_was_closed_ends_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    scale.main(["--variant", "b0"])
+    with pytest.raises(SystemExit) as refused:
+        scale.main(["--variant", "b33"])
+    assert refused.value.code == 2
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_evaluated_and_reported_in_ascii(tmp_path: Path) -> None:
+    root = tmp_path / "größe × 深"  # noqa: RUF001
+    fit_words = ["fit", *TINY, "--trainer.max_epochs=1", f"--run.root={root}", "--run.id=one"]
+    report_words = ["report", str(root), f"--output={tmp_path / 'report'}"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for command, *words in (fit_words, ["evaluate", f"{root}/photos/one"], report_words):
+        process = start(*words, command=command, env=environment)
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        assert "Traceback" not in err
+        assert out.isascii()
+    assert (tmp_path / "report" / "index.html").exists()

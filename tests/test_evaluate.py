@@ -6,12 +6,14 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lit_effnet import evaluate
 from lit_effnet.data.photos import NAMES, photos
 
-from .conftest import start
+from .conftest import HUNG_S, start, until
 
 
 def run(*arguments: object) -> int:
@@ -131,6 +133,60 @@ def test_the_means_of_corruption_errors_are_named(
     assert len(rows(trained)) == 71
 
 
+def test_predictions_are_those_that_the_rows_count(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    assert run(trained) == 0  # a row that is there is made again: it has no predictions
+    assert run(trained, "--conditions=gaussian_noise:sigma=0.2,fog:3", "--predictions", file) == 0
+    frame = pd.read_csv(file)
+    found = {row["id"]: row for row in rows(trained)}
+    assert set(frame["row"]) == set(found)
+    assert set(frame["condition"]) == {"clean", "gaussian_noise:sigma=0.2", "fog:3"}
+    for id_, of_row in frame.groupby("row"):
+        assert len(of_row) == found[id_]["images"] == 540
+        assert of_row["correct"].mean() == pytest.approx(found[id_]["top1"])
+        by_class = of_row.groupby("label")["correct"].mean()
+        assert by_class.mean() == pytest.approx(found[id_]["top1_macro"])
+        missed = of_row[~of_row["correct"]]
+        assert (missed["probability"] >= missed["label_probability"]).all()
+    assert (frame["label_name"] == np.asarray(NAMES)[frame["label"]]).all()
+
+
+def test_predictions_name_the_image_files(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = images_of_each_class(tmp_path / "few", count=2)
+    file = tmp_path / "predictions.parquet"
+    words = [f"--data.name={folder}", "--split=train"]
+    assert run(trained, *words, "--predictions", file, "--per_class", "true") == 0
+    frame = pd.read_parquet(file)
+    assert len(frame) == rows(trained)[0]["images"]
+    for row in frame.to_dict("records"):
+        assert Path(row["image"]).is_file()
+        assert Path(row["image"]).parent.name == row["label_name"]
+    assert f"{len(frame)} predictions in" in capsys.readouterr().out
+
+
+def test_classes_and_confusions_are_in_files_of_each_condition(
+    trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(trained, "--conditions=clean,fog:3", "--per_class", "true") == 0
+    shown = capsys.readouterr().out
+    assert "clean, by class" in shown
+    assert "fog:3, by class" in shown
+    for row, name in zip(rows(trained), ("clean", "fog_3"), strict=True):
+        stem = trained / "per_class" / f"{name}-{row['id']}"
+        classes = pd.read_csv(f"{stem}.csv").set_index("name")
+        confusion = pd.read_csv(f"{stem}-confusion.csv", index_col="class")
+        assert list(classes.index) == list(confusion) == list(confusion.index) == list(NAMES)
+        assert (confusion.sum(axis=1) == 60).all()
+        assert classes["correct"].sum() / 540 == pytest.approx(row["top1"])
+        assert (np.diag(confusion) == classes["correct"]).all()
+        for name_, of_class in classes[classes["mistakes"] > 0].iterrows():
+            assert confusion.loc[name_, of_class["mistaken_for"]] == of_class["mistakes"]
+        for kind in ("png", "svg"):
+            assert Path(f"{stem}-confusion.{kind}").stat().st_size > 5_000
+
+
 @pytest.mark.realdata
 @pytest.mark.slow
 def test_released_weights_are_evaluated_by_name(real_data: Path, tmp_path: Path) -> None:
@@ -158,6 +214,8 @@ def test_released_weights_are_evaluated_by_name(real_data: Path, tmp_path: Path)
         (["--image_size=0"], "error: --image_size 0"),
         (["--crop_fraction=0"], "error: --crop_fraction 0.0: must be above 0 and at most 1"),
         (["--interpolation=cubic"], "error: --interpolation 'cubic': must be one of bicubic"),
+        (["--predictions=p.xlsx"], "error: --predictions 'p.xlsx': must end in .parquet, .csv"),
+        (["--predictions=no/p.csv"], "error: --predictions no/p.csv: no such folder no"),
         (["--relative_to=nowhere"], "error: --relative_to nowhere: no such run folder"),
         (["--image_size=8"], "error: --image_size 8: must give at least 32 pixels"),
         (["--batch_size=0"], "error: --batch_size 0: must be at least 1"),
@@ -188,7 +246,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_rows(trained: Path) -> None:
 
     words = "--conditions=clean,fog:1,fog:2"
     process = start(str(trained), words, command="evaluate", preexec_fn=limit)
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=HUNG_S)
     assert process.returncode == 2, error
     (line,) = error.strip().splitlines()
     assert line.startswith(f"error: {trained}: a row cannot be written (")
@@ -197,11 +255,9 @@ def test_a_full_disk_is_one_line_and_keeps_the_rows(trained: Path) -> None:
 
 def test_ctrl_c_keeps_the_rows_and_says_so(trained: Path) -> None:
     process = start(str(trained), "--conditions=corruptions", "--num_workers=0", command="evaluate")
-    while not (trained / "evaluations.jsonl").exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
+    until((trained / "evaluations.jsonl").exists, process)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=HUNG_S)
     assert process.returncode == 130
     assert error.splitlines()[-1].startswith("stopped; what has a row is kept")
     assert rows(trained)

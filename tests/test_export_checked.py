@@ -42,6 +42,20 @@ def test_a_run_is_written_as_onnx_and_told_how_near_it_is(
     assert torch.allclose(load(onnx_file)(images), eager_logits(network, images), atol=1e-4)
 
 
+def test_a_flipped_bit_in_a_written_file_is_noticed_also_under_another_name(
+    onnx_file: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "renamed.onnx"
+    for ending in ("", ".json"):
+        shutil.copy(f"{onnx_file}{ending}", f"{file}{ending}")
+    assert load(file).name == "ONNX Runtime float32"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot be run \(renamed\.onnx is damaged: its digest"):
+        load(file)
+
+
 def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     onnx_file: Path,
     photos_run: Path,
@@ -67,7 +81,8 @@ def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     for figure in ("top-1 agreement", "signal to noise", "load time", "peak memory", "processor"):
         assert figure in shown
     assert f"written: {file}" in shown.replace("\n", "")
-    assert {found.name for found in tmp_path.iterdir()} == {"again.onnx", "again.onnx.json"}
+    names = {found.name for found in tmp_path.iterdir()}
+    assert names == {"again.onnx", "again.onnx.json", "again.onnx.py"}
 
 
 @pytest.mark.slow

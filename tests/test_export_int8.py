@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from lit_effnet import export
+from lit_effnet.data.photos import NAMES
 from lit_effnet.evaluation.exporting.formats import FORMATS
 from lit_effnet.evaluation.quantization.calibration import calibration_batches
 from lit_effnet.evaluation.quantization.outliers import without_outliers
@@ -95,8 +96,8 @@ def folder_of_photographs(root: Path, *splits: str) -> Path:
     """Nine classes, as the run has them, with a few images in each split."""
     generator = np.random.default_rng(0)
     for split in splits:
-        for label in range(9):
-            folder = root / split / f"class_{label}"
+        for name in NAMES:
+            folder = root / split / name
             folder.mkdir(parents=True)
             for index in range(2):
                 pixels = generator.integers(0, 255, (60, 60, 3), np.uint8)

@@ -14,9 +14,10 @@ from datasets import ClassLabel
 from lit_effnet import fit
 from lit_effnet.data.images import ImageData
 from lit_effnet.network.registry import build
+from lit_effnet.network.released import choose
 from lit_effnet.scaling import Scaling
 
-from .conftest import ROOT, start
+from .conftest import HUNG_S, ROOT, start
 
 SMALL = Scaling(depth=0.3, width=0.25)
 
@@ -79,6 +80,27 @@ def test_a_run_is_weights_for_another(flags: list[str], tmp_path: Path) -> None:
     assert all(torch.equal(a[k], b[k]) for k in a if not k.startswith("classifier"))
     record = json.loads((tmp_path / "g" / "b" / "run.json").read_text())
     assert record["network"]["padding"] == "same"
+
+
+def test_a_run_has_the_activation_of_its_weights_or_a_note_that_it_has_not(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = [*tiny, "--trainer.max_epochs=1", "--run.group=g"]
+    fit.main([*shared, "--model.activation=relu", "--run.id=a"])
+    first = tmp_path / "g" / "a"
+    capsys.readouterr()
+    fit.main([*shared, f"--weights.name={first}", "--run.id=b"])
+    assert "layout: relu, symmetric padding, epsilon 0.001)" in capsys.readouterr().out
+    fit.main([*shared, f"--weights.name={first}", "--run.id=c", "--model.activation=silu"])
+    note = "not as in the weights: activation relu there, silu here"
+    assert note in capsys.readouterr().out
+    records = [json.loads((tmp_path / "g" / run / "run.json").read_text()) for run in "bc"]
+    assert [record["network"]["activation"] for record in records] == ["relu", "silu"]
+    assert [record["weights"]["notes"] for record in records] == [[], [note]]
+    # A checkpoint that has left its run folder tells it too.
+    last = (tmp_path / "g" / "b" / "checkpoints" / "last.ckpt").rename(tmp_path / "last.ckpt")
+    found = choose(str(last))
+    assert (found.activation, found.bn_eps, found.image_size) == ("relu", 1e-3, 32)
 
 
 def test_the_test_split_is_touched_when_it_is_named_and_once(
@@ -389,7 +411,7 @@ def test_head_first_trains_on_two_processes(
     ]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "lit_effnet.fit", *arguments], cwd=ROOT, capture_output=True,
-        text=True, timeout=120,
+        text=True, timeout=HUNG_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "g" / "two" / "run.json").read_text())

@@ -15,12 +15,14 @@ import torch
 import yaml
 
 from lit_effnet import fit
+from lit_effnet.data.images import ImageData
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
 from lit_effnet.scaling import Scaling
+from lit_effnet.subjects import Changes, subject
 from lit_effnet.training.record import RunFolder
 
-from .conftest import ROOT, TINY, start
+from .conftest import HUNG_S, ROOT, TINY, start
 
 
 def only_run(root: Path) -> Path:
@@ -129,88 +131,6 @@ def test_another_seed_is_another_run(tiny: list[str], tmp_path: Path) -> None:
     assert record(first)["config_hash"] != record(second)["config_hash"]
 
 
-KILL = """
-import os, signal, sys
-from lightning.pytorch import Callback
-from lit_effnet import fit
-from lit_effnet.training.checkpoints import WholeCheckpointIO
-
-point = sys.argv.pop(1)
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Kill(Callback):
-    def on_train_epoch_start(self, trainer, pl_module):
-        if point == "between epochs" and trainer.current_epoch == 2:
-            die()
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if point == "within an epoch" and (trainer.current_epoch, batch_idx) == (2, 1):
-            die()
-
-    def on_train_end(self, trainer, pl_module):
-        if point == "after the last epoch":
-            die()
-
-
-save = WholeCheckpointIO.save_checkpoint
-
-
-def save_or_die(self, checkpoint, path, storage_options=None):
-    if point == "before the last checkpoint" and path.endswith("last.ckpt") and checkpoint["epoch"] == 2:
-        die()
-    save(self, checkpoint, path, storage_options)
-
-
-WholeCheckpointIO.save_checkpoint = save_or_die
-callbacks = fit.checkpoint_callbacks
-fit.checkpoint_callbacks = lambda *a, **k: [Kill(), *callbacks(*a, **k)]
-fit.main()
-"""
-
-
-@pytest.fixture(scope="module")
-def left_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of four epochs that nobody stopped."""
-    root = tmp_path_factory.mktemp("whole")
-    fit.main([*TINY, "--trainer.max_epochs=4", f"--run.root={root}"])
-    return only_run(root)
-
-
-@pytest.mark.parametrize(
-    "point",
-    ["between epochs", "within an epoch", "before the last checkpoint", "after the last epoch"],
-)
-def test_a_killed_run_resumes_to_the_same_weights(
-    point: str, left_alone: Path, tmp_path: Path
-) -> None:
-    """kill -9 at a named point; resumed, the run must equal the one that was left alone."""
-    flags = [*TINY, "--trainer.max_epochs=4", f"--run.root={tmp_path}"]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILL, point, *flags], cwd=ROOT, capture_output=True, text=True
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    folder = only_run(tmp_path)
-    assert record(folder)["status"] == "running"
-    fit.main(["--resume", str(folder)])
-    for name in ("last", "best"):
-        assert_same_training(checkpoint(left_alone, name), checkpoint(folder, name))
-    ours, theirs = (
-        [{k: v for k, v in row.items() if k != "seconds"} for row in RunFolder(f).read_metrics()]
-        for f in (folder, left_alone)
-    )
-    assert ours == theirs
-    assert [row["epoch"] for row in ours] == ["0", "1", "2", "3"]
-    run, whole = record(folder), record(left_alone)
-    assert run["status"] == "finished"
-    assert (run["metrics"], run["best"]) == (whole["metrics"], whole["best"])
-    assert run["cost"]["images"] >= whole["cost"]["images"]
-    assert run["cost"]["seconds"] > 0
-
-
 def test_resuming_a_finished_run_trains_nothing(
     tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,12 +180,30 @@ def test_changed_data_do_not_resume(
     assert "the data are not those that the run began with" in capsys.readouterr().err
 
 
+def test_a_run_whose_record_has_the_first_fingerprint_resumes_and_keeps_it(
+    own_images: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "runs"
+    fit.main([*TINY, "--trainer.max_epochs=1", f"--data.name={own_images}", f"--run.root={root}"])
+    folder = only_run(root)
+    run = record(folder)
+    assert run["data"]["fingerprint"].startswith("2-")
+    first = ImageData(str(own_images)).images.first_fingerprint
+    run["data"]["fingerprint"], run["status"] = first, "running"  # as an earlier version left it
+    RunFolder(folder).write(run)
+    fit.main(["--resume", str(folder)])
+    assert record(folder)["status"] == "finished"
+    assert record(folder)["data"]["fingerprint"] == first
+    found = subject(str(folder), Changes({}))
+    assert found.data.fingerprint == first
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_says_so_and_how_to_go_on(sent: signal.Signals, tmp_path: Path) -> None:
     process = start(*TINY, "--trainer.max_epochs=500", f"--run.root={tmp_path}")
     wait_for_epoch(process, 1)
     process.send_signal(sent)
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=HUNG_S)
     folder = only_run(tmp_path)
     assert process.returncode == 130
     assert (
@@ -297,7 +235,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     process = start(*TINY, "--trainer.max_epochs=2", f"--run.root={tmp_path}", preexec_fn=limit)
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=HUNG_S)
     folder = only_run(tmp_path)
     assert process.returncode == 1, err
     assert err.splitlines()[-1].startswith("failed: no space left on the disk of")
@@ -312,7 +250,7 @@ def test_two_at_once_do_not_share_a_folder(tiny: list[str], tmp_path: Path) -> N
     wait_for_epoch(first, 1)
     folder = only_run(tmp_path)
     second = start("--resume", str(folder))
-    _, err = second.communicate(timeout=180)
+    _, err = second.communicate(timeout=HUNG_S)
     first.kill()
     first.communicate()
     assert second.returncode == 2
@@ -339,7 +277,7 @@ def test_without_a_key_wandb_is_offline_and_asks_nothing(tmp_path: Path) -> None
         env=environment,
         stdin=subprocess.DEVNULL,
     )
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=HUNG_S)
     assert process.returncode == 0, err
     assert err == ""
     folder = only_run(tmp_path / "runs")
@@ -398,8 +336,9 @@ def test_nothing_to_train_on_is_a_failure(
 def test_old_scores_are_not_recorded_as_new(tiny: list[str], tmp_path: Path) -> None:
     fit.main([*tiny, "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"])
     rows = RunFolder(only_run(tmp_path)).read_metrics()
-    assert [bool(row["val/top1"]) for row in rows] == [False, True, False]
-    assert record(only_run(tmp_path))["metrics"]["val/top1"] == float(rows[1]["val/top1"])
+    # Of the last epoch they are those of the evaluation at the end.
+    assert [bool(row["val/top1"]) for row in rows] == [False, True, True]
+    assert record(only_run(tmp_path))["metrics"]["val/top1"] == float(rows[2]["val/top1"])
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -14,9 +16,11 @@ import yaml
 from lit_effnet import fit
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.photos import photos
+from lit_effnet.evaluation.scoring import score
+from lit_effnet.network.trained import network_of_run
 from lit_effnet.training.record import RunFolder
 
-from .conftest import ROOT, TINY, start
+from .conftest import HUNG_S, ROOT, TINY, start
 
 SPOILT = ROOT / "tests" / "spoilt_fit.py"
 
@@ -29,7 +33,7 @@ def spoilt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HUNG_S,
     )
 
 
@@ -54,7 +58,7 @@ def two_nodes(arguments: list[str], port: int) -> list[subprocess.CompletedProce
         for node in (0, 1)
     ]  # fmt: skip
     try:
-        told = [node.communicate(timeout=240) for node in nodes]
+        told = [node.communicate(timeout=HUNG_S) for node in nodes]
     finally:
         for node in nodes:
             node.kill()
@@ -104,6 +108,26 @@ def test_two_nodes_train_as_one_process_with_their_batches_together(tmp_path: Pa
     assert together["metrics"]["train/loss"] == pytest.approx(
         alone["metrics"]["train/loss"], rel=1e-5
     )
+
+
+def test_two_processes_evaluate_the_final_weights_once_more(tmp_path: Path) -> None:
+    """The trainer is used again after the training, and its limits are of each process."""
+    flags = [
+        *(flag for flag in TINY if "limit_val" not in flag),
+        *("--trainer.max_epochs=1", "--trainer.check_val_every_n_epoch=2", "--run.test=true"),
+        *("--trainer.limit_test_batches=2", "--trainer.precision=32-true"),
+        *("--trainer.devices=2", "--trainer.accelerator=cpu", f"--run.root={tmp_path}"),
+    ]
+    done = spoilt(*flags)
+    assert done.returncode == 0, done.stderr[-2000:]
+    folder, run = run_of(tmp_path)
+    assert (run["metrics"]["val/images"], run["test"]["test/images"]) == (540, 32)
+    assert run["narrowed"] == {"test": "32 of 540 images"}
+    network, _ = network_of_run(folder)
+    data = ImageData("photos", image_size=32, batch_size=90, num_workers=0)
+    true = score(network, data.evaluation_loader("validation"), data.num_classes)
+    assert run["metrics"]["val/top1"] == pytest.approx(true["top1"], abs=1.5 / 540)
+    assert run["metrics"]["val/top1_macro"] == pytest.approx(true["top1_macro"], abs=1.5 / 540)
 
 
 def test_a_global_batch_is_accumulated_on_one_device(tmp_path: Path) -> None:
@@ -222,7 +246,7 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
         pytest.param(
             "hang",
             1,
-            "failed: rank 1: has stood still for 5 s in epoch 2, batch 2; ",
+            "failed: rank 1: has stood still for 20 s in epoch 2, batch 2; ",
             marks=pytest.mark.slow,
         ),
         pytest.param("TERM", 130, "stopped (rank 1); ", marks=pytest.mark.slow),
@@ -230,7 +254,7 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
         pytest.param(
             "hang in test",
             1,
-            "failed: rank 1: has stood still for 5 s in batch 1 of the test; ",
+            "failed: rank 1: has stood still for 20 s in batch 1 of the test; ",
             marks=pytest.mark.slow,
         ),
     ],
@@ -238,7 +262,8 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
 def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
     spoil: str, status: int, line: str, tiny: list[str], tmp_path: Path
 ) -> None:
-    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--run.stall_timeout=5"]
+    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu"]
+    flags += ["--run.stall_timeout=20"] if spoil in ("hang", "STOP", "hang in test") else []
     flags += ["--run.test=true"] if "test" in spoil else []
     done = spoilt(*tiny, *flags, SPOIL=spoil)
     assert done.returncode == status
@@ -250,7 +275,7 @@ def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
     if spoil != "hang":  # a resume is a resume; one is enough
         return
     again = start("--resume", str(folder))
-    assert again.communicate(timeout=120) is not None
+    assert again.communicate(timeout=HUNG_S) is not None
     assert again.returncode == 0
     assert [row["epoch"] for row in RunFolder(folder).read_metrics()] == ["0", "1"]
 
@@ -260,8 +285,6 @@ def test_what_ends_a_rank_ends_all_with_one_line_and_the_run_resumes(
 def test_what_ends_the_first_rank_ends_all(
     spoil: str, status: int, tiny: list[str], tmp_path: Path
 ) -> None:
-    import psutil
-
     flags = ["--trainer.devices=2", "--trainer.accelerator=cpu"]
     lost = {
         "KILL": "failed: rank 0: its process ",
@@ -287,8 +310,33 @@ def test_what_ends_the_first_rank_ends_all(
     ]
     assert not left
     again = start("--resume", str(run_of(tmp_path)[0]))
-    assert again.communicate(timeout=120) is not None
+    assert again.communicate(timeout=HUNG_S) is not None
     assert again.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_processes_of_one_machine_listen_on_its_loopback_only(
+    tiny: list[str], tmp_path: Path
+) -> None:
+    flags = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.max_epochs=500"]
+    with start(*tiny, *flags) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch   1/"):
+                break
+        first = psutil.Process(process.pid)
+        ranks = [first, *first.children()]
+        listening = [
+            place.laddr.ip
+            for rank in ranks
+            for place in rank.net_connections("inet")
+            if place.status == psutil.CONN_LISTEN
+        ]
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert len(ranks) == 2
+    assert listening
+    assert {*listening} == {"127.0.0.1"}
 
 
 @pytest.mark.slow
@@ -297,7 +345,7 @@ def test_torchrun_leaves_the_line_on_a_dead_rank_to_us(tiny: list[str], tmp_path
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}",
          str(SPOILT), *tiny, "--trainer.devices=2", "--trainer.accelerator=cpu"],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "SPOIL": "KILL"},
-        capture_output=True, text=True, timeout=240,
+        capture_output=True, text=True, timeout=HUNG_S,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.count("failed: rank 1: its process ") == 1
@@ -353,7 +401,7 @@ def test_the_tasks_of_a_slurm_job_are_the_processes_of_one_run(
         )
         for task in ("0", "1")
     ]  # fmt: skip
-    ends = [(*task.communicate(timeout=240), task.returncode) for task in tasks]
+    ends = [(*task.communicate(timeout=HUNG_S), task.returncode) for task in tasks]
     assert [code for _, _, code in ends] == [0, 0], ends[0][1][-2000:]
     folder, run = run_of(tmp_path)
     assert (run["status"], run["processes"]) == ("finished", 2)

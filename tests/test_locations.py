@@ -228,3 +228,17 @@ def test_what_cannot_be_in_a_store_is_one_line(
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
     assert not Path("memory:").exists()
+
+
+def test_a_path_begins_at_home_where_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert locate("~") == tmp_path
+    assert local("~/runs", "root") == tmp_path / "runs"
+    assert locate("./~") == Path("~")
+    assert locate("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
+    monkeypatch.chdir(tmp_path)
+    fit.main([*TINY, "--trainer.max_epochs=1", "--run.root=~/runs", "--run.wandb=disabled"])
+    assert (tmp_path / "runs" / "photos").is_dir()
+    assert not (tmp_path / "~").exists()

@@ -15,7 +15,7 @@ from lit_effnet.evaluation.quantization.backends import Backend, Built, find_bac
 from lit_effnet.evaluation.runtime import Runtime
 from lit_effnet.training.provenance import cpu_name
 
-from .conftest import start
+from .conftest import HUNG_S, start
 
 QUICK = ("--runs_timed=2", "--calibration=16", "--backends=rounding")
 
@@ -307,7 +307,7 @@ def test_a_backend_whose_package_is_missing_says_what_to_install(
 
 def test_help_needs_no_heavy_package() -> None:
     process = start("--help", command="quantize")
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=HUNG_S)
     assert process.returncode == 0, error
     assert "--calibration_data.name" in out
 

@@ -121,13 +121,16 @@ def test_the_images_of_a_run_are_at_another_place(trained: Path) -> None:
         subject(str(trained), Changes({"path": "nowhere"}))  # photos need none
 
 
-def test_classes_that_are_called_otherwise_are_told(trained: Path, own_images: Path) -> None:
-    for index in range(6):
-        (own_images / f"class{index}").mkdir()
-        shutil.copy(own_images / "cat" / "00.jpg", own_images / f"class{index}" / "0.jpg")
-        shutil.copy(own_images / "cat" / "01.jpg", own_images / f"class{index}" / "1.jpg")
-    with pytest.warns(UserWarning, match="number 0 is 'cat' there and 'astronaut' in the run's"):
-        subject(str(trained), Changes({"name": str(own_images)}))
+def test_classes_that_the_network_does_not_know_are_refused(
+    trained: Path, own_images: Path
+) -> None:
+    found = subject(str(trained), Changes({"name": str(own_images)}))
+    with pytest.raises(
+        ValueError, match=r"its class 'cat' \(and 2 more\) names none, or several, of the 9"
+    ) as error:
+        _ = found.data.images
+    assert "astronaut" in str(error.value)
+    assert len(str(error.value)) < 300
 
 
 def test_released_weights_keep_their_rows_in_one_folder(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lit_effnet import sweep
 from lit_effnet.trials import status
 
-from .conftest import ROOT
+from .conftest import HUNG_S, ROOT
 from .test_wandb import Client, short
 from .wandb_server import Run, WandbServer
 
@@ -62,11 +62,11 @@ def test_three_agents_run_each_trial_once_and_go_on_with_that_of_a_lost_machine(
     made = client.sweep(file)
     for _ in range(3):
         client.agent(made)
-    assert server.wait(lambda: any(len(run.history) > 2 for run in server.runs.values()), 240)
+    assert server.wait(lambda: any(len(run.history) > 2 for run in server.runs.values()), HUNG_S)
     lost = next(run for run in server.runs.values() if run.history)
     index = agent_of(client, lost)
     lose(client, index)
-    client.agents[index].wait(20)
+    client.agents[index].wait(HUNG_S)
     with server.lock:  # W&B's server does so after some minutes without a word
         server.gone(lost)
     assert lost.state == "crashed"
@@ -79,7 +79,7 @@ def test_three_agents_run_each_trial_once_and_go_on_with_that_of_a_lost_machine(
     assert lost.name in out
 
     server.resume(lost.name)  # taken by whichever agent is free first
-    assert [agent.wait(400) for n, agent in enumerate(client.agents) if n != index] == [0, 0]
+    assert [agent.wait(HUNG_S) for n, agent in enumerate(client.agents) if n != index] == [0, 0]
     runs = server.of_sweep(made.id)
     assert len(server.runs) == len(runs) == 6
     assert len({tuple(run.parameters.values()) for run in runs}) == 6

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ import pytest
 from lit_effnet import sweep
 from lit_effnet.trials import slurm
 
-from .conftest import ROOT, TINY
+from .conftest import HUNG_S, ROOT, TINY, until
+from .test_fit_resume import assert_same_as_left_alone
 from .test_sweep import fails, records, tiny, write
 
 SQUEUE = "#!/bin/sh\necho {state}\n"
@@ -91,7 +91,7 @@ def test_a_task_runs_the_trial_of_its_number_under_the_identity_that_it_has_ever
 ) -> None:
     script = write_script(tmp_path, extra=tiny())
     task = submit(script, 3)
-    out, _ = task.communicate(timeout=120)
+    out, _ = task.communicate(timeout=HUNG_S)
     assert task.returncode == 0, out
     ((name, record),) = records(tmp_path / "runs").items()
     assert (record["status"], record["model"]["se_ratio"], record["seed"]) == ("finished", 0.25, 0)
@@ -105,8 +105,11 @@ def test_a_task_runs_the_trial_of_its_number_under_the_identity_that_it_has_ever
 STAND_IN = """
 import pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: time.sleep(0.5) or sys.exit(130))
-pathlib.Path(sys.argv[1]).write_text(sys.argv[-1])
-time.sleep(60 if sys.argv[2] == "0" else 0)
+begun = pathlib.Path(sys.argv[1])
+begun.with_suffix(".part").write_text(sys.argv[-1])
+begun.with_suffix(".part").rename(begun)
+if sys.argv[2] == "0":
+    signal.pause()
 sys.exit(int(sys.argv[2]))
 """
 
@@ -129,12 +132,9 @@ def test_a_task_that_is_told_to_end_is_queued_again_unless_it_was_cancelled(
     script = tmp_path / "job.sh"
     script.write_text(slurm.script(make_job(tmp_path, 0), "job.sh", "a test"))
     task = submit(script, 2, state)
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.2)
+    until((tmp_path / "begun").exists, task)
     task.send_signal(signal.Signals[f"SIG{sent}"])
-    out, _ = task.communicate(timeout=30)
+    out, _ = task.communicate(timeout=HUNG_S)
     assert task.returncode == 130, out
     assert (tmp_path / "begun").read_text() == "--trial=2"
     assert requeued(script) == (["requeue 7_2"] if again else [])
@@ -144,7 +144,7 @@ def test_a_task_whose_trial_fails_is_not_queued_again(tmp_path: Path) -> None:
     script = tmp_path / "job.sh"
     script.write_text(slurm.script(make_job(tmp_path, 1), "job.sh", "a test"))
     task = submit(script, 1)
-    task.communicate(timeout=30)
+    task.communicate(timeout=HUNG_S)
     assert task.returncode == 1
     assert requeued(script) == []
 
@@ -153,15 +153,14 @@ def test_a_task_whose_trial_fails_is_not_queued_again(tmp_path: Path) -> None:
 def test_a_trial_that_is_preempted_keeps_its_epochs_and_goes_on_when_its_task_runs_again(
     tmp_path: Path,
 ) -> None:
-    script = write_script(tmp_path, extra=["--", *TINY, "--trainer.max_epochs=60"])
+    script = write_script(
+        tmp_path, extra=["--", *TINY, "--trainer.max_epochs=60", "--data.num_workers=2"]
+    )
     task = submit(script, 1)
-    deadline = time.monotonic() + 400
-    while task.poll() is None and time.monotonic() < deadline:
-        if any(r.get("cost", {}).get("epochs") for r in records(tmp_path / "runs").values()):
-            break
-        time.sleep(0.1)
+    runs = tmp_path / "runs"
+    until(lambda: any(r.get("cost", {}).get("epochs") for r in records(runs).values()), task)
     task.send_signal(signal.SIGUSR1)
-    out, _ = task.communicate(timeout=120)
+    out, _ = task.communicate(timeout=HUNG_S)
     assert task.returncode == 130, out
     assert requeued(script) == ["requeue 7_1"]
     (record,) = records(tmp_path / "runs").values()
@@ -170,11 +169,12 @@ def test_a_trial_that_is_preempted_keeps_its_epochs_and_goes_on_when_its_task_ru
     (metrics,) = (tmp_path / "runs").glob("*/*/metrics.csv")
     before = metrics.read_text()
     task = submit(script, 1)
-    out, _ = task.communicate(timeout=400)
+    out, _ = task.communicate(timeout=HUNG_S)
     assert task.returncode == 0, out
     (record,) = records(tmp_path / "runs").values()
     assert (record["status"], record["cost"]["epochs"]) == ("finished", 60)
     assert metrics.read_text().startswith(before)
+    assert_same_as_left_alone(metrics.parent, tmp_path / "left alone")
 
 
 @pytest.mark.parametrize(

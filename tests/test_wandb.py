@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import ROOT, TINY
+from .conftest import HUNG_S, ROOT, TINY
+from .test_fit_resume import assert_same_as_left_alone
 from .wandb_server import Run, Sweep, WandbServer
 
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
@@ -50,7 +51,7 @@ class Client:
         self.agents: list[subprocess.Popen] = []
 
     def run(
-        self, *command: str, timeout: float = 60, **variables: str
+        self, *command: str, timeout: float = HUNG_S, **variables: str
     ) -> subprocess.CompletedProcess:
         """A command to its end."""
         return subprocess.run(
@@ -107,7 +108,7 @@ class Client:
             for number in self.processes(agent):
                 with suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
-            agent.wait(10)
+            agent.wait(HUNG_S)
 
     def record(self, run: Run) -> dict[str, Any]:
         """The run folder's record; there is one folder of the run's name."""
@@ -204,7 +205,7 @@ def test_without_a_key_one_line_says_so(client: Client) -> None:
 def test_each_trial_is_one_run_of_the_point_that_was_asked_for(client: Client) -> None:
     sweep = client.sweep(short(client))
     agent = client.agent(sweep, "--count", "3")
-    assert agent.wait(240) == 0
+    assert agent.wait(HUNG_S) == 0
     runs = client.server.of_sweep(sweep.id)
     assert [run.parameters["scaling.depth"] for run in runs] == [0.3, 0.5, 0.7]
     assert len(client.server.runs) == len(runs)
@@ -221,7 +222,7 @@ def test_two_processes_are_still_one_run(client: Client) -> None:
     depths = {"scaling.depth": {"values": [0.3, 0.5]}}
     sweep = client.sweep(short(client, SWEEP, *flags, **depths))
     agent = client.agent(sweep)
-    assert agent.wait(240) == 0
+    assert agent.wait(HUNG_S) == 0
     runs = client.server.of_sweep(sweep.id)
     assert len(client.server.runs) == len(runs) == 2
     for run in runs:
@@ -234,7 +235,7 @@ def test_two_agents_share_a_sweep(client: Client) -> None:
     sweep = client.sweep(short(client, **{"seed_everything": {"values": [0, 1]}}))
     sweep.config["run_cap"] = 4
     agents = [client.agent(sweep), client.agent(sweep)]
-    assert [agent.wait(240) for agent in agents] == [0, 0]
+    assert [agent.wait(HUNG_S) for agent in agents] == [0, 0]
     runs = client.server.of_sweep(sweep.id)
     assert len(client.server.runs) == len(runs) == 4
     assert len({tuple(run.parameters.values()) for run in runs}) == 4
@@ -252,17 +253,17 @@ def test_a_trial_that_was_ended_is_resumed_in_its_folder(
 ) -> None:
     """It goes on from its last epoch when the server hands it out again, and is one run."""
     server, epochs = client.server, 100
-    long = {"scaling.depth": {"value": 0.3}, "trainer.max_epochs": {"value": epochs}}
-    sweep = client.sweep(short(client, **long))
+    long = {"scaling.depth": 0.3, "trainer.max_epochs": epochs, "data.num_workers": 2}
+    sweep = client.sweep(short(client, **{key: {"value": long[key]} for key in long}))
     agent = client.agent(sweep, "--count", "2")
-    assert server.wait(lambda: any(run.history for run in server.runs.values()), 120)
+    assert server.wait(lambda: any(run.history for run in server.runs.values()), HUNG_S)
     (run,) = server.runs.values()
     sweep.state = "FINISHED"  # the agent gets no other trial
     if end == "stop":
         server.stop(run.name)
     else:
         client.kill_trial(run)
-    assert agent.wait(60) == 0
+    assert agent.wait(HUNG_S) == 0
     assert (run.state, run.exit_code) == (state, exit_code), run.output
     ended = client.record(run)
     assert ended["status"] == status
@@ -270,13 +271,15 @@ def test_a_trial_that_was_ended_is_resumed_in_its_folder(
 
     server.resume(run.name)
     agent = client.agent(sweep)
-    assert agent.wait(240) == 0
+    assert agent.wait(HUNG_S) == 0
     assert (run.state, run.exit_code, run.inits) == ("finished", 0, 2), run.output
     assert len(server.runs) == 1
     record = client.record(run)
     assert (record["status"], record["cost"]["epochs"]) == ("finished", epochs)
     trained = [row["epoch"] for row in run.history if "train/loss" in row]
     assert trained == list(range(epochs))
+    (folder,) = client.runs.glob(f"*/{run.name}")
+    assert_same_as_left_alone(folder, client.folder / "left alone")
 
 
 @pytest.mark.slow
@@ -288,7 +291,7 @@ def test_a_trial_that_fails_is_seen_and_the_next_one_runs(client: Client) -> Non
     }
     sweep = client.sweep(short(client, **parameters))
     agent = client.agent(sweep)
-    assert agent.wait(240) == 0
+    assert agent.wait(HUNG_S) == 0
     refused, failed, finished = client.server.of_sweep(sweep.id)
     assert (refused.state, refused.exit_code, refused.upserts) == ("crashed", None, 0)
     assert (failed.state, failed.exit_code) == ("failed", 1)
@@ -300,7 +303,7 @@ def test_a_trial_that_fails_is_seen_and_the_next_one_runs(client: Client) -> Non
 def test_an_offline_run_is_uploaded_later(client: Client) -> None:
     flags = [*TINY, "--trainer.max_epochs=1", f"--run.root={client.runs}", "--run.project=ablation"]
     fit = (sys.executable, "-m", "lit_effnet.fit", *flags, "--run.group=arms", "--run.id=one")
-    trained = client.run(*fit, WANDB_MODE="offline", timeout=120)
+    trained = client.run(*fit, WANDB_MODE="offline", timeout=HUNG_S)
     assert trained.returncode == 0, trained.stderr
     assert client.server.requests == []
     (offline,) = client.runs.glob("arms/one/wandb/offline-run-*")
@@ -342,7 +345,7 @@ def test_an_agent_runs_the_scaling_ablation_on_the_photographs(
     file = client.folder / "scaling_ablation.yaml"
     file.write_text(yaml.safe_dump(sweep, sort_keys=False))
     made = client.sweep(file)
-    assert client.agent(made, "--count", "3").wait(240) == 0
+    assert client.agent(made, "--count", "3").wait(HUNG_S) == 0
     runs = client.server.of_sweep(made.id)
     assert [(run.parameters["scaling.arm"], run.parameters["seed_everything"]) for run in runs] == [
         ("baseline", 0), ("baseline", 1), ("baseline", 2),
@@ -361,11 +364,11 @@ def test_the_launcher_runs_the_trials_that_the_agent_runs(client: Client) -> Non
     """The same file, the same points in the same order; what a trial trains is the same too."""
     file = short(client)
     made = client.sweep(file)
-    assert client.agent(made).wait(240) == 0
+    assert client.agent(made).wait(HUNG_S) == 0
     agents = [client.record(run) for run in client.server.of_sweep(made.id)]
     root = client.folder / "launched"
     launcher = (sys.executable, "-m", "lit_effnet.sweep", str(file), f"--root={root}")
-    done = client.run(*launcher, "--workers=1", timeout=240, WANDB_MODE="offline")
+    done = client.run(*launcher, "--workers=1", timeout=HUNG_S, WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
     files = sorted(root.glob("depths/*/run.json"), key=lambda path: path.stat().st_mtime)
     ours = [json.loads(path.read_text()) for path in files]
@@ -381,7 +384,7 @@ def test_the_launcher_runs_the_trials_that_the_agent_runs(client: Client) -> Non
 def test_what_the_launcher_recorded_offline_is_uploaded_with_its_group(client: Client) -> None:
     file = short(client, **{"scaling.depth": {"values": [0.3, 0.5]}})
     launcher = (sys.executable, "-m", "lit_effnet.sweep", str(file), f"--root={client.runs}")
-    done = client.run(*launcher, timeout=240, WANDB_MODE="offline")
+    done = client.run(*launcher, timeout=HUNG_S, WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
     assert client.server.requests == []
     for offline in client.runs.glob("depths/*/wandb/offline-run-*"):

@@ -140,6 +140,9 @@ class WandbServer:
         self.requests: list[str] = []
         self.unknown: list[str] = []
         self.resumes: list[str] = []
+        self.away = ""  # "frozen", "closed", or the status of all its answers
+        self.on_row: Callable[[], Any] = lambda: None  # called at each row of a history
+        self.ended = threading.Event()
         self.lock = threading.Condition(threading.RLock())
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
@@ -165,8 +168,24 @@ class WandbServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        if self.away != "closed":
+            self.close()
+
+    def close(self) -> None:
+        """Close the port."""
         self.http.shutdown()
         self.http.server_close()
+
+    def go_away(self, how: str) -> None:
+        """Answer no more: "closed", as a server that was killed; "frozen"; or a status like "503".
+
+        What a request asks for that is under way is not answered either.
+        """
+        if not self.away:
+            self.away = how
+            if how == "closed":
+                self.close()
 
     def environment(self, folder: Path, *, quick: bool = True) -> dict[str, str]:
         """Variables of a process that knows this server only and writes into `folder` only.
@@ -419,6 +438,8 @@ class WandbServer:
             for file, chunk in (body.get("files") or {}).items():
                 lines = run.streams.setdefault(file, [])
                 lines[chunk["offset"] : chunk["offset"] + len(chunk["content"])] = chunk["content"]
+                if file == "wandb-history.jsonl":
+                    self.on_row()
             if body.get("complete"):
                 run.exit_code = body.get("exitcode") or 0
                 failed = "killed" if run.stop_asked else "failed"
@@ -480,7 +501,14 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def answer(self, status: int, value: dict[str, Any]) -> None:
-        """Send JSON; the client may be gone."""
+        """Send JSON; the client may be gone, or the server."""
+        server: WandbServer = self.server.wandb  # type: ignore[attr-defined]
+        if server.away == "frozen":
+            server.ended.wait()
+        if server.away in ("frozen", "closed"):
+            self.close_connection = True
+            return
+        status = int(server.away or status)
         content = json.dumps(value).encode()
         try:
             self.send_response(status)

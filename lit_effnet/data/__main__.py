@@ -2,23 +2,35 @@
 
 python -m lit_effnet.data flowers102
 python -m lit_effnet.data flowers102 --path FOLDER           # a local copy of it
-python -m lit_effnet.data FOLDER --check                # your own images, all decoded
+python -m lit_effnet.data FOLDER --check                # your own: decode all, find copies
+python -m lit_effnet.data FOLDER --sheet sheet.png      # draw 60 of them
 python -m lit_effnet.data --remove_decoded              # what earlier runs have kept
 """
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import OneLineErrors, fail, plain_warnings, quiet_libraries, stopping
+from lit_effnet.command_line import (
+    OneLineErrors,
+    fail,
+    one_line_errors,
+    prepare_output,
+    quiet_libraries,
+    stopping,
+)
+from lit_effnet.locations import local
+from lit_effnet.runs.files import reason
 
 if TYPE_CHECKING:
     from lit_effnet.data.catalog import Entry
+    from lit_effnet.data.duplicates import Signatures
     from lit_effnet.data.sources import ImageSet
 
 MOST_CLASSES = 40  # of which each gets a line
 ENDS = 5  # classes shown at either end where there are more
-SHOWN = 10  # bad images in a list
+SHOWN = 10  # bad headers, and pairs of images, in a list
 PAGE = 100  # columns of what goes into a file or a pipe
 
 
@@ -32,6 +44,7 @@ def make_parser() -> OneLineErrors:
     parser.add_argument("--subset", type=str | None, help="One of several on the hub.")
     parser.add_argument("--image_column", type=str | None, help="Column of images.")
     parser.add_argument("--label_column", type=str | None, help="Column of labels.")
+    parser.add_argument("--labels", type=str | None, help="Label file, or folder of lists.")
     parser.add_argument("--sheet", type=str | None, help="PNG file of the contact sheet.")
     parser.add_argument(
         "--check",
@@ -39,7 +52,7 @@ def make_parser() -> OneLineErrors:
         nargs="?",
         const=True,
         default=False,
-        help="Decode every image and list the bad; exit status 1 if there are any.",
+        help="Decode every image and list the bad (then exit status 1), and those that are twice.",
     )
     parser.add_argument(
         "--remove_decoded",
@@ -53,9 +66,10 @@ def make_parser() -> OneLineErrors:
 
 
 @stopping("the images are as they were")
+@one_line_errors()
 def main(args: list[str] | None = None) -> None:
     """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
-    plain_warnings()
+    prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
@@ -69,6 +83,7 @@ def main(args: list[str] | None = None) -> None:
         show_catalog()
         return
     from lit_effnet.data.catalog import CATALOG
+    from lit_effnet.data.decoding import quiet_decoders
     from lit_effnet.data.sources import find
 
     entry = CATALOG.get(config.name)
@@ -79,15 +94,17 @@ def main(args: list[str] | None = None) -> None:
             config.subset,
             config.image_column,
             config.label_column,
+            labels=config.labels,
         )
     except ValueError as error:
         message = str(error).replace("--data.name FOLDER", "FOLDER").replace("--data.", "--")
         fail(message if message.startswith(config.name) else f"{config.name}: {message}")
-    show(config.name, images, entry, headers_only=not config.check)
-    sheet = Path(config.sheet or f"contact-sheet-{Path(config.name).resolve().name}.png")
-    draw(images, sheet)
-    if config.check:
-        check(config.name, images)
+    with quiet_decoders():
+        show(config.name, images, entry, headers_only=not config.check)
+        if config.sheet:
+            draw(images, Path(config.sheet))
+        if config.check:
+            check(config.name, images)
 
 
 def show_catalog() -> None:
@@ -138,7 +155,7 @@ def show(name: str, images: "ImageSet", entry: "Entry | None", headers_only: boo
     _print(table)
     show_classes(images)
     if headers_only:
-        show_bad(bad, "no readable header")
+        show_list(bad, ": no readable header; --check looks at all", SHOWN)
 
 
 def show_classes(images: "ImageSet") -> None:
@@ -171,41 +188,70 @@ def show_classes(images: "ImageSet") -> None:
     _print(table)
 
 
-def show_bad(lines: list[str], what: str) -> None:
-    """Print the first of the bad images, if there are any."""
+def show_list(lines: Sequence[str], what: str, most: int) -> None:
+    """Print the first of some images, if there are any."""
     if not lines:
         return
-    _print(f"{len(lines):,} image{'s' * (len(lines) > 1)}: {what}")
-    for line in lines[:SHOWN]:
+    _print(f"{len(lines):,} image{'s' * (len(lines) > 1)}{what}")
+    for line in lines[:most]:
         _print(f"  {line}")
-    if len(lines) > SHOWN:
-        _print(f"  and {len(lines) - SHOWN:,} more")
+    if len(lines) > most:
+        _print(f"  and {len(lines) - most:,} more")
 
 
 def draw(images: "ImageSet", file: Path) -> None:
     """Write the contact sheet, or end with one line if it cannot be written."""
     from lit_effnet.data.overview import contact_sheet
 
+    file = local(str(file), "sheet")
     try:
         contact_sheet(images, file)
     except (OSError, ValueError) as error:
-        fail(f"--sheet {file}: cannot be written ({error})")
+        fail(f"--sheet {file}: cannot be written ({reason(error)})")
     _print(f"images   {file}")
 
 
 def check(name: str, images: "ImageSet") -> None:
-    """Decode every image and list the bad; exit status 1 if there are any."""
+    """Decode every image, list the bad and what is there twice; exit status 1 if any is bad."""
+    from lit_effnet.data.duplicates import Signatures
     from lit_effnet.data.store import decoded
 
     bad = []
+    signatures = {split: Signatures() for split in images.splits}
     for split, rows in images.splits.items():
         for row, result in enumerate(decoded(rows, None, f"{name} {split}")):
             if isinstance(result, str):
                 bad.append(f"{images.where(split, row)}: {result}")
-    show_bad(bad, "cannot be decoded")
+            else:
+                signatures[split].add(row, result)
+    show_list(bad, ": cannot be decoded", len(bad))
+    show_copies(images, signatures)
+    count = sum(map(len, images.splits.values()))
     if bad:
+        _print(f"check    {len(bad):,} of {count:,} images cannot be decoded")
         raise SystemExit(1)
-    _print(f"check    all {sum(map(len, images.splits.values())):,} images can be decoded")
+    _print(f"check    all {count:,} images can be decoded")
+
+
+def show_copies(images: "ImageSet", signatures: Mapping[str, "Signatures"]) -> None:
+    """Print which images are in two splits, or twice in one, and which nearly are in two."""
+    from lit_effnet.data.duplicates import same, similar
+    from lit_effnet.data.rows import labels_of
+
+    def pairs(first: str, second: str, rows: Iterable[tuple[int, int]], what: str) -> None:
+        lines = []
+        labels = [labels_of(images.splits[split]) for split in (first, second)]
+        for row, other in rows:
+            classes = [images.classes[k[r]] for k, r in zip(labels, (row, other), strict=True)]
+            named = f" (as {classes[1]}, and as {classes[0]})" * (classes[0] != classes[1])
+            lines.append(f"{images.where(second, other)} = {images.where(first, row)}{named}")
+        show_list(lines, f" of {second} {what}", SHOWN)
+
+    for number, (second, theirs) in enumerate(signatures.items()):
+        for first, ours in list(signatures.items())[:number]:
+            pairs(first, second, same(ours, theirs), f"with the same pixels as one of {first}")
+            pairs(first, second, similar(ours, theirs), f"nearly the same as one of {first}")
+        pairs(second, second, same(theirs, theirs), "with the same pixels as an earlier one")
 
 
 def remove() -> None:

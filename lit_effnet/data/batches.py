@@ -63,8 +63,8 @@ class DecodedImages(Dataset[tuple[Rgb, int]]):
 class FromFiles:
     """Pixels decoded each time, and an error that says where where they cannot be."""
 
-    def __init__(self, images: ImageSet, split: str, name: str) -> None:
-        self.images, self.split, self.name = images, split, name
+    def __init__(self, images: ImageSet, split: str, name: str, hint: str) -> None:
+        self.images, self.split, self.name, self.hint = images, split, name, hint
 
     def __call__(self, row: int) -> Rgb:
         """Pixels `uint8 [H, W, 3]` of a row.
@@ -76,7 +76,7 @@ class FromFiles:
             return decode(encoded(self.images.splits[self.split], row))
         except (BadImageError, OSError) as error:
             place = self.images.where(self.split, row)
-            raise BadImageError(f"name {self.name!r}: {place}: {error}") from error
+            raise BadImageError(f"name {self.name!r}: {place}: {error}; {self.hint}") from error
 
 
 class EpochSampler(DistributedSampler[Any]):

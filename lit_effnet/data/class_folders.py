@@ -1,17 +1,14 @@
 """Images in folders named after their classes, below train, validation and test if there are."""
 
-import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lit_effnet.data.image_files import EXTENSIONS, ImageFiles, is_image, subfolders
+from lit_effnet.data.label_lists import Listed, labels_of_list
+from lit_effnet.data.labels import in_order
 from lit_effnet.locations import Location
-
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".avif"),
-    *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"),
-)
 
 UNREADABLE = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg", ".psd", ".jxl")
 
@@ -22,123 +19,227 @@ OTHER_NAMES = {
 }
 
 
-def load_class_folders(folder: Location) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The splits of a folder by our names, and notes on what in it was no image.
+UNLABELLED = ("unlabeled", "unlabelled", "unsupervised", "unsup")
+# Names of folders in a split that say nothing of a class which train has not.
+NO_CLASS = (
+    *UNLABELLED,
+    "unknown",
+    "images",
+    "imgs",
+    "img",
+    "data",
+    "all",
+    *chain(*OTHER_NAMES.values()),
+)
+MOST_NAMES = 5  # in a note
 
-    Links are followed. A folder without an image is no class; a file whose name has another
-    ending is no image.
+
+def load_class_folders(folder: Location) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return the splits of a folder by our names, and notes on what is left out.
+
+    A folder without an image is no class; a file whose name has another ending is no image.
+    Images in no folders of classes are labelled by the list that lies beside them, else left out.
 
     Raises:
-        ValueError: no image in a folder of a class, splits beside classes, or a split with
-            classes that train has not.
+        ValueError: no image in a folder of a class, splits beside classes, a split with classes
+            that train has not, or a folder that cannot be read.
     """
-    splits = _split_folders(folder) or {"train": folder}
-    files = {split: _images_by_class(root) for split, root in splits.items()}
-    first, found = next(iter(files.items()))
-    classes = [name for name, images in found.images.items() if images]
+    splits, flat, notes = _split_folders(folder)
+    found = _Found([*splits.values(), *flat.values()])
+    images = {split: found.by_class(root) for split, root in splits.items()}
+    first = next(iter(splits))
+    classes = in_order(name for name, paths in images[first].items() if paths)
     if not classes:
-        others = f", only {found.others.total():,} other files" if found.others else ""
+        others = found.files.others.total()
+        only = f", only {others:,} other files" if others else ""
         raise ValueError(
-            f"{splits[first]}: has no images in folders of classes (FOLDER/CLASS/IMAGE{others}; "
+            f"{splits[first]}: has no images in folders of classes (FOLDER/CLASS/IMAGE{only}; "
             f"accepted are {' '.join(EXTENSIONS[:6])} ..., or a folder of parquet files)"
         )
-    rows = {}
-    for split, of_split in files.items():
-        unknown = [name for name, images in of_split.images.items() if images]
-        if unknown := sorted(set(unknown) - set(classes)):
-            raise ValueError(
-                f"{splits[split]}: has classes that {splits[first]} has not: "
-                f"{', '.join(unknown[:5])}"
-            )
-        rows[split] = _rows(of_split.images, classes)
-    return rows, tuple(note for of_split in files.values() for note in of_split.notes())
+    unlabelled = {split: list(found.files.below(root)) for split, root in flat.items()}
+    for split in [split for split in images if split != first]:
+        unlabelled[split] = _in_no_class(images[split], classes, splits[split], splits[first])
+    notes += found.notes(classes)
+    rows, number = {}, {name: label for label, name in enumerate(classes)}
+    for split, names in OTHER_NAMES.items():
+        labelled = [
+            (path, number[name]) for name, paths in images.get(split, {}).items() for path in paths
+        ]
+        if unlabelled.get(split):
+            place = {**splits, **flat}[split]
+            listed = labels_of_list(
+                names, _places(folder, place), unlabelled[split], classes
+            ) or Listed({})
+            labelled += listed.labels.items()
+            notes += _of_list(place, listed, len(unlabelled[split]) - len(listed.labels))
+        if labelled:
+            rows[split] = _rows(labelled, classes)
+        elif split in splits and not unlabelled.get(split):
+            notes.append(f"{splits[split]}: has no images, and is left out")
+    return rows, tuple(notes)
+
+
+def _in_no_class(
+    images: dict[str, list[str]], classes: Sequence[str], split: Location, first: Location
+) -> list[str]:
+    """Take out of a split's images those in folders like `unknown`, and return their paths.
+
+    Raises:
+        ValueError: other classes that the first split has not.
+    """
+    unknown = sorted({name for name, paths in images.items() if paths} - set(classes))
+    if others := [name for name in unknown if name.lower() not in NO_CLASS]:
+        raise ValueError(f"{split}: has classes that {first} has not: {_shown(others)}")
+    return [path for name in unknown for path in images.pop(name)]
+
+
+def _of_list(split: Location, listed: Listed, left: int) -> Iterable[str]:
+    """Notes on images in no folders of classes."""
+    if listed.labels:
+        yield f"{split}: {len(listed.labels):,} images are labelled by {listed.source}"
+    if left:
+        yield (
+            f"{split}: {left:,} images are left out, since no list says their classes "
+            "(docs/images.md names those that do)"
+        )
 
 
 class _Found:
-    """What a folder holds: paths of images by class, and how many other files by ending."""
+    """The images of the folders of classes, and what is left out of all of them.
 
-    def __init__(self) -> None:
-        self.images: dict[str, list[str]] = {}
-        self.others: Counter[str] = Counter()
+    Args:
+        roots: The folders of splits.
+    """
 
-    def notes(self) -> Iterable[str]:
-        """What a person would not expect to be left out."""
-        if empty := [name for name, images in self.images.items() if not images]:
-            shown = ", ".join(empty[:5]) + " ..." * (len(empty) > 5)
-            yield f"no class, since there is no image in it: {shown}"
-        pictures = {kind: count for kind, count in self.others.items() if kind in UNREADABLE}
-        for kind, count in pictures.items():
-            yield f"{kind} files cannot be read ({count:,} left out): convert them to JPEG or PNG"
-        others = Counter({k: count for k, count in self.others.items() if k not in pictures})
+    def __init__(self, roots: Sequence[Location]) -> None:
+        classes = [path for root in roots for path in subfolders(root) if not _is_link(path)]
+        self.files = ImageFiles(classes)
+        self.empty: dict[str, None] = {}
+        self.unlabelled: list[str] = []
+        self.loose = 0
+
+    def by_class(self, root: Location) -> dict[str, list[str]]:
+        """Return the paths of the images in each folder of a split."""
+        images: dict[str, list[str]] = {}
+        self.loose += sum(is_image(path.name) for path in root.iterdir())
+        for folder in subfolders(root):
+            if _is_link(folder) and not self.files.follows(str(folder)):
+                continue
+            if folder.name.lower() in UNLABELLED:
+                self.unlabelled.append(str(folder))
+                continue
+            images[folder.name] = list(self.files.below(folder))
+            if not images[folder.name]:
+                self.empty[folder.name] = None
+        return images
+
+    def notes(self, classes: Sequence[str]) -> Iterable[str]:
+        """Yield what a person would not expect to be left out."""
+        if empty := [name for name in self.empty if name not in classes]:
+            yield f"no class, since there is no image in it: {_shown(empty)}"
+        if self.unlabelled:
+            yield f"no class, by its name: {_shown(self.unlabelled)}"
+        if self.loose:
+            yield f"left out: {self.loose:,} images beside the folders of classes"
+        if self.files.links:
+            yield f"links to what is read anyway are not followed: {_shown(self.files.links)}"
+        if self.files.special:
+            yield f"left out, being no regular files: {_shown(self.files.special)}"
+        others = self.files.others
+        for kind in UNREADABLE:
+            if count := others.pop(kind, 0):
+                yield (
+                    f"{kind} files cannot be read ({count:,} left out): convert them to JPEG or PNG"
+                )
         if others:
             kinds = [
-                f"{count:,} {kind or 'without ending'}" for kind, count in others.most_common(5)
+                f"{count:,} {kind or 'without ending'}"
+                for kind, count in others.most_common(MOST_NAMES)
             ]
             yield f"files that are no images are left out: {', '.join(kinds)}"
 
 
-def _images_by_class(root: Location) -> _Found:
-    found = _Found()
-    for folder in _subfolders(root):
-        images = found.images.setdefault(folder.name, [])
-        for place, folders, names in _walk(folder):
-            folders[:] = sorted(name for name in folders if name[0] != ".")
-            for name in sorted(names):
-                if name[0] == ".":
-                    continue
-                ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 # a million of them
-                if ending in EXTENSIONS:
-                    images.append(f"{place}/{name}")
-                else:
-                    found.others[ending] += 1
-    return found
-
-
-def _rows(images: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Any:
+def _rows(labelled: Sequence[tuple[str, int]], classes: Sequence[str]) -> Any:
     from datasets import ClassLabel, Dataset, Features, Image
 
-    files: list[dict[str, str | None]] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        for path in images.get(name, ()):
-            try:
-                path.encode()
-            except UnicodeEncodeError:
-                raise ValueError(f"{path!r}: the file's name is not UTF-8; rename it") from None
-            files.append({"bytes": None, "path": path})
-            labels.append(label)
+    for path, _ in labelled:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{path!r}: the file's name is not UTF-8; rename it") from None
     features = Features({"image": Image(), "label": ClassLabel(names=list(classes))})
-    return Dataset.from_dict({"image": files, "label": labels}, features=features)
-
-
-def _split_folders(folder: Location) -> dict[str, Location]:
-    """The folders that are splits, by our names; none where the folder holds classes."""
-    subfolders = {entry.name: entry for entry in _subfolders(folder)}
-    lowered = {name.lower(): entry for name, entry in subfolders.items()}
-    splits = {
-        ours: lowered[theirs]
-        for ours, names in OTHER_NAMES.items()
-        for theirs in names
-        if theirs in lowered and list(_subfolders(lowered[theirs]))
+    columns = {
+        "image": [{"bytes": None, "path": path} for path, _ in labelled],
+        "label": [label for _, label in labelled],
     }
-    others = sorted(set(subfolders.values()) - set(splits.values()))
-    with_images = [other.name for other in others if _has_image(other)]
-    if splits and with_images:
+    return Dataset.from_dict(columns, features=features)
+
+
+def _split_folders(
+    folder: Location,
+) -> tuple[dict[str, Location], dict[str, Location], list[str]]:
+    """Return the folders that are splits, those whose images lie in no folders, and notes.
+
+    Where there are none, the folder holds the classes of train.
+    """
+    inside = subfolders(folder)
+    splits: dict[str, Location] = {}
+    for split, path in _named_as_splits(inside):
+        if not subfolders(path):
+            continue
+        if split in splits:
+            both = f"{splits[split].name} and {path.name}"
+            raise ValueError(f"{folder}: has {both}, which both mean {split}: move one of them")
+        splits[split] = path
+    others = [path for path in inside if path not in splits.values() and _has_image(path)]
+    named = {path: split for split, path in _named_as_splits(others)}
+    unlabelled = [path for path in others if path in named or _is_unlabelled(path.name)]
+    if not splits:
+        if others and others == unlabelled:
+            raise ValueError(
+                f"{folder}: {_shown([path.name for path in others])} hold images, but no folders "
+                "of classes (FOLDER/train/CLASS/IMAGE)"
+            )
+        notes = [
+            f"{path.name}: is taken for a class, since it lies beside classes" for path in named
+        ]
+        return {"train": folder}, {}, notes
+    if classes := [path.name for path in others if path not in unlabelled]:
         raise ValueError(
             f"{folder}: has {', '.join(path.name for path in splits.values())} with folders in "
-            f"them, as splits have, beside {', '.join(with_images[:5])}: move one or the other"
+            f"them, as splits have, beside {_shown(classes)}: move one or the other"
         )
-    return splits
+    flat = {named[path]: path for path in others if named.get(path, "train") not in splits}
+    left = [path.name for path in others if path not in flat.values()]
+    notes = [f"left out, since nothing says the classes of its images: {_shown(left)}"] * bool(left)
+    return splits, flat, notes
+
+
+def _named_as_splits(folders: Sequence[Location]) -> Iterable[tuple[str, Location]]:
+    """Yield folders that are called as splits are, by our names."""
+    lowered = {path.name.lower(): path for path in folders}
+    for ours, names in OTHER_NAMES.items():
+        yield from ((ours, lowered[theirs]) for theirs in names if theirs in lowered)
+
+
+def _is_unlabelled(name: str) -> bool:
+    """Whether a folder beside splits is called as images without classes are: Kaggle's `test1`."""
+    return name.lower().rstrip("0123456789_-") in (*UNLABELLED, *chain(*OTHER_NAMES.values()))
+
+
+def _places(folder: Location, split: Location) -> list[Location]:
+    """Where the list of a split's labels may lie."""
+    kits = [path for path in subfolders(folder) if "devkit" in path.name.lower()]
+    return [split, folder, *(kit / "data" for kit in kits if (kit / "data").is_dir())]
 
 
 def _has_image(folder: Location) -> bool:
-    return any(name.lower().endswith(EXTENSIONS) for _, _, names in _walk(folder) for name in names)
+    return any(True for _ in ImageFiles([folder]).below(folder))
 
 
-def _walk(folder: Location) -> Iterable[tuple[Any, list[str], list[str]]]:
-    """Each folder below, with the names of the folders and files in it."""
-    return os.walk(folder, followlinks=True) if isinstance(folder, Path) else folder.walk()
+def _is_link(folder: Location) -> bool:
+    return isinstance(folder, Path) and folder.is_symlink()
 
 
-def _subfolders(folder: Location) -> Iterable[Location]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + " ..." * (len(names) > MOST_NAMES)

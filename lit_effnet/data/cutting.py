@@ -1,38 +1,128 @@
-"""Splits that do not exist, cut from train and from nowhere else."""
+"""Splits that do not exist, cut from train and from nowhere else.
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+By `hash`, the rule of today, an image's place follows from its own name or bytes, so that files
+that are added move no image. By `shuffle`, the rule of named data sets, whose files do not change,
+and of runs that record no other, it follows from how many images its class has.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lit_effnet.data.catalog import Entry
-from lit_effnet.data.rows import labels_of
+from lit_effnet.data.rows import chosen, labels_of
 
 CUT_FRACTION = 0.1  # of train, for a split that does not exist
 CUT_SEED = 0  # not the run's: all runs on a data set share their splits
 
+CutRule = Literal["hash", "shuffle"]
+# Each split has a place of its own, so that it is the same whether the other is cut or not.
+PLACES = {"validation": (0.0, CUT_FRACTION), "test": (CUT_FRACTION, 2 * CUT_FRACTION)}
 
-def cut_missing(
-    splits: dict[str, Any], entry: Entry | None
-) -> tuple[dict[str, Any], Iterable[str]]:
-    """Validation, and test of a set that is not of the catalog, cut from train where missing."""
+
+def missing_parts(
+    splits: Mapping[str, Any], entry: Entry | None, rule: CutRule, root: str = ""
+) -> tuple[dict[str, NDArray[np.int64]], Sequence[str]]:
+    """Rows of train for each split that is missing, and those that stay; empty where none is.
+
+    Validation, and test of a set that is not of the catalog.
+
+    Args:
+        splits: The splits by name.
+        entry: The catalog's entry, if there is one.
+        rule: How images are chosen.
+        root: The folder below which the names of image files count.
+    """
     if "train" not in splits:
-        return splits, ()
-    wanted = [name for name in ("validation", "test") if name not in splits]
+        return {}, ()
+    wanted = [name for name in PLACES if name not in splits]
     if entry is not None:  # which test images exist is known; none are made up
         wanted = [name for name in wanted if name == "validation"]
+    train = splits["train"]
+    labels = labels_of(train)
+    if rule == "hash" and wanted:
+        parts = hashed_cut(labels, image_hashes(train, root), wanted)
+        how = "at least one of each class; files that are added later move none of them"
+    else:
+        parts = shuffled_cut(labels, wanted)
+        how = "stratified, the same in every run"
     notes = []
     for name in wanted:
-        kept, cut = stratified_cut(labels_of(splits["train"]), CUT_FRACTION, CUT_SEED)
-        if not len(cut):
-            notes.append(f"{name}: no class of train has two images, so none could be cut")
+        if not len(parts[name]):
+            least = "two" if name == wanted[0] else "three"
+            notes.append(f"{name}: no class of train has {least} images, so none could be cut")
+            del parts[name]
             continue
-        counted = f"{len(cut):,} image{'s' * (len(cut) > 1)}"
-        notes.append(f"{name} is {counted} cut from train, stratified, the same in every run")
-        splits[name] = splits["train"].select(cut)
-        splits["train"] = splits["train"].select(kept)
-    return splits, notes
+        counted = f"{len(parts[name]):,} image{'s' * (len(parts[name]) > 1)}"
+        notes.append(f"{name} is {counted} cut from train, {how}")
+    return parts if len(parts) > 1 else {}, notes
+
+
+def hashed_cut(
+    labels: NDArray[np.int64], hashes: NDArray[np.float64], wanted: Sequence[str]
+) -> dict[str, NDArray[np.int64]]:
+    """Indices of train and of the splits cut from it, each where the hash of its images lies.
+
+    Of every class at least one image stays in train, and at least one is in each split as far as
+    the class has enough: those with the lowest hashes. Images that are added to a class move none
+    of its training images, except in a class so small that its splits have such lowest ones.
+
+    Args:
+        labels: `int64 [N]`.
+        hashes: `float64 [N]`, from 0 to 1; images of one hash stay together.
+        wanted: Names of the splits, in the order in which they are served.
+    """
+    side = np.full(len(labels), "train", dtype=object)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        places = hashes[members]
+        if len(members) > 1 and len(np.unique(places)) == 1:  # copies of one image: in their order
+            places = np.random.default_rng(CUT_SEED).random(len(members))
+        free = np.unique(places)[:-1]  # the highest stays in train
+        for left, name in zip(reversed(range(len(wanted))), wanted, strict=True):
+            low, high = PLACES[name]
+            inside = free[(free >= low) & (free < high)]
+            taken = (inside if len(inside) else free[:1])[: max(1, len(free) - left)]
+            side[members[np.isin(places, taken)]] = name
+            free = np.setdiff1d(free, taken)
+    return {name: np.flatnonzero(side == name) for name in ("train", *wanted)}
+
+
+def image_hashes(rows: Any, root: str = "") -> NDArray[np.float64]:
+    """Numbers from 0 to 1 `float64 [N]` that follow from each image alone.
+
+    From its bytes where these lie in a table, else from its file's name below `root`.
+    """
+    import pyarrow.compute as pc
+
+    found: list[float] = []
+    for chunk in rows.data["image"].chunks:
+        contents, paths = (pc.struct_field(chunk, field) for field in ("bytes", "path"))
+        for content, path in zip(contents, paths, strict=True):
+            key = content.as_buffer() if content.is_valid else _name_below(root, path.as_py() or "")
+            digest = blake2b(memoryview(key), digest_size=8).digest()
+            found.append(int.from_bytes(digest, "big") / 2**64)
+    return chosen(rows, np.asarray(found, np.float64))
+
+
+def _name_below(root: str, path: str) -> bytes:
+    """A file's name below a folder, the same on every system."""
+    name = path.replace(os.sep, "/").removeprefix(root.replace(os.sep, "/").rstrip("/"))
+    return unicodedata.normalize("NFC", name.lstrip("/")).encode()
+
+
+def shuffled_cut(labels: NDArray[np.int64], wanted: Iterable[str]) -> dict[str, NDArray[np.int64]]:
+    """Indices of train and of the splits cut from it one after the other, shuffled."""
+    left, parts = np.arange(len(labels)), {}
+    for name in wanted:
+        kept, cut = stratified_cut(labels[left], CUT_FRACTION, CUT_SEED)
+        left, parts[name] = left[kept], left[cut]
+    return {"train": left, **parts}
 
 
 def stratified_cut(

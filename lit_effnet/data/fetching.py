@@ -4,8 +4,9 @@ import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -21,6 +22,8 @@ ENDINGS = (".parquet", ".arrow", ".json", ".md", ".yaml")
 def fetched(folder: "UPath") -> Path:
     """A copy of a folder's tables, among the downloads of `datasets`; made if it is not there.
 
+    A copy that lacks a file, or bytes of one, is made anew.
+
     Not by the downloads of `datasets` itself, which stop at HF_HUB_OFFLINE and take a changed file
     of a store without ETags for the old one. A folder whose files have changed has a new copy.
 
@@ -32,7 +35,7 @@ def fetched(folder: "UPath") -> Path:
     url = str(folder)
     with as_os_error(url):
         found = folder.fs.find(folder.path, withdirs=False, detail=True)
-    files = {
+    files: dict[str, Mapping[str, Any]] = {
         path[len(folder.path) :].lstrip("/"): info
         for path, info in sorted(found.items())
         if path.endswith(ENDINGS)
@@ -40,13 +43,25 @@ def fetched(folder: "UPath") -> Path:
     states = "".join(f"\n{name} {state_of(info)}" for name, info in files.items())
     digest = hashlib.sha256(f"{url}{states}".encode()).hexdigest()[:16]
     copy = Path(datasets.config.DOWNLOADED_DATASETS_PATH) / f"lit_effnet-{digest}"
-    if copy.exists():
+    sizes = {name: info["size"] for name, info in files.items() if info["size"] is not None}
+    if _is_whole(copy, sizes):
         return copy
     copy.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(copy.with_name(f".{copy.name}.lock")):
-        if not copy.exists():
+        if not _is_whole(copy, sizes):
+            shutil.rmtree(copy, ignore_errors=True)
             _copy(folder, list(files), copy)
     return copy
+
+
+def _is_whole(copy: Path, sizes: Mapping[str, int]) -> bool:
+    """Whether each file is there with its number of bytes."""
+    try:
+        return copy.is_dir() and all(
+            (copy / name).stat().st_size == size for name, size in sizes.items()
+        )
+    except OSError:
+        return False
 
 
 def _copy(folder: "UPath", names: list[str], copy: Path) -> None:

@@ -1,5 +1,6 @@
 """`ImageData`: any data set of images as seeded training and evaluation batches."""
 
+import shlex
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,7 +27,8 @@ from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.corruptions.corruption import Corruption
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.data.rows import labels_of, spread
+from lit_effnet.data.rows import labels_of, places, spread
+from lit_effnet.data.schema import WHOLE, Use
 from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.store import (
     Store,
@@ -37,10 +39,12 @@ from lit_effnet.data.store import (
     place,
     room,
 )
+from lit_effnet.data.stratified import stratified_order
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
 LARGEST_IMAGE_SIZE = 2**15  # a side of 32,768 pixels has 2^30, beyond any machine's memory
 USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set that the catalog does not know
+LEAVING_OUT = "--data.on_bad_image skip"
 MOST_BAD = 0.01  # part of a split that may be left out
 
 OnBadImage = Literal["error", "skip"]
@@ -60,6 +64,8 @@ class ImageData(LightningDataModule):
         subset: Configuration of a data set on the hub that has several.
         image_column: Column of images; found by its type if null.
         label_column: Column of labels; found by its type if null.
+        labels: Labels of a folder of images: a file with a line for each (image,label, and split
+            if there are several; CSV or a list), or a folder with a list for each split.
         image_size: Side of the square input in pixels at resolution 1; that of the weights if
             null, else the data set's usual one.
         batch_size: Images in a batch on each device.
@@ -88,6 +94,7 @@ class ImageData(LightningDataModule):
         subset: str | None = None,
         image_column: str | None = None,
         label_column: str | None = None,
+        labels: str | None = None,
         image_size: int | None = None,
         batch_size: int = 16,
         num_workers: int | None = None,
@@ -103,6 +110,8 @@ class ImageData(LightningDataModule):
         self.name = name
         self.path = path
         self.columns = (subset, image_column, label_column)
+        self.labels = labels
+        self.use = Use()
         self.entry = CATALOG.get(name)
         if path is not None and (self.entry is None or self.entry.make is not None):
             raise ValueError(
@@ -145,24 +154,38 @@ class ImageData(LightningDataModule):
         self.keep_decoded, self.keep_short_side = keep_decoded, keep_short_side
         self.augment = augment
         self.seed = seed
+        self.recorded: str | None = None  # fingerprint in the record of a run on these images
         self.step = 1  # images of an optimiser step, of which an epoch has whole ones only
         self.left_out: dict[str, int] = {}
         self._prepared: dict[str, tuple[Callable[[int], Rgb], NDArray[np.int64]]] = {}
 
     @property
     def num_classes(self) -> int:
-        """Number of classes."""
-        return self.entry.num_classes if self.entry else len(self.images.classes)
+        """Number of classes; a network's, where they are matched with those."""
+        if self.entry and self.use.match is None:
+            return self.entry.num_classes
+        return len(self.images.classes)
+
+    def used_as(self, use: Use) -> "ImageData":
+        """Set what the data are used for, before or after they are loaded; returns itself."""
+        self.use = use
+        for name in ("images", "_fits"):
+            self.__dict__.pop(name, None)
+        self._prepared.clear()
+        return self
 
     @cached_property
     def images(self) -> ImageSet:
         """The splits, the classes and what should be known; loaded when first asked for.
 
         Raises:
-            ValueError: they cannot be had.
+            ValueError: they cannot be had, or are not those that a run was trained on where it
+                matters.
         """
         try:
-            images = sources.find(str(self.name), self.path, *self.columns)
+            images = sources.find(
+                str(self.name), self.path, *self.columns, labels=self.labels, use=self.use
+            )
         except ValueError as error:
             raise ValueError(self._naming(error)) from error
         if len(images.classes) < 2:
@@ -170,16 +193,46 @@ class ImageData(LightningDataModule):
                 f"name {self.name!r}: has only the class {', '.join(images.classes)}; there must "
                 "be two at least"
             )
-        if self.entry and len(images.classes) != self.entry.num_classes:
+        own = self.use.match is None
+        if self.entry and own and len(images.classes) != self.entry.num_classes:
             raise ValueError(
                 f"name {self.name!r}: has {len(images.classes)} classes here instead of "
                 f"{self.entry.num_classes}; give the folder as name to take it as it is"
             )
+        self._compare_with_run(images)
         return images
+
+    def _compare_with_run(self, images: ImageSet) -> None:
+        """Warn, or raise ValueError, where a trained run's data are not what they were."""
+        shuffled = bool(images.cut) and images.rule == "shuffle" and self.entry is None
+        then = self.use.fingerprint
+        now = None if then is None else images.fingerprint_as(then)
+        changed = now != then
+        splits = " and ".join(sorted(images.cut))
+        if changed and shuffled:
+            raise ValueError(
+                f"name {self.name!r}: is not as when the run was trained on it, and its {splits} "
+                "would be cut anew, with images that it was trained on: restore the files, or "
+                "name other images with --data.name"
+            )
+        if changed:
+            may = f"; its {splits} may hold images that it was trained on where files were renamed"
+            cut = f"{may} or removed, or a class has only a few" if images.cut else ""
+            warnings.warn(
+                f"{self.name}: is not as when the run was trained on it (fingerprint "
+                f"{now}, then {then}){cut}",
+                stacklevel=2,
+            )
+        elif shuffled:
+            warnings.warn(
+                f"{self.name}: its {splits} is cut by the rule of earlier versions, as in the "
+                "run's training; files that are added would move images between the splits",
+                stacklevel=2,
+            )
 
     def _naming(self, error: ValueError) -> str:
         message = str(error)
-        if message.startswith(("image_column", "label_column")):
+        if message.startswith(("image_column", "label_column", "labels ")):
             return message
         if self.path:
             return f"path {message}"
@@ -192,8 +245,12 @@ class ImageData(LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the images and labels."""
-        return self.images.fingerprint
+        """Identifies the images and labels, by the formula of `recorded` where a run set that."""
+        return self.images.fingerprint_as(self.recorded)
+
+    def split_for(self, asked: str) -> str:
+        """The split that is asked for, or `all` where the images are in no splits."""
+        return WHOLE if WHOLE in self.splits else asked
 
     def sizes(self) -> dict[str, int]:
         """Number of images in each split, without those that were left out."""
@@ -220,15 +277,27 @@ class ImageData(LightningDataModule):
         images = self._images("train", training(self.image_size, self.augment or Augment()))
         world, rank = self._processes
         sampler = EpochSampler(images, world, rank, seed=self.seed, step=self.step)
+        if self.trainer:  # Lightning sets the epoch after it has started the loader's processes
+            done = self.trainer.fit_loop.epoch_progress.current
+            sampler.set_epoch(done.processed)  # type: ignore[attr-defined] # of a tracker of epochs
         return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation split in order, each image in one process."""
-        return self.evaluation_loader("validation", processes=self._processes)
+        """The validation split, each image in one process."""
+        return self._whole_or_part("validation", "limit_val_batches")
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """The test split in order, each image in one process."""
-        return self.evaluation_loader("test", processes=self._processes)
+        """The test split, each image in one process."""
+        return self._whole_or_part("test", "limit_test_batches")
+
+    def _whole_or_part(self, split: str, limit: str) -> DataLoader[Any]:
+        """A split in order; where the trainer takes its first batches only, a stratified part.
+
+        `fast_dev_run` and `overfit_batches` are such limits too, by the trainer's account.
+        """
+        batches = getattr(self.trainer, limit) if self.trainer is not None else 1.0
+        part = isinstance(batches, int) or batches != 1.0  # 1 is a batch, and 1.0 all of them
+        return self.evaluation_loader(split, processes=self._processes, stratified=part)
 
     @property
     def _processes(self) -> tuple[int, int]:
@@ -257,8 +326,14 @@ class ImageData(LightningDataModule):
         self._prepare(split)
         return self.sizes()[split]
 
+    def places(self, split: str) -> list[str]:
+        """Return the file of each image of a split, or its row, in the order of its loader."""
+        _, used = self._prepare(split)
+        found = places(self.splits[split])
+        return [found[row] for row in used]
+
     def originals(self, split: str, count: int) -> list[tuple[str, Rgb, int]]:
-        """Place, pixels `uint8 [H, W, 3]` and label of images spread evenly over a split.
+        """Place, pixels `uint8 [H, W, 3]` and label of images spread evenly over the classes.
 
         Raises:
             ValueError: there is no such split.
@@ -267,7 +342,8 @@ class ImageData(LightningDataModule):
         self.prepare(split)
         pixels, used = self._prepare(split)
         labels = labels_of(self.splits[split])
-        rows = [int(used[index]) for index in spread(len(used), count)]
+        by_class = used[np.argsort(labels[used], kind="stable")]  # rows may take turns by class
+        rows = [int(by_class[index]) for index in spread(len(used), count)]
         return [(self.images.where(split, row), pixels(row), int(labels[row])) for row in rows]
 
     def evaluation_loader(
@@ -277,6 +353,7 @@ class ImageData(LightningDataModule):
         reference: Preprocessing | None = None,
         *,
         shuffled: bool = False,
+        stratified: bool = False,
         processes: tuple[int, int] = (1, 0),
     ) -> DataLoader[Any]:
         """A split in evaluation's view, corrupted where that is asked for.
@@ -287,6 +364,7 @@ class ImageData(LightningDataModule):
             reference: The view that is corrupted, or seen at least before the network's; null
                 for the network's own.
             shuffled: In an order that is always the same, instead of the split's.
+            stratified: In the order of `stratified_order`, for who takes the first images only.
             processes: How many share the images, and the number of this one; none is repeated to
                 give all the same number, so one may have a batch more than another.
         """
@@ -297,7 +375,7 @@ class ImageData(LightningDataModule):
         view: Transform = Evaluation(self.image_size, own)
         if corruption is not None or reference is not None:
             view = CorruptedEvaluation(self.image_size, own, reference or own, corruption)
-        images = self._images(split, view)
+        images = self._images(split, view, stratified=stratified)
         world, rank = processes
         if world > 1:
             from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
@@ -309,9 +387,14 @@ class ImageData(LightningDataModule):
         order = np.random.default_rng(0).permutation(len(images))
         return self._loader(images, sampler=order.tolist())
 
-    def _images(self, split: str, transform: Transform) -> DecodedImages:
+    def _images(
+        self, split: str, transform: Transform, *, stratified: bool = False
+    ) -> DecodedImages:
         pixels, used = self._prepare(split)
         labels = labels_of(self.splits[split])[used]
+        if stratified:
+            order = stratified_order(labels)
+            used, labels = used[order], labels[order]
         return DecodedImages(pixels, used, labels, transform, self.seed)
 
     def _prepare(self, split: str) -> tuple[Callable[[int], Rgb], NDArray[np.int64]]:
@@ -326,13 +409,15 @@ class ImageData(LightningDataModule):
                 bad = bad_rows(rows, name) if self.on_bad_image == "skip" else {}
             self._judge(split, bad)
             used = np.setdiff1d(np.arange(len(rows)), np.fromiter(bad, np.int64))
-            self._prepared[split] = (store or FromFiles(self.images, split, str(self.name)), used)
+            hint = f"{LEAVING_OUT} leaves out up to one in a hundred; {self._check} lists them"
+            files = FromFiles(self.images, split, str(self.name), hint)
+            self._prepared[split] = (store or files, used)
         return self._prepared[split]
 
     def _store(self, rows: Any, name: str) -> Store | None:
-        if not (self._fits or place(rows, self.keep_short_side).exists()):
-            return None
         try:
+            if not (self._fits or place(rows, self.keep_short_side).exists()):
+                return None
             return open_store(rows, self.keep_short_side, warnings.warn, name)
         except OSError as error:
             warnings.warn(
@@ -357,15 +442,14 @@ class ImageData(LightningDataModule):
         example = f"{self.images.where(split, first)}: {reason}"
         if self.on_bad_image == "error":
             more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
-            help_ = f"`python -m lit_effnet.data {self.name} --check` lists them"
-            if len(bad) <= MOST_BAD * count:
-                help_ = "--data.on_bad_image skip leaves them out"
+            skip = len(bad) <= MOST_BAD * count
+            help_ = f"{LEAVING_OUT} leaves them out" if skip else f"{self._check} lists them"
             raise BadImageError(f"name {self.name!r}: {example}{more}; {help_}")
         if len(bad) > MOST_BAD * count:
             raise BadImageError(
                 f"name {self.name!r}: {len(bad):,} of {count:,} images of {split} cannot be "
                 f"decoded, more than 1 %; the first is {example}; "
-                f"`python -m lit_effnet.data {self.name} --check` lists them"
+                f"{self._check} lists them"
             )
         self.left_out[split] = len(bad)
         warnings.warn(
@@ -373,6 +457,15 @@ class ImageData(LightningDataModule):
             f"{example}",
             stacklevel=2,
         )
+
+    @property
+    def _check(self) -> str:
+        """The command that lists all bad images."""
+        names = ("path", "subset", "image_column", "label_column", "labels")
+        given = zip(names, (self.path, *self.columns, self.labels), strict=True)
+        flags = [f"--{name}={value}" for name, value in given if value is not None]
+        words = ["python", "-m", "lit_effnet.data", str(self.name), *flags, "--check"]
+        return f"`{shlex.join(words)}`"
 
     def _loader(self, images: DecodedImages, **options: Any) -> DataLoader[Any]:
         workers = default_workers() if self.num_workers is None else self.num_workers

@@ -1,6 +1,6 @@
 """Labels of any kind to numbers of classes, the same class the same number in every split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,10 +17,28 @@ NAMING = (
 UNLABELLED = -1  # as many owners mark images whose label they keep
 
 
-def encode_labels(splits: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct names of classes in the order of their labels.
+
+    Whole numbers are sorted by value, other names as text. Names of one value ("1" and "01") are
+    sorted as text too: the order of a set differs between processes.
+    """
+    distinct = set(names)
+    if all(name.isdecimal() for name in distinct):
+        return tuple(sorted(distinct, key=lambda name: (int(name), name)))
+    return tuple(sorted(distinct))
+
+
+def encode_labels(
+    splits: Mapping[str, Any], classes: Sequence[str] | None = None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Splits whose column `label` holds class numbers, and the names of the classes of train.
 
     Names, whole numbers and truth values are classes; -1 stays -1.
+
+    Args:
+        splits: The splits by name.
+        classes: Names of all classes in the order of their numbers, where a run has fixed it.
 
     Raises:
         ValueError: a split has classes that train has not, or labels that name no class.
@@ -28,7 +46,7 @@ def encode_labels(splits: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str,
     from datasets import ClassLabel
 
     first = "train" if "train" in splits else next(iter(splits))
-    names = _names_of(first, splits[first])
+    names = _names_of(first, splits[first]) if classes is None else tuple(classes)
     number = {name: index for index, name in enumerate(names)}
     encoded = {}
     for split, rows in splits.items():
@@ -39,7 +57,8 @@ def encode_labels(splits: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str,
         texts = _texts(split, rows)
         unknown = sorted(set(texts) - set(number) - {str(UNLABELLED)})
         if unknown:
-            raise ValueError(f"split {split} has classes that {first} has not: {unknown[:5]}")
+            owner = first if classes is None else "the run"
+            raise ValueError(f"split {split} has classes that {owner} has not: {unknown[:5]}")
         labels = [number.get(text, UNLABELLED) for text in texts]
         encoded[split] = rows.remove_columns("label").add_column(
             "label", labels, feature=ClassLabel(names=list(names))
@@ -53,9 +72,7 @@ def _names_of(split: str, rows: Any) -> tuple[str, ...]:
     feature = rows.features["label"]
     if isinstance(feature, ClassLabel):
         return tuple(feature.names)
-    texts = set(_texts(split, rows)) - {str(UNLABELLED)}
-    whole = all(text.isdigit() for text in texts)
-    return tuple(sorted(texts, key=int) if whole else sorted(texts))
+    return in_order(set(_texts(split, rows)) - {str(UNLABELLED)})
 
 
 def _texts(split: str, rows: Any) -> Sequence[str]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lit_effnet.data.prepare import short_side
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
@@ -40,5 +42,4 @@ class Preprocessing:
 
     def short_side(self, size: int) -> int:
         """Pixels of the short side, before the central crop to `size`; timm rounds it down."""
-        # But 300 / (300 / 332) is 332, whatever floating point makes of it.
-        return int(size / self.crop_fraction + 1e-6)
+        return short_side(size, self.crop_fraction)

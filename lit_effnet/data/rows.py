@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lit_effnet.data.decoding import BadImageError
-from lit_effnet.locations import file_state, read_file
+from lit_effnet.locations import file_state, is_url, read_file
 
 HASHED_BYTES = 4 * 2**30  # of encoded images, which take some seconds
+HASHED_FILES = 2**30  # bytes of images in files of their own
 FINGERPRINTED_IMAGES = 64  # whose bytes are looked at where there are more
 
 
@@ -21,10 +23,10 @@ def labels_of(rows: Any) -> NDArray[np.int64]:
 
     chunks = [pc.fill_null(chunk, -1) for chunk in rows.data["label"].chunks]
     found = [np.asarray(chunk.to_numpy(zero_copy_only=False), np.int64) for chunk in chunks]
-    return _chosen(rows, np.concatenate(found) if found else np.empty(0, np.int64))
+    return chosen(rows, np.concatenate(found) if found else np.empty(0, np.int64))
 
 
-def _chosen(rows: Any, stored: NDArray[np.int64]) -> NDArray[np.int64]:
+def chosen(rows: Any, stored: NDArray[Any]) -> NDArray[Any]:
     """What belongs to the rows of a split, of what belongs to those of its table.
 
     Asking the split itself would gather all columns, the images among them.
@@ -58,6 +60,18 @@ def where(rows: Any, index: int) -> str:
     return f"row {_place(rows, index)}" + (f" ({image['path']})" if image.get("path") else "")
 
 
+def places(rows: Any) -> list[str]:
+    """Return where a person finds each image of a split: its file, else its row at its owner's."""
+    import pyarrow.compute as pc
+
+    column = rows.data["image"]
+    paths = [path for chunk in column.chunks for path in pc.struct_field(chunk, "path").to_pylist()]
+    return [
+        paths[place] or f"row {place}"
+        for place in map(int, chosen(rows, np.arange(len(paths), dtype=np.int64)))
+    ]
+
+
 def _image(rows: Any, index: int) -> Any:
     """The cell of a row's image, as bytes and path; what indexing gives, but without its detour."""
     return rows.data.fast_slice(_place(rows, index), 1).column("image")[0].as_py()
@@ -84,11 +98,35 @@ def images_fingerprint(rows: Any, *, with_times: bool = False) -> str:
             digest.update(rows._indices.column(0).to_numpy().tobytes())
         return digest.hexdigest()[:16]
     for index in spread(len(rows), FINGERPRINTED_IMAGES):
-        try:
-            digest.update(encoded(rows, index))
-        except (OSError, BadImageError):
-            digest.update(b"cannot be read")
+        digest.update(_content(rows, index))
     return digest.hexdigest()[:16]
+
+
+def files_digest(rows: Any) -> bytes:
+    """SHA-256 of all bytes of images in files of their own; empty where these are too many.
+
+    At most 1 GB of local files: about a second from memory. From a store the images would have to
+    be fetched.
+    """
+    sizes = _sizes(rows)
+    if not sizes[:, 1].any() or sizes[:, 0].sum() > HASHED_FILES or is_url(_path(rows, 0)):
+        return b""
+    with ThreadPoolExecutor(4) as threads:
+        parts = threads.map(
+            lambda index: hashlib.sha256(_content(rows, index)).digest(), range(len(rows))
+        )
+        return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _content(rows: Any, index: int) -> bytes:
+    try:
+        return encoded(rows, index)
+    except (OSError, BadImageError):
+        return b"cannot be read"
+
+
+def _path(rows: Any, index: int) -> str:
+    return str((_image(rows, index) or {}).get("path"))
 
 
 def _add_bytes(digest: Any, column: Any) -> None:
@@ -121,7 +159,7 @@ def _sizes(rows: Any) -> NDArray[np.int64]:
         for place in np.flatnonzero(sizes[:, 0] < 0):
             sizes[place] = _file_state(paths[int(place)].as_py())
         found.append(sizes)
-    return _chosen(rows, np.concatenate(found) if found else np.empty((0, 2), np.int64))
+    return chosen(rows, np.concatenate(found) if found else np.empty((0, 2), np.int64))
 
 
 def _file_state(path: str | None) -> tuple[int, int]:

@@ -1,37 +1,119 @@
 """Columns as owners name them to `image` and `label`, and labels to classes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lit_effnet.data.catalog import Entry
-from lit_effnet.data.cutting import cut_missing, not_official
+from lit_effnet.data.class_matching import Matched
+from lit_effnet.data.cutting import CutRule, missing_parts, not_official
 from lit_effnet.data.labels import encode_labels
 from lit_effnet.data.rows import labels_of
 
 SPLITS = ("train", "validation", "test")
+WHOLE = "all"  # the only split of a folder without splits that is evaluated whole
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a data set is used for, as far as that decides about its classes and splits.
+
+    Args:
+        classes: Names in the order of their numbers, of a run that was trained on the data set;
+            None for the data set's own order.
+        cut: How splits that do not exist are cut from train; those of a named data set are
+            always shuffled.
+        fingerprint: That of the data set when the run was trained; None to compare none.
+        whole: Whether a data set of one split is one, called `all`, from which nothing is cut.
+        match: Matches its classes with those of a network that was trained on others.
+    """
+
+    classes: tuple[str, ...] | None = None
+    cut: CutRule = "hash"
+    fingerprint: str | None = None
+    whole: bool = False
+    match: Callable[[Sequence[str]], Matched] | None = None
+
+    @classmethod
+    def of_run(cls, data: Mapping[str, Any]) -> "Use":
+        """Return how the run used it whose record tells this of its data.
+
+        A run that records no rule for the cut was trained when there was only one.
+        """
+        names = data.get("class_names")
+        cut: CutRule = data.get("cut", "shuffle") or "hash"
+        return cls(None if names is None else tuple(names), cut, data.get("fingerprint"))
+
+
+class Labelled(NamedTuple):
+    """Splits with columns `image` (encoded) and `label`; the fields of an `ImageSet`."""
+
+    splits: dict[str, Any]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    cut: frozenset[str]
+    rule: CutRule
+    numbers: tuple[int, ...] | None
 
 
 def labelled(
     rows: Mapping[str, Any],
     entry: Entry | None,
-    image: str | None,
-    label: str | None,
+    columns: tuple[str | None, str | None],
+    use: Use,
+    *,
+    root: str = "",
     found: Sequence[str] = (),
-) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...], frozenset[str]]:
-    """Splits with columns `image` (encoded) and `label`, classes, notes, and which were cut.
+) -> Labelled:
+    """Find the columns, number the classes and cut the splits that are missing.
 
     Args:
         rows: The splits as they were loaded, by our names.
         entry: The catalog's entry, if there is one.
-        image: Name of the column of images; found by its type if null.
-        label: Name of the column of labels; found by its type if null.
+        columns: Names of the columns of images and of labels; found by their type if None.
+        use: What they are used for.
+        root: The folder that they come from.
         found: Notes of what loaded them.
 
     Raises:
         ValueError: columns that are not found, classes that train has not, a label out of range.
     """
+    splits, classes = encode_labels(_with_columns(rows, *columns), use.classes)
+    notes = list(found)
+    for name in ("validation", "test"):
+        if name in splits and not _has_labels(splits[name]):
+            del splits[name]
+            notes.append(f"{name} has no labels (all are -1) and is left out")
+    there = set(splits)
+    rule: CutRule = use.cut if entry is None else "shuffle"
+    if use.whole and entry is None and there == {"train"}:
+        splits = {WHOLE: splits["train"]}
+    for name, split in splits.items():
+        _check_labels(name, split, len(classes))
+    # By the set's own numbers, so that its splits are the same for whatever network.
+    parts, cutting = missing_parts(splits, entry, rule, root)
+    notes += cutting
+    numbers = None
+    if use.match is None:
+        notes += _by_text(classes)
+    else:
+        matched = use.match(classes)
+        splits = {name: _renumbered(split, matched.numbers) for name, split in splits.items()}
+        classes, numbers = matched.names, matched.numbers
+        notes += [matched.note] if matched.note else []
+    splits |= {name: splits["train"].select(part) for name, part in parts.items()}
+    notes += not_official(splits, entry)
+    splits = {name: splits[name] for name in (*SPLITS, WHOLE) if name in splits}
+    if use.match is None:
+        notes += _without_image(splits, classes)
+    cut = frozenset({*parts} - {"train"})
+    return Labelled(splits, classes, tuple(notes), cut, rule, numbers)
+
+
+def _with_columns(rows: Mapping[str, Any], image: str | None, label: str | None) -> dict[str, Any]:
+    """The splits with their columns named `image`, still encoded, and `label`."""
     features = next(iter(rows.values())).features
     image, label = image_column(features, image), label_column(features, label)
     if image == label:
@@ -42,27 +124,7 @@ def labelled(
             raise ValueError(f"split {name} has no column {', '.join(sorted(missing))}")
         columns = split.select_columns([image, label])
         splits[name] = columns.rename_columns({image: "image", label: "label"})
-    splits, classes = encode_labels(splits)
-    splits = _encode_images(splits)
-    notes = list(found)
-    for name in ("validation", "test"):
-        if name in splits and not _has_labels(splits[name]):
-            del splits[name]
-            notes.append(f"{name} has no labels (all are -1) and is left out")
-    there = set(splits)
-    splits, cut = cut_missing(splits, entry)
-    notes += cut
-    notes += not_official(splits, entry)
-    if (shown := [c for c in classes if c.isdigit()]) and sorted(shown, key=int) != shown:
-        notes.append(
-            f"its classes are numbers sorted as text: label 1 is class {classes[1]!r}, "
-            "not the second of its owner's list"
-        )
-    splits = {name: splits[name] for name in SPLITS if name in splits}
-    for name, split in splits.items():
-        _check_labels(name, split, len(classes))
-    notes += _without_image(splits, classes)
-    return splits, classes, tuple(notes), frozenset(set(splits) - there)
+    return _encode_images(splits)
 
 
 def image_column(features: Mapping[str, Any], named: str | None) -> str:
@@ -134,18 +196,37 @@ def _encode_images(splits: Mapping[str, Any]) -> dict[str, Any]:
     return {name: rows.cast_column("image", Image(decode=False)) for name, rows in splits.items()}
 
 
+def _renumbered(rows: Any, numbers: Sequence[int]) -> Any:
+    """A split with other numbers of its classes; -1 stays -1."""
+    from datasets import Value
+
+    labels = np.append(np.asarray(numbers, np.int64), -1)[labels_of(rows)]
+    column = labels.tolist()
+    return rows.remove_columns("label").add_column("label", column, feature=Value("int64"))
+
+
+def _by_text(classes: Sequence[str]) -> Sequence[str]:
+    """A note on numbers that their owner sorted as text."""
+    shown = [name for name in classes if name.isdecimal()]
+    if sorted(shown, key=int) == shown:
+        return ()
+    return (
+        f"its classes are numbers sorted as text: label 1 is class {classes[1]!r}, not the second "
+        "of its owner's list",
+    )
+
+
 def _has_labels(rows: Any) -> bool:
     return bool((labels_of(rows) >= 0).any())
 
 
-def _without_image(splits: Mapping[str, Any], classes: Sequence[str]) -> Sequence[str]:
-    first, rows = next(iter(splits.items()))
-    counts = np.bincount(labels_of(rows), minlength=len(classes))
-    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
-    if not empty:
-        return ()
-    shown = ", ".join(empty[:5]) + " ..." * (len(empty) > 5)
-    return (f"{len(empty)} of {len(classes)} classes have no image in {first}: {shown}",)
+def _without_image(splits: Mapping[str, Any], classes: Sequence[str]) -> Iterable[str]:
+    for split, rows in splits.items():
+        counts = np.bincount(labels_of(rows), minlength=len(classes))
+        empty = [name for name, count in zip(classes, counts, strict=True) if not count]
+        if empty:
+            shown = ", ".join(empty[:5]) + " ..." * (len(empty) > 5)
+            yield f"{len(empty)} of {len(classes)} classes have no image in {split}: {shown}"
 
 
 def _check_labels(name: str, rows: Any, num_classes: int) -> None:

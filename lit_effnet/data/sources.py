@@ -11,12 +11,20 @@ from glob import has_magic
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from lit_effnet.data.archives import load_archive
+from lit_effnet.data.caches import tables_cache
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
+from lit_effnet.data.cutting import CutRule
 from lit_effnet.data.fetching import fetched
-from lit_effnet.data.rows import images_fingerprint, labels_of, where
-from lit_effnet.data.schema import SPLITS, labelled
+from lit_effnet.data.image_files import is_clutter
+from lit_effnet.data.label_files import load_label_files
+from lit_effnet.data.rows import files_digest, images_fingerprint, labels_of, where
+from lit_effnet.data.schema import SPLITS, Use, labelled
 from lit_effnet.locations import Location, as_os_error, is_url, locate
+from lit_effnet.runs.files import moved
 
 HUB_TIMEOUT_S = 5.0
 
@@ -30,12 +38,17 @@ class ImageSet:
         classes: Names of the classes, in the order of the labels.
         notes: What a person should know before training on it.
         cut: Which splits were cut from train.
+        rule: By which rule.
+        numbers: Of its own classes, among those of the network that they were matched with; None
+            where `classes` are its own.
     """
 
     splits: Mapping[str, Any]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
     cut: frozenset[str] = frozenset()
+    rule: CutRule = "hash"
+    numbers: tuple[int, ...] | None = None
 
     def where(self, split: str, index: int) -> str:
         """How a person finds the image of a row: split, the owner's row, its file if it has one."""
@@ -48,14 +61,33 @@ class ImageSet:
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that follow from labels, class names and image files.
 
-        The same on every machine. Of large sets, and of images in files of their own, the bytes
-        of 64 images of each split are looked at, of the others their number of bytes.
+        The same on every machine. From all bytes of images in tables of up to 4 GB, and in local
+        files of up to 1 GB, which then are marked by "2-"; of others the bytes of 64 images of each
+        split are looked at, of the rest their number of bytes. It does not depend on the network
+        that the classes were matched with.
         """
-        digest = hashlib.sha256("\n".join(self.classes).encode())
+        parts = [files_digest(rows) for rows in self.splits.values()]
+        if not any(parts):
+            return self.first_fingerprint
+        digest = hashlib.sha256(self.first_fingerprint.encode() + b"".join(parts))
+        return f"2-{digest.hexdigest()[:16]}"
+
+    @cached_property
+    def first_fingerprint(self) -> str:
+        """The same without all bytes of images in files, as run records had it before "2-"."""
+        numbers = range(len(self.classes)) if self.numbers is None else self.numbers
+        own = np.full(len(self.classes) + 1, -1)
+        own[[*numbers]] = np.arange(len(numbers))
+        digest = hashlib.sha256("\n".join(self.classes[n] for n in numbers).encode())
         for name, rows in self.splits.items():
             digest.update(f"{name} {images_fingerprint(rows)}".encode())
-            digest.update(labels_of(rows).tobytes())
+            digest.update(own[labels_of(rows)].tobytes())
         return digest.hexdigest()[:16]
+
+    def fingerprint_as(self, recorded: str | None) -> str:
+        """The fingerprint by the formula of a recorded one; by today's for None."""
+        first = recorded is not None and not recorded.startswith("2-")
+        return self.first_fingerprint if first else self.fingerprint
 
 
 def find(
@@ -64,6 +96,9 @@ def find(
     subset: str | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    *,
+    labels: str | None = None,
+    use: Use | None = None,
 ) -> ImageSet:
     """The splits of a data set, those that do not exist cut from train.
 
@@ -71,38 +106,58 @@ def find(
         name: A name of the catalog, a hub id (owner/name), or a folder, also by URL.
         path: Folder of a copy of the named data set, also by URL.
         subset: Configuration of a set on the hub, or of its copy, that has several.
-        image_column: Column of images; found by its type if null.
-        label_column: Column of labels; found by its type if null.
+        image_column: Column of images; found by its type if None.
+        label_column: Column of labels; found by its type if None.
+        labels: File of the labels of a folder of images, or folder of a list for each split.
+        use: What it is used for; training if None.
 
     Raises:
         ValueError: it cannot be had, or is not a labelled set of images.
     """
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
-    place = None if folder is None else locate(folder).expanduser()
-    if place is not None and not _has_tables(place):
+    place = None if folder is None else locate(folder)
+    root = "" if place is None else str(place)
+    columns = (image_column, label_column)
+    notes: tuple[str, ...] = ()
+    if place is None:
+        if labels is not None:
+            raise ValueError(f"labels {labels}: is for a folder of images, given as name")
+        rows, columns = _of_tables(_load(name, subset, entry), entry, columns)
+    elif _check_folder(place) and labels is not None:
+        rows, notes = load_label_files(place, labels, image_column, label_column)
+        columns = ("image", "label")
+    elif (archive := load_archive(place)) is not None:
+        rows, columns = archive.rows, (image_column, label_column or archive.label_column)
+    elif _has_tables(place):
+        loaded = load_tables(place, subset, entry.data_dir if entry else None)
+        rows, columns = _of_tables(loaded, entry, columns)
+    else:
         for argument, column in (("image_column", image_column), ("label_column", label_column)):
             if column is not None:
                 raise ValueError(
                     f"{argument} {column!r}: {folder} has folders of classes, no table"
                 )
-        loaded, notes = load_class_folders(place)
-        return ImageSet(*labelled(loaded, entry, None, None, notes))
-    loaded = _load(name, place, subset, entry)
+        rows, notes = load_class_folders(place)
+    return ImageSet(*labelled(rows, entry, columns, use or Use(), root=root, found=notes))
+
+
+def _of_tables(
+    loaded: Mapping[str, Any], entry: Entry | None, columns: tuple[str | None, str | None]
+) -> tuple[Mapping[str, Any], tuple[str | None, str | None]]:
+    """Tables by our names of their splits, and the names of their columns."""
     names = {ours: _their_name(ours, loaded) for ours in SPLITS}
     if entry is not None:
-        image_column = image_column or entry.image_column
-        label_column = label_column or entry.label_column
+        columns = (columns[0] or entry.image_column, columns[1] or entry.label_column)
         names = {ours: theirs for ours, theirs in names.items() if ours in entry.splits}
-        named = {ours: split.name for ours, split in entry.splits.items() if split.name in loaded}
-        names |= named
+        names |= {o: split.name for o, split in entry.splits.items() if split.name in loaded}
     rows = {ours: loaded[theirs] for ours, theirs in names.items() if theirs in loaded}
     if not rows and entry is None and len(loaded) == 1:  # whatever its owner calls all there is
         rows = {"train": next(iter(loaded.values()))}
     if not rows:
         wanted = ", ".join(names.values())
         raise ValueError(f"has none of the splits {wanted}, only {', '.join(loaded) or 'none'}")
-    return ImageSet(*labelled(rows, entry, image_column, label_column))
+    return rows, columns
 
 
 def is_folder(name: str) -> bool:
@@ -110,11 +165,8 @@ def is_folder(name: str) -> bool:
     return is_url(name) or name.startswith((".", "~", os.sep)) or Path(name).expanduser().is_dir()
 
 
-def _load(
-    name: str, folder: Location | None, subset: str | None, entry: Entry | None
-) -> Mapping[str, Any]:
-    if folder is not None:
-        return load_tables(folder, subset, entry.data_dir if entry else None)
+def _load(name: str, subset: str | None, entry: Entry | None) -> Mapping[str, Any]:
+    """The tables of a data set that no folder is given for."""
     if entry is not None:
         if entry.make is not None:
             return dict(entry.make())
@@ -128,21 +180,27 @@ def _load(
     )
 
 
-def _has_tables(folder: Location) -> bool:
-    """Whether a folder holds parquet files or what `datasets` saved, and not images.
-
-    Raises:
-        ValueError: no such folder.
-    """
+def _check_folder(folder: Location) -> bool:
+    """Raise ValueError where there is no such folder."""
     try:
         with as_os_error(str(folder)):
             there, exists = folder.is_dir(), folder.exists()
     except OSError as error:
         raise ValueError(f"{folder}: cannot be reached ({_first_line(error)})") from error
     if not there:
-        raise ValueError(f"{folder}: {'is a file, not a folder' if exists else 'no such folder'}")
+        packed = folder.name.endswith((".tar", ".tar.gz", ".tgz", ".zip"))
+        wrong = f"is a {'packed ' if packed else ''}file, not a folder" if exists else ""
+        remedy = "; unpack it, and name the folder" if exists and packed else ""
+        raise ValueError(f"{folder}: {wrong or 'no such folder'}{remedy}")
+    return True
+
+
+def _has_tables(folder: Location) -> bool:
+    """Whether a folder holds parquet files or what `datasets` saved, and not images."""
     saved = any((folder / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
-    return saved or next(folder.rglob("*.parquet"), None) is not None
+    inside = len(folder.parts)
+    tables = (path.parts[inside:] for path in folder.rglob("*.parquet"))
+    return saved or any(not any(map(is_clutter, parts)) for parts in tables)
 
 
 def load_tables(
@@ -206,7 +264,9 @@ def load_from_hub(
     try:
         return _load_dataset(hub_id, subset, data_dir=data_dir, revision=revision)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{hub_id} cannot be loaded ({_first_line(error)}); {local}") from error
+        raise ValueError(
+            f"{hub_id} cannot be loaded ({_first_line(error)}{moved('HF_HOME', error)}); {local}"
+        ) from error
 
 
 def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str, Any]:
@@ -214,7 +274,7 @@ def _load_dataset(path: str, subset: str | None, **options: Any) -> Mapping[str,
 
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    return dict(datasets.load_dataset(path, subset, **options))
+    return dict(datasets.load_dataset(path, subset, cache_dir=tables_cache(), **options))
 
 
 def _their_name(ours: str, loaded: Mapping[str, Any]) -> str:

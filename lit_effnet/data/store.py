@@ -5,13 +5,22 @@ A data set that fits is decoded once. The files lie in `$LIT_EFFNET_CACHE`, else
 
     pixels.bin   uint8 [H, W, 3] of one image after the other
     index.npy    int64 [N, 3]: where an image begins, its height and its width
+    crc32.npy    uint32 [N] of each image's pixels
     bad.json     what could not be decoded, and why
+    sha256       of these files but pixels.bin, of which the size is part
+
+A store that is not as it was written is made anew: what lies beside the pixels is checked when it
+is opened, each image when a process first reads it.
 """
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import sys
+import warnings
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,8 +32,9 @@ import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 
-from lit_effnet.data.decoding import BadImageError, decode, open_image
-from lit_effnet.data.rows import encoded, images_fingerprint, spread
+from lit_effnet.data.decoding import BadImageError, decode, open_image, quiet_decoders
+from lit_effnet.data.rows import encoded, images_fingerprint, spread, where
+from lit_effnet.runs.files import write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,40 +42,67 @@ if TYPE_CHECKING:
 SAMPLE = 256  # images whose headers tell how much room a split takes
 SHARE = 0.5  # of the free disk, and of the machine's memory, that a store may take
 FORMAT = "1"  # another number when the bytes of a store come to mean something else
+SEAL = "sha256"
+STORES = re.compile(r"[0-9a-f]{16}-(all|[0-9]+)-[0-9]+")  # names of their folders
 UNREADABLE = "the file cannot be read"
 
 
 class Store:
     """Decoded images of one split, read from the file that maps them; safe to send to workers.
 
+    An image whose pixels are not those that were written is decoded from its own file.
+
     Args:
         folder: Where the store lies.
-        bad: What could not be decoded, and why, by row.
+        rows: The split.
+        short_side: As it was made with.
+        name: What a person calls the split.
     """
 
-    def __init__(self, folder: Path, bad: Mapping[int, str]) -> None:
-        self.folder, self.bad = folder, bad
+    def __init__(self, folder: Path, rows: Any, short_side: int | None, name: str) -> None:
+        self.folder, self.rows, self.short_side, self.name = folder, rows, short_side, name
         # At once, so that a store that is removed later is still there for those who have it.
-        self._index = np.load(self.folder / "index.npy")
+        self.bad = _read_bad(folder / "bad.json")
+        self._index = np.load(folder / "index.npy")
+        self._crc32 = np.load(folder / "crc32.npy")
+        self._checked = np.zeros(len(self._index), bool)
         # A plain array over the mapping: slices of np.memmap are slow.
-        self._pixels = np.asarray(np.memmap(self.folder / "pixels.bin", np.uint8, mode="r"))
+        self._pixels = np.asarray(np.memmap(folder / "pixels.bin", np.uint8, mode="r"))
 
     def __call__(self, row: int) -> "NDArray[np.uint8]":
         """Pixels `uint8 [H, W, 3]` of a row of the split."""
         begin, height, width = self._index[row]
         pixels = self._pixels[begin : begin + height * width * 3]
+        if not self._checked[row]:
+            if zlib.crc32(pixels.data) != self._crc32[row]:
+                return self._decoded(row)
+            self._checked[row] = True
         return pixels.reshape(height, width, 3)
+
+    def _decoded(self, row: int) -> "NDArray[np.uint8]":
+        """Pixels of a row whose stored ones are damaged; the next run makes the store anew."""
+        warnings.warn(
+            f"{self.name}: the decoded images in {self.folder} are damaged; such are decoded from "
+            "their files, and the next run decodes all again",
+            stacklevel=2,
+        )
+        with suppress(OSError):
+            (self.folder / SEAL).unlink(missing_ok=True)
+        try:
+            return reduced(decode(encoded(self.rows, row)), self.short_side)
+        except (BadImageError, OSError) as error:
+            raise BadImageError(f"{self.name}: {where(self.rows, row)}: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Without the mapping, which every process makes for itself."""
-        return Store, (self.folder, self.bad)
+        return Store, (self.folder, self.rows, self.short_side, self.name)
 
 
 def cache_folder() -> Path:
     """Where stores are kept."""
     named = os.environ.get("LIT_EFFNET_CACHE")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "lit_effnet"
 
@@ -97,7 +134,7 @@ def place(rows: Any, short_side: int | None) -> Path:
 
 
 def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], name: str) -> Store:
-    """The store of a split, decoded now if no process has done so before.
+    """The store of a split, decoded now if no process has done so before, or if it is damaged.
 
     A file that could not be read then and can be now makes it anew.
 
@@ -111,7 +148,7 @@ def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], na
         OSError: there is no room for it, or its place cannot be written.
     """
     folder = place(rows, short_side)
-    if not folder.exists():
+    if _damage(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f".{folder.name}.lock"))
         try:
@@ -120,19 +157,51 @@ def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], na
             say(f"{name}: another process is decoding the images; waiting for it")
             lock.acquire()
         try:
-            if not folder.exists():
+            if damage := _damage(folder):
+                if folder.exists():
+                    say(
+                        f"{name}: the decoded images in {folder} are damaged or of an earlier "
+                        f"version ({damage}); decoding them again"
+                    )
+                    _remove(folder)
                 _build(folder, rows, short_side, name)
         finally:
             lock.release()
-    bad = _read_bad(folder / "bad.json")
-    if any(why.startswith(UNREADABLE) and _readable(rows, row) for row, why in bad.items()):
+    store = Store(folder, rows, short_side, name)
+    if any(why.startswith(UNREADABLE) and _readable(rows, row) for row, why in store.bad.items()):
         _remove(folder)
         return open_store(rows, short_side, say, name)
-    return Store(folder, bad)
+    return store
+
+
+def _damage(folder: Path) -> str:
+    """What keeps a store from being used; empty where its files are as they were written."""
+    try:
+        return "" if (folder / SEAL).read_text() == _sealed(folder) else f"{SEAL} differs"
+    except UnicodeDecodeError:
+        return f"{SEAL} is no text"
+    except OSError as error:
+        return f"{Path(error.filename or folder).name}: {error.strerror}"
+
+
+def _sealed(folder: Path) -> str:
+    """SHA-256 of the files beside the pixels, and of the pixels' number of bytes."""
+    digest = hashlib.sha256(str((folder / "pixels.bin").stat().st_size).encode())
+    for name in ("index.npy", "crc32.npy", "bad.json"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def _read_bad(file: Path) -> Mapping[int, str]:
-    return {int(row): why for row, why in json.loads(file.read_text(encoding="utf-8")).items()}
+    """What could not be decoded, by row.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: must hold a mapping")
+    return {int(row): str(why) for row, why in content.items()}
 
 
 def _readable(rows: Any, row: int) -> bool:
@@ -149,9 +218,12 @@ def remove_stores() -> int:
     Who has one open goes on reading it.
     """
     freed = 0
-    for pixels in cache_folder().glob("[!.]*/pixels.bin"):
-        freed += sum(file.stat().st_size for file in pixels.parent.iterdir())
-        _remove(pixels.parent)
+    for folder in cache_folder().glob("*"):
+        if STORES.fullmatch(folder.name):
+            freed += sum(file.stat().st_size for file in folder.iterdir())
+            _remove(folder)
+        elif folder.name.endswith(".removed"):  # by a process that was killed
+            shutil.rmtree(folder, ignore_errors=True)
     for file in cache_folder().glob("[!.]*-bad.json"):
         file.unlink(missing_ok=True)
     return freed
@@ -172,18 +244,22 @@ def _build(folder: Path, rows: Any, short_side: int | None, name: str) -> None:
     unfinished.mkdir()
     try:
         index, bad, position = np.zeros((len(rows), 3), np.int64), {}, 0
-        with (unfinished / "pixels.bin").open("wb") as file:
+        crc32 = np.zeros(len(rows), np.uint32)
+        with quiet_decoders(), (unfinished / "pixels.bin").open("wb") as file:
             for row, result in enumerate(decoded(rows, short_side, name)):
                 if isinstance(result, str):
                     bad[row] = result
                     continue
                 index[row] = position, *result.shape[:2]
+                crc32[row] = zlib.crc32(result.data)
                 file.write(result.data)
                 position += result.nbytes
             if not position:
                 file.write(b"\0")  # an empty file cannot be mapped
         np.save(unfinished / "index.npy", index)
+        np.save(unfinished / "crc32.npy", crc32)
         (unfinished / "bad.json").write_text(json.dumps(bad), encoding="utf-8")
+        (unfinished / SEAL).write_text(_sealed(unfinished))
         unfinished.rename(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -240,16 +316,15 @@ def _reduction(height: int, width: int, short_side: int | None) -> float:
 def bad_rows(rows: Any, name: str) -> Mapping[int, str]:
     """What cannot be decoded of a split that has no store; remembered beside the stores."""
     file = cache_folder() / f"{images_fingerprint(rows, with_times=True)}-bad.json"
-    if file.exists():
+    with suppress(OSError, ValueError):
         return _read_bad(file)
-    found = enumerate(decoded(rows, None, name))
-    bad = {row: result for row, result in found if isinstance(result, str)}
+    with quiet_decoders():
+        found = enumerate(decoded(rows, None, name))
+        bad = {row: result for row, result in found if isinstance(result, str)}
     if not any(why.startswith(UNREADABLE) for why in bad.values()):  # which may pass
         with suppress(OSError):  # then the next run looks again
             file.parent.mkdir(parents=True, exist_ok=True)
-            written = file.with_name(f".{file.name}.{os.getpid()}")
-            written.write_text(json.dumps(bad), encoding="utf-8")
-            written.replace(file)
+            write_whole(file, json.dumps(bad))
     return bad
 
 

@@ -14,6 +14,7 @@ import albumentations as A
 from PIL import Image
 
 from lit_effnet.data.augment import RANDAUGMENT_BINS, Augment
+from lit_effnet.data.prepare import central_view
 from lit_effnet.data.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ class Evaluation:
     """Short side to `size / crop_fraction` pixels, then the central `size` x `size`.
 
     Resized by Pillow, as for the released networks: its filters do not alias when they reduce.
-    Sizes and corners are rounded as timm and torchvision round them.
     """
 
     def __init__(self, size: int, preprocessing: Preprocessing) -> None:
@@ -101,13 +101,7 @@ class Evaluation:
 
     def __call__(self, image: "NDArray[np.uint8]", key: tuple[int, ...]) -> "NDArray[np.uint8]":
         """The view of an image `uint8 [H, W, 3]`, whatever the key."""
-        height, width = image.shape[:2]
-        short = min(height, width)
-        if short != self.short_side:
-            height, width = (int(self.short_side * side / short) for side in (height, width))
-            image = np.asarray(Image.fromarray(image).resize((width, height), self.filter))
-        top, left = (round((side - self.size) / 2) for side in (height, width))
-        return image[top : top + self.size, left : left + self.size]
+        return central_view(image, self.size, self.short_side, self.filter)
 
 
 def randaugment(layers: int, magnitude: int, size: int) -> A.BaseCompose:

@@ -12,6 +12,7 @@ from torch import nn
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.evaluation.conditions import CLEAN, Condition
+from lit_effnet.evaluation.predictions import Predictions
 from lit_effnet.evaluation.recalibration import recalibrated
 from lit_effnet.evaluation.scoring import score
 
@@ -82,7 +83,10 @@ class Evaluator:
     def identity(self, condition: Condition) -> dict[str, Any]:
         """All that a row of the condition depends on."""
         view = View.of(self.data)
+        numbers = self.data.images.numbers
+        matched = {} if numbers is None else {"class_numbers": list(numbers)}
         return {
+            **matched,
             "condition": condition.name,
             "parameters": condition.parameters,
             "severity": condition.severity,
@@ -104,13 +108,17 @@ class Evaluator:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def row(
-        self, condition: Condition, seen: Callable[[int], object] = lambda images: None
+        self,
+        condition: Condition,
+        seen: Callable[[int], object] = lambda images: None,
+        predictions: Predictions | None = None,
     ) -> dict[str, Any]:
         """Evaluate, and tell what came out of it.
 
         Args:
             condition: What happens to the images.
             seen: Is told the number of images of each batch.
+            predictions: Gets what is predicted for each image, in the split's order.
 
         Raises:
             ValueError: the split or its images cannot be had.
@@ -124,7 +132,7 @@ class Evaluator:
             )
             network = recalibrated(network, batches)
         batches = self.data.evaluation_loader(self.split, condition.corruption, view)
-        scores = score(network, batches, self.data.num_classes, seen)
+        scores = score(network, batches, self.data.num_classes, seen, predictions)
         compared = self.compared_with(condition)
         return {
             "id": self.id(condition),

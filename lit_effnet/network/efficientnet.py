@@ -206,7 +206,7 @@ class EfficientNet(nn.Module):
         if num_classes < 1:
             raise ValueError(f"num_classes {num_classes}: must be at least 1")
         scaling = scaling or Scaling()
-        self.padding, self.bn_eps = padding, bn_eps
+        self.activation, self.padding, self.bn_eps = activation, padding, bn_eps
         layers = Layers(activation, padding, bn_eps, bn_momentum)
         stem = STEM_CHANNELS if lite else scaling.channels(STEM_CHANNELS)
         head = HEAD_CHANNELS if lite else scaling.channels(HEAD_CHANNELS)

@@ -11,9 +11,10 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -22,14 +23,18 @@ from lit_effnet.locations import Location, locate
 from lit_effnet.network.conventions import (
     as_layout_says,
     as_timm_says,
+    as_told,
     as_torchvision_says,
     recognised,
     timm_config,
     timm_config_of_file,
+    told_of,
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
-from lit_effnet.runs.documents import read_json
+from lit_effnet.runs.documents import load_json, read_json
+from lit_effnet.runs.files import moved, reason
+from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
 TIMEOUT_S = 5.0
 
@@ -37,6 +42,7 @@ TORCHVISION = r"\w+_Weights\.\w+"
 PACKAGE = r"\w+_pytorch_model"
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
+HEADER = "lit_effnet"  # where a file that this suite wrote tells more than its tensors
 PREFIXES = ("module.", "_orig_mod.", "network.", "model.")
 
 
@@ -66,17 +72,21 @@ def find(name: str) -> Weights:
     Raises:
         ValueError: they cannot be had, or are no weights.
     """
-    path = locate(name).expanduser()
+    path = locate(name)
     if path.exists():
         return _from_path(name, path)
     if re.fullmatch(TORCHVISION, name):
         return _from_torchvision(name)
     if re.fullmatch(PACKAGE, name):
         return _from_package(name)
+    _check_no_path(name)
+    return _from_hub(name)
+
+
+def _check_no_path(name: str) -> None:
     endings, beginnings = (".safetensors", ".pth", ".pt", ".bin", ".ckpt"), (".", "/", "~")
     if name.endswith(endings) or name.startswith(beginnings) or name.count("/") > 1:
         raise ValueError("no such file or folder")
-    return _from_hub(name)
 
 
 def expected(name: str | None) -> Weights:
@@ -85,14 +95,18 @@ def expected(name: str | None) -> Weights:
     Raises:
         ValueError: they are named by a file or a package that cannot be had, or by no known name.
     """
-    if name is None or locate(name).expanduser().exists() or re.fullmatch(PACKAGE, name):
+    if name is None or locate(name).exists() or re.fullmatch(PACKAGE, name):
         return choose(name)
     weights = Weights(name, seen_imagenet=True)
     if re.fullmatch(TORCHVISION, name):
         return weights
     known = name.removeprefix("timm/")
-    if "/" not in known:
-        _check_timm_name(known)
+    try:
+        _check_no_path(name)
+        if "/" not in known:
+            _check_timm_name(known)
+    except ValueError as error:
+        raise ValueError(f"weights.name {name}: {error}") from error
     config = timm_config(known)
     return weights if config is None else as_timm_says(weights, config)
 
@@ -110,18 +124,54 @@ def _from_path(name: str, path: Location) -> Weights:
 
 def _from_file(name: str, path: Location) -> Weights:
     weights = recognised(Weights(name, read_state(path), seen_imagenet=True))
+    if told := told_in(path):
+        try:
+            return as_told(weights, told)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"its header does not tell what it expects ({error})") from error
+    return _of_others(weights, path)
+
+
+def _of_others(weights: Weights, path: Location) -> Weights:
+    """With what is known of a file that this suite did not write."""
     if config := _timm_config_beside(path):
         return as_timm_says(weights, config)
     # Their tables are long: looked up only for what can be theirs.
-    if weights.layout in (None, "timm") and (told := timm_config_of_file(path.name)):
-        return as_timm_says(weights, told)
-    if weights.layout in (None, "torchvision") and (told := torchvision_of_file(path.name)):
-        return as_torchvision_says(weights, told)
-    if weights.layout in (None, "timm") and (told := timm_config(path.stem)):
+    if weights.layout in (None, "timm") and (known := timm_config_of_file(path.name)):
+        return as_timm_says(weights, known)
+    if weights.layout in (None, "torchvision") and (known := torchvision_of_file(path.name)):
+        return as_torchvision_says(weights, known)
+    if weights.layout in (None, "timm") and (known := timm_config(path.stem)):
+        weights = as_timm_says(weights, known)
+        if "." in path.stem:  # timm's name with the tag of its training
+            return weights
         note = f"taken for timm's {path.stem} by its file's name, with its size and crop"
-        exact = "." in path.stem  # timm's name with the tag of its training
-        return replace(as_timm_says(weights, told), notes=() if exact else (note,))
+        return replace(weights, notes=(*weights.notes, note))
     return as_layout_says(weights, path.name)
+
+
+def told_in(path: Location) -> Mapping[str, Any]:
+    """Return what this suite wrote of a file's tensors into it; empty for a file of others'.
+
+    Args:
+        path: A whole file of tensors.
+    """
+    if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            header = load_json(file.read(int.from_bytes(file.read(8), "little")).decode())
+        text = header.get("__metadata__", {}).get(HEADER, "{}")
+        try:
+            return _mapping(load_json(text))
+        except ValueError as error:
+            raise ValueError(f"its header is not this suite's ({error})") from error
+    if path.suffix == ".ckpt":
+        with path.open("rb") as file:
+            return _mapping(torch.load(file, map_location="cpu", weights_only=True).get(HEADER))
+    return {}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
@@ -136,21 +186,12 @@ def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
 def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     try:
         record = read_json(folder / "run.json")
-        data, network = record["data"], record["network"]
-        told = {
-            "padding": network["padding"],
-            "bn_eps": network["bn_eps"],
-            "image_size": data["image_size"],
-            "resolution": record["scaling"]["resolution"],
-            "seen_imagenet": record["seen_imagenet"],
-            **{key: data["preprocessing"][key] for key in ("crop_fraction", "interpolation")},
-            **{key: tuple(data["preprocessing"][key]) for key in ("mean", "std")},
-        }
+        told = told_of(record)
     except FileNotFoundError as error:
         raise ValueError("is a folder without run.json or model.safetensors") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"its run.json does not tell what it trained ({error})") from error
-    return replace(recognised(Weights(name, read_state(checkpoint))), **told)
+        raise ValueError(f"its run.json does not tell what it trained ({reason(error)})") from error
+    return as_told(recognised(Weights(name, read_state(checkpoint))), told)
 
 
 def _from_package(name: str) -> Weights:
@@ -173,7 +214,9 @@ def _from_torchvision(name: str) -> Weights:
         with _quick_network():
             state = released.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
-        raise ValueError(f"cannot be downloaded ({error}); give the file instead") from error
+        raise ValueError(
+            f"cannot be downloaded ({error}){moved('TORCH_HOME', error)}; give the file instead"
+        ) from error
     return as_torchvision_says(recognised(Weights(name, state, seen_imagenet=True)), released)
 
 
@@ -189,9 +232,10 @@ def _from_hub(name: str) -> Weights:
         file = hf_hub_download(hub_id, "model.safetensors")
         config = hf_hub_download(hub_id, "config.json")
     except Exception as error:  # the hub's HTTP client, and what it raises, changes
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"cannot be had from the hub as {hub_id} ({reason}); give a file instead"
+            f"cannot be had from the hub as {hub_id} ({line}){moved('HF_HOME', error)}; "
+            "give a file instead"
         ) from error
     weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
     return as_timm_says(weights, read_json(config))
@@ -230,22 +274,7 @@ def read_state(path: Location) -> dict[str, Tensor]:
     Raises:
         ValueError: it cannot be read, or has no tensors.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load, load_file
-
-            # A local file is mapped, not read.
-            content: Any = load_file(path) if isinstance(path, Path) else load(path.read_bytes())
-        else:
-            with path.open("rb") as file:
-                content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip, tar and safetensors each have their own
-        reason = "is no file of tensors"
-        if "GLOBAL" in str(error):  # as torch calls what it would have to import
-            reason = "holds more than tensors, which could run code, and is not read"
-        raise ValueError(f"{path}: {reason}") from error
+    content = read_tensors(path, partial(_load, path))
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -257,3 +286,22 @@ def read_state(path: Location) -> dict[str, Tensor]:
     while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), None):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
+
+
+def safetensors_of(state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a .safetensors file with metadata and a digest of its tensors for the reader."""
+    from safetensors.torch import save
+
+    tensors = {key: tensor.contiguous() for key, tensor in state.items()}
+    content = memoryview(save(tensors))
+    start = 8 + int.from_bytes(content[:8], "little")  # a header of that length comes first
+    return bytes(save(tensors, metadata={**(metadata or {}), DIGEST: digest(content[start:])}))
+
+
+def _load(path: Location, file: IO[bytes]) -> Any:
+    if path.suffix != ".safetensors":
+        return torch.load(file, map_location="cpu", weights_only=True)
+    from safetensors.torch import load, load_file
+
+    # A local file is mapped, not read.
+    return load_file(path) if isinstance(path, Path) else load(file.read())

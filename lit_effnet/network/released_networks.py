@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import BASELINES, NETWORKS, OURS, build
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling import VARIANTS, Scaling
@@ -52,7 +53,7 @@ def filled(name: str, scaling: Scaling, weights: Weights) -> nn.Module:
     """
     options: dict[str, Any] = {}
     if name in OURS:
-        told = {"padding": weights.padding, "bn_eps": weights.bn_eps}
+        told = {option: getattr(weights, option) for option in CONVENTIONS}
         options = {key: value for key, value in told.items() if value is not None}
     network = build(name, scaling, weights.num_classes, **options)
     weights.load_into(network)

@@ -1,10 +1,12 @@
 """The network of a run, built again as its record tells and filled with its last weights."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
 from lit_effnet.locations import Location
+from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import OURS, build
 from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
@@ -21,19 +23,34 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     Raises:
         ValueError: no run folder, no checkpoint in it, or one that does not fit its record.
     """
-    folder = path.parents[1] if path.parent.name == "checkpoints" else path
+    folder = folder_of(path)
     if not (folder / "run.json").exists():
         raise ValueError(f"{folder}: no run folder (it has no run.json)")
     weights = find(str(path))
     record: dict[str, Any] = read_json(folder / "run.json")
+    return filled(record, weights), weights
+
+
+def folder_of(path: Location) -> Location:
+    """Return the folder of a run, given that or one of its checkpoints."""
+    return path.parents[1] if path.parent.name == "checkpoints" else path
+
+
+def filled(record: Mapping[str, Any], weights: Weights) -> nn.Module:
+    """Return the network that a run's record describes, with weights, in evaluation mode.
+
+    What no tensor's shape tells is taken from the weights.
+
+    Raises:
+        ValueError: they do not fit it, or the record does not describe a network.
+    """
     try:
         options = {key: value for key, value in record["model"].items() if key != "name"}
         name = record["model"].get("name", "efficientnet")
         if name in OURS:
-            options |= record["network"]
+            options |= {option: getattr(weights, option) for option in CONVENTIONS}
         network = build(name, Scaling(**record["scaling"]), record["data"]["classes"], **options)
     except (AttributeError, KeyError, TypeError) as error:
-        told = f"does not tell what it trained ({error})"
-        raise ValueError(f"{folder / 'run.json'}: {told}") from error
+        raise ValueError(f"run.json: does not tell what it trained ({error})") from error
     weights.load_into(network)
-    return network.eval(), weights
+    return network.eval()

@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.network.efficientnet import EfficientNet, Padding
+from lit_effnet.network.efficientnet import Activation, EfficientNet, Padding
 from lit_effnet.network.layouts import Layout, names
+from lit_effnet.network.properties import CONVENTIONS, differing
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -26,8 +28,10 @@ class Weights:
         layout: Whose names these are; null for a network that is not an EfficientNet.
         variant: The released variant whose shapes they have.
         lite: Whether they are those of an EfficientNet-Lite.
+        activation: What they were trained with; None where it is not known.
         padding: What they were trained with; null where it is not known.
         bn_eps: Batch norm's epsilon; null where it is not known.
+        properties: Further properties of timm's network that they belong to, see `properties`.
         image_size: Side of the input in pixels; null where it is not known.
         crop_fraction: Part of the resized short side that evaluation keeps.
         interpolation: Filter of evaluation's resize.
@@ -36,6 +40,7 @@ class Weights:
         notes: What had to be assumed.
         resolution: The multiplier that image_size holds already; null where it is a variant's.
         seen_imagenet: Whether they were trained on ImageNet, or from weights that were.
+        class_names: Names of the classes in the order of the logits; empty where not known.
     """
 
     name: str | None = None
@@ -43,8 +48,10 @@ class Weights:
     layout: Layout | None = None
     variant: str | None = None
     lite: bool = False
+    activation: Activation | None = None
     padding: Padding | None = None
     bn_eps: float | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict, repr=False)
     image_size: int | None = None
     crop_fraction: float = 0.875
     interpolation: str = "bicubic"
@@ -53,6 +60,7 @@ class Weights:
     notes: tuple[str, ...] = ()
     resolution: float | None = None
     seen_imagenet: bool = False
+    class_names: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -74,7 +82,8 @@ class Weights:
         A classifier for another number of classes stays as it is, random.
 
         Raises:
-            ValueError: tensors are missing, left over, or of another shape; lists the first.
+            ValueError: tensors are missing, left over, or of another shape; lists the first. Or
+                the network computes something else with them that no flag can change.
         """
         ours = network.state_dict()
         theirs = self._their_names(network)
@@ -84,16 +93,34 @@ class Weights:
         kept = {key for key in ours if replaced and key.startswith(f"{head}.")}
         wanted = {key: theirs[key] for key in ours if key not in kept}
         self._check_fit(wanted, ours, {theirs[key] for key in kept})
+        self._check_properties(network)
         network.load_state_dict(
             {
                 key: self.state[wanted[key]] if wanted.get(key) in self.state else tensor
                 for key, tensor in ours.items()
             }
         )
-        what = f"{len(wanted)} tensors ({self.layout or 'own'} layout)"
+        text = described(network)
+        what = f"{len(wanted)} tensors ({self.layout or 'own'} layout{text and f': {text}'})"
         if there is not None and replaced:
             what += f", new classifier: {there.shape[0]:,} classes there, {here.shape[0]:,} here"
         return what
+
+    def differences(self, network: nn.Module) -> list[str]:
+        """Return notes on an `EfficientNet`'s conventions that are not those of its weights."""
+        told = {name: getattr(self, name) for name in CONVENTIONS}
+        found = differing(told, network) if isinstance(network, EfficientNet) else []
+        return [f"not as in the weights: {difference}" for difference in found]
+
+    def _check_properties(self, network: nn.Module) -> None:
+        # Flags may give an `EfficientNet` other conventions than its weights have.
+        free = CONVENTIONS if isinstance(network, EfficientNet) else ()
+        told = {name: value for name, value in self.properties.items() if name not in free}
+        if found := differing(told, network):
+            raise ValueError(
+                f"weights.name {self.name}: were trained in another network, nothing was loaded: "
+                f"{'; '.join(found)}"
+            )
 
     def _their_names(self, network: nn.Module) -> Mapping[str, str]:
         if isinstance(network, EfficientNet) and self.layout is not None:
@@ -130,6 +157,13 @@ class Weights:
             f"weights.name {self.name}: do not fit the network, nothing was loaded: "
             f"{'; '.join(problems)}{hint}"
         )
+
+
+def described(network: nn.Module) -> str:
+    """Return activation, padding and epsilon of an `EfficientNet`; empty for a baseline."""
+    if not isinstance(network, EfficientNet):
+        return ""
+    return f"{network.activation}, {network.padding} padding, epsilon {network.bn_eps:g}"
 
 
 def classifier_name(network: nn.Module) -> str:

@@ -1,9 +1,11 @@
 """The columns of the table of runs, and rows as a frame that has them."""
 
+import warnings
 from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.narrowing import narrowed_line
 from lit_effnet.results.records import FINISHED, Row
 
 TEXT, WHOLE, NUMBER, TRUTH = "str", "Int64", "float64", "boolean"
@@ -26,7 +28,7 @@ COLUMNS = {
     "planned_epochs": (WHOLE, "epochs asked for"),
     "training_limit": (
         TEXT,
-        "batches of an epoch, or part of them, or all",
+        "batches of an epoch, or part of them, or all; and what else ends the training early",
     ),
     "training_images": (
         WHOLE,
@@ -70,11 +72,16 @@ COLUMNS = {
     "newest": (TRUTH, "whether the run's last evaluation was of these weights"),
     "top1": (NUMBER, "fraction of the images whose class came first, 0 to 1"),
     "top5": (NUMBER, "fraction of the images whose class was among the first five"),
-    "top1_macro": (NUMBER, "top-1 of each class, averaged over the classes"),
+    "top1_macro": (NUMBER, "top-1 of each class, averaged over the classes that have images"),
     "calibration_error": (NUMBER, "expected calibration error, 15 bins, 0 to 1"),
     "loss": (NUMBER, "the recipe's own; comparable under one recipe only"),
-    "images": (WHOLE, "images scored; empty where a limit left some out"),
+    "images": (WHOLE, "images scored; empty where it is not known"),
     "correct": (WHOLE, "images whose class came first, of those scored"),
+    "narrowed": (
+        TEXT,
+        "why the scores are no result of the run, which takes no part in comparisons then; "
+        "empty for a result",
+    ),
     "best_validation_top1": (NUMBER, "of the best epoch, which chose itself; no result"),
     "evaluation_s": (NUMBER, "seconds of the evaluation"),
     "evaluation_device": (TEXT, "that evaluated"),
@@ -101,6 +108,8 @@ def frame_of(rows: list[Row]) -> pd.DataFrame:
 def clean_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """Finished rows of clean images, as the network was trained to see them.
 
+    Rows with narrowed scores are left out with a warning.
+
     Args:
         frame: Rows of runs, of any status and condition.
 
@@ -110,7 +119,14 @@ def clean_rows(frame: pd.DataFrame) -> pd.DataFrame:
     own = frame["own"].fillna(value=True) & frame["newest"].fillna(value=True)
     as_trained = frame["made_at"].isna() & frame["batch_norm"].fillna("trained").eq("trained")
     known = (frame["status"] == FINISHED) & (frame["condition"] == "clean") & frame["top1"].notna()
-    found = frame[known & own & as_trained & (frame["split"] == "validation")]
+    clean = frame[known & own & as_trained & (frame["split"] == "validation")]
+    found = clean[clean["narrowed"].isna()]
+    line = narrowed_line(clean[~clean["run"].isin(found["run"])])
     if found.empty:
-        raise ValueError("runs: must have a finished one with a clean accuracy, and have none")
+        more = f"; {line}" if line else ""
+        raise ValueError(
+            f"runs: must have a finished one with a clean accuracy, and have none{more}"
+        )
+    if line:
+        warnings.warn(line, stacklevel=2)
     return found

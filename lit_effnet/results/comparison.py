@@ -1,7 +1,8 @@
 """Two arms against each other: the difference, its interval, its p-value, and what that comes to.
 
-Arms that share random seeds are compared seed by seed: what a seed does to both is no part of their
-difference. Arms that share none are compared as independent samples, and the comparison says so.
+Arms that share three random seeds or more are compared seed by seed: what a seed does to both is no
+part of their difference. Other arms are compared as independent samples, by Welch's test of all
+repeats, and the comparison says so.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,12 +31,13 @@ class Comparison:
         b: The arm that it is compared with.
         test: Over shared seeds, over independent repeats, or over images; null where none was made.
         n: Pairs that it rests on; of independent repeats those of the smaller arm.
-        seeds: The random seeds that both have.
+        seeds: The random seeds that it pairs; empty for other tests.
         difference: Of the means; null where one has no repeats.
         interval: Of the difference, for this comparison alone.
         p: Of no difference, for this comparison alone.
         holm: The same adjusted for all comparisons that were made at once; p where it was alone.
         reason: Why there is no test; empty where there is one.
+        shared: How many seeds both have.
     """
 
     a: str
@@ -48,6 +50,14 @@ class Comparison:
     p: float | None = None
     holm: float | None = None
     reason: str = ""
+    shared: int = 0
+
+    @property
+    def note(self) -> str:
+        """Why all repeats were compared although arms share seeds; empty where they share none."""
+        if self.test != "Welch" or not self.shared:
+            return ""
+        return f"Welch's test of all repeats, since the arms share only {self.shared} of the seeds"
 
     @property
     def shown(self) -> bool:
@@ -64,14 +74,15 @@ class Comparison:
         if self.difference is None or self.interval is None:
             return f"{self.a} and {self.b} cannot be compared: {self.reason}"
         low, high = POINTS * self.interval.low, POINTS * self.interval.high
-        points = POINTS * self.difference
+        points, note = POINTS * self.difference, self.note and f"; {self.note}"
         if not self.shown:
             told = f"{points:+z.1f} points ({low:z.1f}..{high:z.1f})"
-            return f"no difference shown between {self.a} and {self.b}: {told}"
+            return f"no difference shown between {self.a} and {self.b}: {told}{note}"
         better, worse = (self.a, self.b) if points > 0 else (self.b, self.a)
         if points < 0:
             points, low, high = -points, -high, -low
-        return f"{better} better than {worse} by {points:.1f} points ({low:z.1f}..{high:z.1f})"
+        told = f"{points:.1f} points ({low:z.1f}..{high:z.1f})"
+        return f"{better} better than {worse} by {told}{note}"
 
 
 def compare(
@@ -83,7 +94,10 @@ def compare(
     *,
     paired: bool = True,
 ) -> Comparison:
-    """Two arms by their repeats: paired over the seeds that both have, by Welch's test without any.
+    """Compare two arms by their repeats: paired over shared seeds, else by Welch's test of all.
+
+    Seeds are paired where both arms have at least three of them. Fewer shared seeds make no paired
+    test, and the repeats are compared as if all seeds were different, which is the careful side.
 
     Args:
         a: Name of the first arm.
@@ -91,12 +105,14 @@ def compare(
         of_a: Values of the first by random seed.
         of_b: Values of the second.
         confidence: Of the interval.
-        paired: Over shared seeds, where there are any; false for Welch's test of all repeats.
+        paired: Over shared seeds, where there are enough; false for Welch's test of all repeats.
     """
     if not of_a or not of_b:
         without = a if not of_a else b
         return Comparison(a, b, None, 0, (), None, reason=f"{without} has no finished repeat")
-    shared = tuple(sorted(of_a.keys() & of_b.keys())) if paired else ()
+    both = tuple(sorted(of_a.keys() & of_b.keys()))
+    few = len(both) < FEWEST <= min(len(of_a), len(of_b))
+    shared = both if paired and not few else ()
     if shared:
         first, second = ([of[seed] for seed in shared] for of in (of_a, of_b))
         what, equal = "shared seeds", np.ptp(np.subtract(first, second)) <= ROUNDING
@@ -105,7 +121,7 @@ def compare(
         what, equal = "repeats that are not paired", np.ptp(first) == np.ptp(second) == 0
     n = min(len(first), len(second))
     difference = float(np.mean(first) - np.mean(second))
-    plain = Comparison(a, b, None, n, shared, difference)
+    plain = Comparison(a, b, None, n, shared, difference, shared=len(both) if paired else 0)
     if n < FEWEST:
         return replace(plain, reason=f"{n} {what}: a test needs {FEWEST}")
     if equal:

@@ -87,7 +87,7 @@ def read_int8_rows(name: str = INT8, root: Path | None = None) -> list[Row]:
         ValueError: there is none, and which command makes them.
     """
     top = root or project_root()
-    files = (top / RUNS).glob("*/*/evaluations.jsonl")
+    files = sorted((top / RUNS).glob("*/*/evaluations.jsonl"))
     found = [rows for file in files if (rows := [row for row in _lines(file) if _timed(row)])]
     if found:
         return max(found, key=lambda rows: max(str(row.get("evaluated")) for row in rows))

@@ -4,11 +4,11 @@ It reads what a training and an evaluation wrote, and knows neither.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from lit_effnet.results.folders import Folder, Skipped, get, kind_of, printable
+from lit_effnet.results.narrowing import ALL, Flags, flags_of, limit_of, narrowed_by, training_limit
 from lit_effnet.runs.documents import json_rows
 
 Json = Mapping[str, Any]
@@ -20,7 +20,6 @@ SCORES = ("top1", "top5", "top1_macro", "calibration_error")
 # Without these a record tells no run from another.
 WORDS = ("status", "group", "id", "arm")
 # Parts of a record that not every run has.
-ALL = "all"  # batches
 OPTIONAL = ("cost", "throughput", "recipe", "model", "weights", "latency", "best")
 
 
@@ -34,15 +33,18 @@ def rows_of(folder: Folder) -> tuple[list[Row], list[Skipped]]:
         ValueError: the folder is none of a run, and why.
     """
     record = folder.json("run.json")
-    run = _run(record, folder)
+    flags = _flags(folder)
+    run = _run(record, folder, flags)
+    narrowed = _narrowed(record, flags)
     evaluated, skipped = _evaluations(folder)
     replaced = {row["split"] for row in evaluated if _replaces(row, run)}
-    rows = [row for row in _trained(record, folder) if row["split"] not in replaced]
-    rows += evaluated
+    trained = _trained(record, flags, narrowed)
+    rows = [row for row in trained if row["split"] not in replaced]
+    rows += [{**row, "narrowed": narrowed.get("training")} for row in evaluated]
     return [run | row for row in rows or [{}]], skipped
 
 
-def _run(record: Json, folder: Folder) -> Row:
+def _run(record: Json, folder: Folder, flags: Flags) -> Row:
     """The cells that are the same in each row of a run.
 
     Raises:
@@ -78,7 +80,7 @@ def _run(record: Json, folder: Folder) -> Row:
         "learning_rate": get(optional["recipe"], "learning_rate", float),
         "global_batch": get(get(record, "data", dict) or {}, "global_batch", int),
         "planned_epochs": get(record, "max_epochs", int),
-        "training_limit": _limit(folder, "limit_train_batches"),
+        "training_limit": training_limit(flags),
         "network": get(optional["model"], "name", str),
         "se_ratio": get(optional["model"], "se_ratio", float),
         "began_with": get(optional["weights"], "name", str),
@@ -112,7 +114,7 @@ def _status(record: Json, folder: Folder) -> tuple[str, str | None]:
     return status, reason
 
 
-def _trained(record: Json, folder: Folder) -> list[Row]:
+def _trained(record: Json, flags: Flags, narrowed: Mapping[str, str]) -> list[Row]:
     """Rows of the scores that the training wrote: of validation, and of a test."""
     rows = []
     images = get(record["data"], "images", dict) or {}
@@ -127,8 +129,13 @@ def _trained(record: Json, folder: Folder) -> list[Row]:
         row |= {"own": True, "newest": True}
         row |= scores_of(scores, prefix)
         row["condition_parameters"], row["batch_norm"] = "{}", "trained"
-        if _all_images(folder, limit):
+        seen = get(scores, f"{prefix}images", float)
+        if seen is not None:
+            row["images"] = int(seen)
+        elif limit_of(flags, limit) == ALL and not narrowed.get(split):
             row["images"] = get(images, split, int)
+        reasons = [narrowed[name] for name in ("training", split) if narrowed.get(name)]
+        row["narrowed"] = "; ".join(reasons) or None
         rows.append(row | _correct(row))
     return rows
 
@@ -148,21 +155,20 @@ def _replaces(row: Row, run: Row) -> bool:
     return bool(row["condition"] == "clean" and same_images and row["own"] and row["newest"])
 
 
-def _all_images(folder: Folder, limit: str) -> bool:
-    """Whether the run's configuration says that it scored all images of a split."""
-    return _limit(folder, limit) == ALL
+def _narrowed(record: Json, flags: Flags) -> dict[str, str]:
+    """Why scores are no result of the run, by split, or by `training` for all of them."""
+    known = get(record, "narrowed", dict)
+    if known is None:
+        return narrowed_by(flags, get(get(record, "cost", dict) or {}, "epochs", int))
+    return {name: get(known, name, str) for name in known}
 
 
-def _limit(folder: Folder, name: str) -> str | None:
-    """What the run's configuration limits an epoch's batches to; null where it does not say."""
+def _flags(folder: Folder) -> dict[str, str]:
+    """The flags of the run's configuration; none where there is no such file."""
     try:
-        text = folder.text("config.yaml")
+        return flags_of(folder.text("config.yaml"))
     except ValueError:
-        return None
-    found = re.search(rf"^  {name}: (\S+)$", text, re.MULTILINE)
-    if found is None:
-        return None
-    return ALL if found[1] in ("null", "1.0") else found[1]
+        return {}
 
 
 def _evaluations(folder: Folder) -> tuple[list[Row], list[Skipped]]:
@@ -214,6 +220,7 @@ def _evaluation(content: Json) -> Row:
         "weights": get(content, "weights", str),
         "top1": get(content, "top1", float, needed=True),
         "top5": get(content, "top5", float),
+        "top1_macro": get(content, "top1_macro", float),
         "calibration_error": get(content, "calibration_error", float),
         "images": get(content, "images", int),
         "evaluation_s": get(content, "seconds", float),

@@ -1,9 +1,9 @@
 """Tables of text as Markdown, LaTeX and CSV."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from lit_effnet.runs.csv_text import csv_text
 
 # What LaTeX reads as a command, and characters that its usual fonts lack.
 LATEX = {
@@ -106,12 +106,14 @@ def markdown_table(
 
 
 def as_csv(table: PlainTable) -> str:
-    """Headings and rows as CSV (RFC 4180, with line feeds); title and notes are left out."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(table.rows)
-    return text.getvalue()
+    """Headings and rows as CSV, without formulas; title and notes are left out."""
+    return csv_text(table.columns, ([_ascii_minus(text) for text in row] for row in table.rows))
+
+
+def _ascii_minus(text: str) -> str:
+    """A number with the minus sign that programs read."""
+    plain = text.replace("\u2212", "-")
+    return plain if plain.removeprefix("-").replace(".", "").isdigit() else text
 
 
 def _markdown_row(texts: list[str]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from lit_effnet.runs.documents import csv_rows, load_json, load_yaml, read_json, read_text
+from lit_effnet.runs.csv_text import csv_text, read_rows
+from lit_effnet.runs.documents import load_json, load_yaml, read_json, read_text
 
 Part = dict[str, Any]
 
@@ -38,6 +39,21 @@ def command_of(run: str) -> str | None:
     if INSIDE not in run:
         return None
     return str(_content(*_place(run)[:2])["command"])
+
+
+def config_of(run: str) -> Part:
+    """The values of a run's flags by their dotted names; empty where it records none."""
+    try:
+        content = _shipped_part(run, CONFIG) if INSIDE in run else load_yaml(text_of(run, CONFIG))
+    except (OSError, ValueError):
+        return {}
+    sections = content.items() if isinstance(content, Mapping) else ()
+    return {
+        f"{section}.{name}": value
+        for section, flags in sections
+        if isinstance(flags, Mapping)
+        for name, value in flags.items()
+    }
 
 
 def parts_of(run: str) -> dict[str, Part]:
@@ -126,21 +142,18 @@ def _same(one: Any, other: Any) -> bool:
 
 def _columns(text: str) -> Part:
     """A CSV file's columns; a number stays one, what is empty is null."""
-    rows = csv_rows(text)
+    rows = read_rows(text)
     return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
 
-def _number(text: str | None) -> float | int | None:
+def _number(text: str) -> float | int | None:
     if not text:
         return None
     return int(text) if text.isdigit() else float(text)
 
 
 def _csv(columns: Part) -> str:
-    lines = [",".join(columns)]
-    for row in zip(*columns.values(), strict=True):
-        lines.append(",".join("" if cell is None else str(cell) for cell in row))
-    return "\n".join([*lines, ""])
+    return csv_text([*columns], zip(*columns.values(), strict=True))
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
@@ -158,13 +171,18 @@ _WRITERS: dict[str, Callable[[Part], str]] = {
 
 
 def _shipped_text(run: str, name: str) -> str:
+    part, write = _shipped_part(run, name), _WRITERS.get(name)
+    return json.dumps(part) if write is None else write(part)
+
+
+def _shipped_part(run: str, name: str) -> Part:
     file, state, place = _place(run)
     content = _content(file, state)
     own = content["runs"].get(place)
-    if own is None or name not in (part := joined(content["same_in_runs"], own)):
+    if own is None or name not in (parts := joined(content["same_in_runs"], own)):
         raise FileNotFoundError(f"{file}: has no {name} of {place}")
-    write = _WRITERS.get(name)
-    return json.dumps(part[name]) if write is None else write(part[name])
+    part: Part = parts[name]
+    return part
 
 
 def _place(run: str) -> tuple[str, tuple[int, int], str]:

@@ -96,6 +96,7 @@ def repeats(frame: pd.DataFrame, value: str = "top1", by: str = "arm") -> Repeat
     finished, newest = frame["status"] == FINISHED, frame["newest"].fillna(value=True)
     reasons = frame["status"].mask(finished & ~newest, "older weights")
     reasons = reasons.mask(finished & newest & frame[value].isna(), f"no {value}")
+    reasons = reasons.mask(reasons.eq(FINISHED) & frame["narrowed"].notna(), "narrowed scores")
     reasons = reasons.mask(reasons.eq(FINISHED) & frame["seed"].isna(), "no seed")
     used = frame[reasons == FINISHED]
     for name in ALIKE:

@@ -20,6 +20,7 @@ from lit_effnet.results.shipped import read_shipped
 from lit_effnet.results.wandb_log import rows_of_log
 from lit_effnet.results.wandb_runs import rows_of_project
 from lit_effnet.results.writing import ending
+from lit_effnet.runs.csv_text import csv_text
 from lit_effnet.runs.files import write_whole
 
 FORMATS = ("parquet", "csv")
@@ -98,5 +99,11 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     if ending(path, FORMATS) == "parquet":
         frame.to_parquet(content, index=False)
     else:
-        frame.to_csv(content, index=False)
+        content.write(csv_of(frame).encode())
     write_whole(path, content.getvalue())
+
+
+def csv_of(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV without formulas: see `lit_effnet.runs.csv_text`."""
+    cells = frame.astype(object).where(frame.notna(), None)
+    return csv_text([*frame.columns], cells.itertuples(index=False))

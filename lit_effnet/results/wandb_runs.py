@@ -10,9 +10,11 @@ from typing import Any
 
 from lit_effnet.arms import choose
 from lit_effnet.results.folders import Skipped, get
+from lit_effnet.results.narrowing import narrowed_by
 from lit_effnet.results.records import FINISHED, Row, scores_of
 
 STATES = {"finished": FINISHED, "crashed": "failed", "killed": "interrupted"}
+TRAINED = ("training", "validation")
 PER_PAGE = 500  # W&B's servers give up to 1,000
 
 
@@ -119,6 +121,9 @@ def row_of_run(
     if "val/top1" in summary:
         row |= {"condition": "clean", "condition_parameters": "{}", "split": "validation"}
         row |= {"batch_norm": "trained", "own": True, "newest": True, **scores_of(summary, "val/")}
+        flags = {name: str(value) for name, value in trainer.items()}
+        narrowed = narrowed_by(flags, None)
+        row["narrowed"] = "; ".join(narrowed[name] for name in TRAINED if name in narrowed) or None
     return row
 
 

@@ -1,17 +1,15 @@
-"""Read the YAML, JSON and CSV files that a person can hand in, within bounds.
+"""Read the YAML and JSON files that a person can hand in, within bounds.
 
 Python's own readers take a file of any size and depth, let the last of two equal keys win, and
 raise an exception of their own for each kind of damage. Here all of that is one `DocumentError`,
 which says in a line which file it is, where, and what is accepted.
 """
 
-import csv
 import json
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from lit_effnet.runs.yaml_scan import LOADER, DocumentError, not_yaml, place, sc
 __all__ = [
     "DocumentError",
     "check_yaml",
-    "csv_rows",
     "json_rows",
     "load_json",
     "load_yaml",
@@ -152,29 +149,11 @@ def read_json(path: Location | str) -> Any:
 
 def json_rows(text: str) -> Iterator[tuple[int, Any]]:
     """Yield the lines of a JSON lines file by their number: a value, or the `DocumentError`."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         try:
             yield number, load_json(line)
         except DocumentError as error:
             yield number, error
-
-
-def csv_rows(text: str, name: str = "") -> list[dict[str, str]]:
-    """Read the rows of a CSV text with a header.
-
-    Raises:
-        DocumentError: A cell is longer than csv's limit of 131,072 characters, or a row has more
-            cells than the header.
-    """
-    before = f"{name}: " if name else ""
-    try:
-        rows = [*csv.DictReader(StringIO(text, newline=""), restval="")]
-    except csv.Error as error:
-        raise DocumentError(f"{before}is no CSV ({error})") from error
-    for number, row in enumerate(rows, start=2):
-        if None in row:
-            raise DocumentError(f"{before}row {number} has more cells than there are columns")
-    return rows
 
 
 def _depth(text: str) -> int:

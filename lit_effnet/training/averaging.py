@@ -70,3 +70,10 @@ class ExponentialMovingAverage(WeightAveraging):
             pl_module.log("val/top1_raw", self.raw_top1.compute(), sync_dist=True)
             self.raw_top1.reset()
         super().on_validation_epoch_end(trainer, pl_module)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Forget the averages after the training, which has left them in the network.
+
+        Or a validation that follows would put the network's weights in their place.
+        """
+        self._average_model = None

@@ -17,6 +17,32 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
+def check_batch(model: nn.Module, batch_size: int, image_size: int) -> None:
+    """Raise ValueError where a batch norm in training would get one value per channel.
+
+    That is one image whose map is one pixel; torch has no variance of one value.
+    """
+    if batch_size > 1:
+        return
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    image = torch.empty(1, 3, image_size, image_size, device="meta")
+    training = model.training
+    model.train()
+    try:
+        with torch.no_grad():
+            torch.func.functional_call(model, shapes, (image,))
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            f"batch_size 1: must be at least 2 at {image_size} px, where the last map is one pixel "
+            "and batch norm has no spread to divide by; or train on larger images (data.image_size)"
+        ) from error
+    finally:
+        model.train(training)
+
+
 def check_synchronised_on_cpu(network: nn.Module) -> None:
     """Raise ValueError where a batch norm is of a kind that only GPUs can synchronise."""
     kinds = {type(norm) for norm in batch_norms(network) if norm.affine} - {nn.BatchNorm2d}

@@ -1,16 +1,62 @@
-"""Checkpoints of the last and of the best epoch, in files that are written whole."""
+"""Checkpoints of the last and of the best epoch, in files that are written and read whole."""
 
 import io
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from lit_effnet.locations import locate
+from lit_effnet.locations import Location, locate
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.tensor_files import other_checkpoint, read_tensors
 from lit_effnet.training.record import HEADLINE, RunFolder
+
+# Of Lightning's checkpoints, what a training goes on from.
+PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch", "global_step")
+
+
+def read_checkpoint(path: Location, *, to_resume: bool = False) -> dict[str, Any]:
+    """Read a checkpoint of a training, if it is whole.
+
+    Args:
+        path: The file.
+        to_resume: Whether a run shall go on from it, so that the error names another way.
+
+    Raises:
+        ValueError: It is missing, damaged, or no checkpoint of a training.
+    """
+    load = partial(torch.load, map_location="cpu", weights_only=True)
+    checkpoint = read_tensors(path, load, to_resume=to_resume)
+    parts = checkpoint if isinstance(checkpoint, dict) else {}
+    missing = [name for name in PARTS if name not in parts]
+    if missing or not isinstance(parts["state_dict"], dict):
+        reason = f"is no checkpoint of a training (it has no {(*missing, 'state_dict')[0]})"
+        raise ValueError(f"{path}: {reason}{other_checkpoint(path, to_resume)}")
+    return parts
+
+
+def check_network(checkpoint: Mapping[str, Any], path: Location, model: LightningModule) -> None:
+    """Check that a run of a network can go on from a checkpoint.
+
+    Raises:
+        ValueError: It is of another network.
+    """
+    theirs, ours = checkpoint["state_dict"], model.state_dict()
+    for name in (*ours, *theirs):
+        here, there = (getattr(s.get(name), "shape", None) for s in (ours, theirs))
+        if here != there:
+            raise ValueError(
+                f"{path}: is a checkpoint of another network than config.yaml's ({name} is "
+                f"{_shape(there)} there and {_shape(here)} here){other_checkpoint(path, True)}"
+            )
+
+
+def _shape(shape: Any) -> str:
+    return "missing" if shape is None else str(list(shape))
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -27,6 +73,15 @@ class WholeCheckpointIO(TorchCheckpointIO):
         file = locate(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, content.getbuffer())
+
+    def load_checkpoint(
+        self,
+        path: Any,
+        map_location: Callable[..., Any] | None = None,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Load a checkpoint onto the CPU, if it is whole; never by running code in it."""
+        return read_checkpoint(locate(path), to_resume=True)
 
 
 def checkpoint_callbacks(folder: RunFolder, validates: bool) -> list[Callback]:

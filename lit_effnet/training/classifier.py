@@ -63,6 +63,7 @@ class LitClassifier(LightningModule):
         # (benchmarks/small_maps.py).
         self.network = network.to(memory_format=torch.channels_last)
         self.recipe = recipe
+        self.told: dict[str, Any] = {}  # of the network, beside its tensors; in each checkpoint
         if recipe.bn_momentum:
             set_bn_momentum(network, recipe.bn_momentum)
         self.frozen = False
@@ -107,6 +108,11 @@ class LitClassifier(LightningModule):
         if frozen != self.frozen:
             self.freeze_features(frozen)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what no tensor tells, so that a checkpoint can be used without its run folder."""
+        if self.told:
+            checkpoint["lit_effnet"] = self.told
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Smoothed cross entropy of one batch.
 
@@ -141,21 +147,25 @@ class LitClassifier(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Metrics of one validation batch."""
-        self._evaluate(batch, self.val_metrics, self.val_loss, "val/loss")
+        self._evaluate(batch, self.val_metrics, self.val_loss, "val/")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Metrics of one test batch."""
-        self._evaluate(batch, self.test_metrics, self.test_loss, "test/loss")
+        self._evaluate(batch, self.test_metrics, self.test_loss, "test/")
 
     def _evaluate(
-        self, batch: Batch, metrics: MetricCollection, loss: MeanMetric, loss_name: str
+        self, batch: Batch, metrics: MetricCollection, loss: MeanMetric, prefix: str
     ) -> None:
         images, labels = batch
         logits = at_least_float32(self(images))
         metrics.update(logits.softmax(1), labels)  # logits in [0, 1] would be taken for it
         loss.update(F.cross_entropy(logits, labels), len(labels))
-        self.log(loss_name, loss, batch_size=len(labels))
-        self.log_dict(metrics, batch_size=len(labels))
+        size = len(labels)
+        self.log(f"{prefix}loss", loss, batch_size=size)
+        self.log_dict(metrics, batch_size=size)
+        # Of all processes: how much of the split the trainer's limits left.
+        counted: dict[str, Any] = {"reduce_fx": "sum", "sync_dist": True, "batch_size": size}
+        self.log(f"{prefix}images", float(size), **counted)
 
     def configure_optimizers(self) -> Any:
         """timm's optimiser without decay on norms and biases; warm-up and cosine by step."""

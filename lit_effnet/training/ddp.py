@@ -1,23 +1,38 @@
 """Lightning's DDP as this suite needs it: evaluation without collectives, ranks ended by us."""
 
+import atexit
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
+import psutil
+import torch
+from lightning.fabric.plugins.environments import (
+    ClusterEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+from lightning.fabric.utilities.distributed import (
+    _destroy_dist_connection,
+    _set_num_threads_if_needed,
+)
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from torch.distributed import TCPStore
 from typing_extensions import override
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
 
 COLLECTIVE_TIMEOUT_S = 7200.0  # a training that stands still is ended before, by `RankWatch`
+MEETING_S = 1800.0  # torch's own, in which all processes must have begun
 EVERY_S = 1.0
+LOOPBACK = "127.0.0.1"
 
 
 class Ddp(DDPStrategy):
@@ -33,6 +48,39 @@ class Ddp(DDPStrategy):
             find_unused_parameters=find_unused_parameters,
             timeout=timedelta(seconds=COLLECTIVE_TIMEOUT_S),
         )
+
+    @override
+    def setup_distributed(self) -> None:
+        """Meet the other processes; on one machine by its loopback, where no other can listen in.
+
+        Left to themselves, torch's store listens on all interfaces, and gloo on that of the
+        machine's name, which it looks up.
+        """
+        if self.num_nodes == 1:
+            stay_on_loopback()
+            # torchrun has a store; and an evaluation after the training finds the group there.
+            by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+            if not by_torchrun and not torch.distributed.is_initialized():
+                self._meet_on_loopback()
+        super().setup_distributed()
+
+    def _meet_on_loopback(self) -> None:
+        assert self.cluster_environment is not None
+        self.set_world_ranks()
+        backend, port = self._get_process_group_backend(), self.cluster_environment.main_port
+        store = open_store(
+            LOOPBACK, port, serves=self.global_rank == 0, timeout=timedelta(seconds=MEETING_S)
+        )
+        torch.distributed.init_process_group(
+            backend,
+            store=store,
+            rank=self.global_rank,
+            world_size=self.world_size,
+            timeout=self._timeout,
+            device_id=None if self.root_device.type == "cpu" else self.root_device,
+        )
+        if backend == "nccl":
+            atexit.register(_destroy_dist_connection)
 
     @override
     def _configure_launcher(self) -> None:
@@ -89,6 +137,38 @@ class Launcher(_SubprocessScriptLauncher):
                     os._exit(1)
 
 
+def stay_on_loopback() -> None:
+    """Have the collectives of one machine use its loopback, unless a person chose otherwise."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if os.name == "posix" and any(address.address == LOOPBACK for address in addresses):
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", name)
+
+
+def open_store(host: str, port: int, *, serves: bool, timeout: timedelta) -> TCPStore:
+    """Return a store, in the process that serves it or a client's.
+
+    Args:
+        host: Where it is; at `LOOPBACK` it listens there only, else on all interfaces.
+        port: Of it; 0 for one that is free where it is served.
+        serves: Whether it is in this process.
+        timeout: How long to wait for it, or for a value of it.
+    """
+    listener = None
+    if serves and host == LOOPBACK:
+        place = socket.create_server((host, port), backlog=socket.SOMAXCONN)
+        port, listener = place.getsockname()[1], place.detach()
+    return TCPStore(
+        host,
+        port,
+        None,
+        serves,
+        timeout,
+        wait_for_workers=False,
+        master_listen_fd=listener,
+    )
+
+
 def strategy_for(name: Any, processes: int) -> Any:
     """The strategy of a training of `processes` processes, for the name that Lightning knows.
 
@@ -101,6 +181,23 @@ def strategy_for(name: Any, processes: int) -> Any:
         accepted = ", ".join(STRATEGIES)
         raise ValueError(f"strategy {name!r}: must be one of {accepted} with {processes} processes")
     return Ddp(find_unused_parameters=finds_unused(name))
+
+
+def cluster_plugins() -> list[ClusterEnvironment]:
+    """Return SLURM's environment without Lightning's requeue, where SLURM starts the processes.
+
+    Lightning would save a checkpoint in the midst of an epoch, and go on there with the epoch's
+    first images.
+    """
+    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+        return [SLURMEnvironment(auto_requeue=False)]
+    return []
+
+
+def stop_on_warning() -> None:
+    """Stop on SIGUSR1 as on SIGTERM under SLURM, whose jobs send it before their time is over."""
+    if "SLURM_JOB_ID" in os.environ and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def finds_unused(name: Any) -> bool:

@@ -1,9 +1,7 @@
 """What a person sees of a training: a bar for the epoch that runs, a line for each that ended."""
 
-import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -13,11 +11,8 @@ from lit_effnet.training.record import HEADLINE, RunRecord
 
 
 def say(line: str) -> None:
-    """Print a line; a reader that went away (`| head`, a lost terminal) ends no training."""
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 # stays open as the process's output
+    """Print a line at once."""
+    print(line, flush=True)
 
 
 class EpochLines(Callback):
@@ -45,21 +40,31 @@ class EpochLines(Callback):
         if not trainer.is_global_zero:
             return
         seconds = time.monotonic() - self.started
-        line = epoch_line(self.recorder.rows[-1], trainer.max_epochs or 0, seconds)
+        whole = self.recorder.record["data"]["images"].get("validation")
+        line = epoch_line(self.recorder.rows[-1], trainer.max_epochs or 0, seconds, whole)
         if isinstance(bar := trainer.progress_bar_callback, EpochBar) and bar.is_enabled:
             bar.print(line)
         else:
             say(line)
 
 
-def epoch_line(row: dict[str, Any], epochs: int, seconds: float) -> str:
-    """Epoch, training loss, top-1 of averaged and raw weights, and time."""
+def epoch_line(row: dict[str, Any], epochs: int, seconds: float, whole: int | None = None) -> str:
+    """Epoch, training loss, top-1 of averaged and raw weights, and time.
+
+    Args:
+        row: Of `metrics.csv`.
+        epochs: How many there are.
+        seconds: What this one took.
+        whole: Images of the validation split.
+    """
     parts = [f"epoch {row['epoch'] + 1:{len(str(epochs))}d}/{epochs}"]
     if "train/loss" in row:
         parts.append(f"loss {row['train/loss']:.3f}")
     if HEADLINE in row:
         raw = f" (raw weights {percent(row['val/top1_raw'])})" if "val/top1_raw" in row else ""
-        parts.append(f"val top-1 {percent(row[HEADLINE])}{raw}")
+        seen = row.get("val/images", whole)
+        part = f" on {seen:,.0f} of {whole:,} images" if seen != whole else ""
+        parts.append(f"val top-1 {percent(row[HEADLINE])}{part}{raw}")
     parts.append(f"{seconds:.1f} s")
     return "  ".join(parts)
 

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError, TCPStore
 
 from lit_effnet.locations import locate
-from lit_effnet.training.ddp import Launcher
+from lit_effnet.training.ddp import LOOPBACK, Launcher, open_store
 from lit_effnet.training.ranks import (
     LOST_AFTER_S,
     TESTED,
@@ -63,7 +63,7 @@ class RankWatch(Callback):
         self.trainer = trainer
         path = trainer.strategy.broadcast(str(self.recorder.folder.path))
         self.recorder.folder = RunFolder(locate(path))
-        store = open_store(trainer)
+        store = watch_store(trainer)
         self.board = RankBoard(store, trainer.global_rank, trainer.world_size, self.stall_s)
         self.board.tell()
         trainer.strategy.barrier("all ranks have told of themselves")
@@ -217,9 +217,7 @@ class RankWatch(Callback):
             self.recorder.write(INTERRUPTED if verdict.stopped else FAILED)
         if board.rank == 0:
             status = STOPPED if verdict.stopped else FAILURE
-            last = threading.Thread(target=finish, args=(status,), daemon=True)
-            last.start()
-            last.join(TIME_FOR_WANDB_S)
+            finish(status, TIME_FOR_WANDB_S)
 
     def _end_watch(self) -> None:
         self.over.set()
@@ -238,16 +236,16 @@ def launcher_of(trainer: Trainer) -> Launcher:
     return launcher
 
 
-def open_store(trainer: Trainer) -> TCPStore:
+def watch_store(trainer: Trainer) -> TCPStore:
     """A store of the watch's own, in the first rank's process, on a port that is free there."""
     environment = getattr(trainer.strategy, "cluster_environment", None)
     assert environment is not None  # there is one where there are several processes
-    host, patience = environment.main_address, timedelta(seconds=LOST_AFTER_S / 2)
-    store = None
+    host = LOOPBACK if trainer.num_nodes == 1 else environment.main_address
+    patience, store = timedelta(seconds=LOST_AFTER_S / 2), None
     if trainer.global_rank == 0:
-        store = TCPStore(host, 0, None, True, patience, wait_for_workers=False)
+        store = open_store(host, 0, serves=True, timeout=patience)
     port = trainer.strategy.broadcast(store.port if store else 0)
-    return store or TCPStore(host, port, None, False, patience, wait_for_workers=False)
+    return store or open_store(host, port, serves=False, timeout=patience)
 
 
 def from_collective(error: BaseException) -> bool:

@@ -7,13 +7,11 @@ runs/<group>/<id>/config.yaml    from which the run can be repeated
                   evaluations.jsonl   one row for each condition the final weights met
 """
 
-import csv
-import io
 import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,21 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_effnet.locations import Location, local
-from lit_effnet.runs.documents import csv_rows, json_rows, read_json, read_text, read_yaml
-from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.csv_text import csv_text, read_rows
+from lit_effnet.runs.documents import json_rows, read_json, read_text, read_yaml
+from lit_effnet.runs.files import reason, remove_leftovers, write_whole
 from lit_effnet.training.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
+OF_FINAL_WEIGHTS = "scores_of_final_weights"  # null where a run is not validated
+PREFIXES = {"validation": "val/", "test": "test/"}  # of the metrics of a split
+
+# Those that a killed training can leave half of, under a hidden name.
+FILES = (
+    *("config.yaml", "run.json", "metrics.csv", "evaluations.jsonl", "traceback.txt"),
+    *("checkpoints/last.ckpt", "checkpoints/best.ckpt"),
+)
 
 
 def first_process() -> bool:
@@ -79,8 +86,8 @@ class RunFolder:
         except FileNotFoundError:
             raise ValueError(f"{self.path}: no run folder (it has no run.json)") from None
         except (OSError, ValueError) as error:
-            reason = str(error).removeprefix(f"{file}: ")
-            raise ValueError(f"{file}: cannot be read as a run record ({reason})") from error
+            why = reason(error).removeprefix(f"{file}: ")
+            raise ValueError(f"{file}: cannot be read as a run record ({why})") from error
         if not isinstance(record, dict):
             raise ValueError(f"{file}: cannot be read as a run record")
         return record
@@ -105,6 +112,8 @@ class RunFolder:
         except Timeout:
             raise ValueError(f"{self.path}: another process is training this run") from None
         try:
+            for name in FILES:
+                remove_leftovers(self.path / name)
             yield
         finally:
             lock.release()
@@ -116,11 +125,12 @@ class RunFolder:
             ValueError: It is no CSV.
         """
         file = self.path / "metrics.csv"
-        return csv_rows(read_text(file), str(file)) if file.exists() else []
+        return read_rows(read_text(file), str(file)) if file.exists() else []
 
     def due(self, record: dict[str, Any]) -> list[str]:
         """What was asked of a run besides its training, and its record has no result of yet.
 
+        And `validation`, where its scores are those of earlier weights than its last ones.
         Raises:
             ValueError: The record or the configuration does not tell.
         """
@@ -136,7 +146,8 @@ class RunFolder:
             asked = ["test"] if options.get("test") else []
         else:
             asked = []
-        return [name for name in asked if name not in record]
+        stale = record.get(OF_FINAL_WEIGHTS) is False
+        return ["validation"] * stale + [name for name in asked if name not in record]
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Rows of `evaluations.jsonl`, if there are any yet.
@@ -173,11 +184,8 @@ class RunFolder:
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.csv`."""
         names = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(self.path / "metrics.csv", text.getvalue())
+        text = csv_text(names, ([row.get(name) for name in names] for row in rows))
+        write_whole(self.path / "metrics.csv", text)
 
 
 def processor_seconds() -> float:
@@ -204,6 +212,19 @@ class RunRecord(Callback):
         self.started: float | None = None
         self.processor_started = 0.0
         self.validated = self.trained = False
+        # Whether the newest scores are of the weights as they are; null where there are to be none.
+        last = bool(self.rows and self.rows[-1].get(HEADLINE))
+        self.of_final_weights: bool | None = record.get(OF_FINAL_WEIGHTS, last)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Note which of the trainer's flags make the run a trial of the program."""
+        if stage != "fit":
+            return
+        for name in ("fast_dev_run", "overfit_batches"):
+            if value := getattr(trainer, name):
+                self.record.setdefault("narrowed", {})["training"] = f"{name} {value}".lower()
+        if trainer.limit_val_batches == 0:
+            self.of_final_weights = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and say that the run is running."""
@@ -222,12 +243,14 @@ class RunRecord(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Count the images of all processes."""
+        """Count the images of all processes; the weights are others than those validated last."""
         self.images += len(batch[1]) * trainer.world_size
+        self.of_final_weights = self.of_final_weights and False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember that this epoch has scores of its own; Lightning keeps old ones too."""
-        self.validated = True
+        if not trainer.sanity_checking:
+            self.validated = self.of_final_weights = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
@@ -241,6 +264,14 @@ class RunRecord(Callback):
         if first_process():
             self.folder.write_metrics(self.rows)
         self.write(RUNNING)
+
+    def add_final_scores(self, scores: Mapping[str, float]) -> None:
+        """Give the last epoch the scores of the weights at its end, in place of any others."""
+        row = {name: v for name, v in self.rows[-1].items() if not name.startswith("val/")}
+        self.rows[-1] = row | {name: float(value) for name, value in scores.items()}
+        if first_process():
+            self.folder.write_metrics(self.rows)
+        self.write(FINISHED)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember that the training ran to its end."""
@@ -262,9 +293,9 @@ class RunRecord(Callback):
     ) -> None:
         """The training was stopped, from outside or by an error.
 
-        What stops a test leaves the training finished.
+        What stops an evaluation after it leaves the training finished.
         """
-        if trainer.testing:
+        if trainer.testing or trainer.validating:
             return
         stopped = isinstance(exception, KeyboardInterrupt | SystemExit)
         self.record["error"] = f"{type(exception).__name__}: {exception}".strip(": ")
@@ -296,12 +327,30 @@ class RunRecord(Callback):
             "epochs": len(self.rows),
         }
         numbers = [{k: float(v) for k, v in row.items() if v != ""} for row in self.rows]
+        scored = [row for row in numbers if HEADLINE in row]
         latest = {name: value for row in numbers for name, value in row.items() if "/" in name}
+        # Scores are all of one validation: not every one has them all.
+        latest = {name: value for name, value in latest.items() if not name.startswith("val/")}
+        latest |= {n: v for row in scored[-1:] for n, v in row.items() if n.startswith("val/")}
         # JSON has no word for what is not a number.
         self.record["metrics"] = {k: v if math.isfinite(v) else None for k, v in latest.items()}
-        scored = [row for row in numbers if HEADLINE in row]
         if scored:
             best = max(scored, key=lambda row: row[HEADLINE])
             self.record["best"] = {"epoch": int(best["epoch"]), HEADLINE: best[HEADLINE]}
+        self.record[OF_FINAL_WEIGHTS] = self.of_final_weights
+        self.record["narrowed"] = self._narrowed()
         if first_process():
             self.folder.write(self.record)
+
+    def _narrowed(self) -> dict[str, str]:
+        """Why scores are no result of the run: by `training`, or by the split that they are on."""
+        old = self.record.get("narrowed", {})
+        found = {name: why for name, why in old.items() if name == "training"}
+        scores = {**self.record["metrics"], **self.record.get("test", {})}
+        for split, prefix in PREFIXES.items():
+            images, whole = scores.get(f"{prefix}images"), self.record["data"]["images"].get(split)
+            if images is not None and whole is not None and images < whole:
+                found[split] = f"{images:,.0f} of {whole:,} images"
+        if self.of_final_weights is False and HEADLINE in scores:
+            found["validation"] = "scores of earlier weights"
+        return found

@@ -8,10 +8,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class SeedEachStep(Callback):
-    """Seeds torch before each training batch from (seed, epoch, batch, rank).
+    """Seed torch before each training batch from (seed, epoch, batch, rank).
 
-    A run that resumes then draws the same dropout and stochastic depth as one that was never
-    stopped, whatever loaders and validation have drawn in between.
+    A resumed run then draws the same dropout and stochastic depth as a run that was never stopped,
+    whatever loaders and validation have drawn in between.
     """
 
     def __init__(self, seed: int) -> None:
@@ -23,3 +23,14 @@ class SeedEachStep(Callback):
         """Seed before the forward pass."""
         key = (self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint32)[0]))
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Restore the epoch before a loader starts, so that it loads that epoch's images.
+
+        Lightning restores it later: after `configure_optimizers`, whose count of steps starts the
+        loader, and with it processes that fetch images ahead.
+        """
+        progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]
+        trainer.fit_loop.epoch_progress.load_state_dict(progress)

@@ -11,7 +11,7 @@ DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
-_PARAMETERS_AS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
+PARAMETERS_AS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "args": lambda given: [f"--{name}={value}" for name, value in given.items()],
     "args_no_boolean_flags": lambda given: [
         f"--{name}" if value is True else f"--{name}={value}"
@@ -27,7 +27,7 @@ _PARAMETERS_AS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "args_override_hydra": lambda given: [f"++{name}={value}" for name, value in given.items()],
 }
 
-MACROS = ("env", "interpreter", "program", "args_json_file", *_PARAMETERS_AS)
+MACROS = ("env", "interpreter", "program", "args_json_file", *PARAMETERS_AS)
 
 
 def expand(
@@ -68,8 +68,8 @@ def macro(word: str) -> str | None:
 def _replacement(
     name: str, program: str | None, parameters: Mapping[str, Any], json_file: Path
 ) -> list[str]:
-    if name in _PARAMETERS_AS:
-        return _PARAMETERS_AS[name](parameters)
+    if name in PARAMETERS_AS:
+        return PARAMETERS_AS[name](parameters)
     if name == "program":
         if program is None:
             raise ValueError("program: missing, and the command uses ${program}")

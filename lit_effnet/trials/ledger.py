@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lit_effnet.runs.documents import read_json
-from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.files import reason, write_whole
 from lit_effnet.training.record import FINISHED, RunFolder
 
 LAST_LINES = 5
@@ -62,8 +62,8 @@ class Entry:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            reason = str(error).removeprefix(f"{self.notes_file}: ")
-            raise ValueError(f"{self.notes_file}: cannot be read ({reason})") from error
+            why = reason(error).removeprefix(f"{self.notes_file}: ")
+            raise ValueError(f"{self.notes_file}: cannot be read ({why})") from error
         if not isinstance(notes, dict):
             raise ValueError(f"{self.notes_file}: must hold an object")
         return notes

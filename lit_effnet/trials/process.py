@@ -104,6 +104,8 @@ def _run(trial: Trial, module: str, share: Share, retry: bool) -> None:
         elif status not in (Status.MISSING, Status.BEGUN):
             return
         _print_into(entry)
+        # Else each loader process would come from a second process that forks, and import torch.
+        multiprocessing.set_start_method("fork", force=True)
         threading.Thread(target=_end_with_the_launcher, daemon=True).start()
         os.environ.update(share.variables)
         os.environ["OMP_NUM_THREADS"] = str(share.threads)

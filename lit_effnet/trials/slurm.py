@@ -26,10 +26,11 @@ SCRIPT = """\
 # Written by: {written_by}
 cd {folder} || exit 1
 {variables}
+trial= asked=
+trap 'asked=1; [ -z "$trial" ] || kill -TERM "$trial" 2>/dev/null' USR1 TERM
 {command} &
 trial=$!
-asked=
-trap 'asked=1; kill -TERM "$trial" 2>/dev/null' USR1 TERM
+[ -z "$asked" ] || kill -TERM "$trial"  # it came before there was a trial to pass it on to
 wait "$trial"; status=$?
 # A signal ends the wait, not the trial.
 while [ -n "$asked" ]; do asked=; wait "$trial"; status=$?; done

@@ -78,7 +78,7 @@ def read(group: Path, names: Iterable[str]) -> list[Seen]:
     if not group.is_dir():
         return []
     with os.scandir(group) as found:
-        folders = [Path(entry.path) for entry in found if entry.is_dir()]
+        folders = sorted(Path(entry.path) for entry in found if entry.is_dir())
     locks = locks_tell(group)
     wanted = tuple(names)
     with ThreadPoolExecutor(READERS) as readers:

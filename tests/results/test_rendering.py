@@ -76,6 +76,11 @@ def test_csv_is_read_back_as_it_was() -> None:
     assert read == [list(TABLE.columns), *map(list, TABLE.rows)]
 
 
+def test_csv_holds_no_formula_and_numbers_that_programs_read() -> None:
+    table = PlainTable("t", ("=arm", "points"), (("=1+1", "\u22123.7"), ("-x", "\u2212")))
+    assert as_csv(table) == "'=arm,points\n'=1+1,-3.7\n'-x,\u2212\n"
+
+
 def test_a_row_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="must have 2 texts, one for every column"):
         PlainTable("t", ("a", "b"), (("1",),))

@@ -10,6 +10,7 @@ import pytest
 
 from lit_effnet.results.columns import COLUMNS
 from lit_effnet.results.table import load, write
+from lit_effnet.runs.csv_text import read_rows
 
 from .runs import EVALUATION, RECORD, make_run
 
@@ -214,6 +215,16 @@ def test_parquet_gives_the_frame_back_and_csv_its_cells(tmp_path: Path) -> None:
         "table.csv",
         "table.parquet",
     ]
+
+
+def test_a_table_as_csv_holds_no_formula_and_gives_its_texts_back(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs" / "a", group="=1+1", arm="-x", metrics={"val/top1": 0.5})
+    frame = load([tmp_path / "runs"]).frame.assign(difference=-3.7)
+    write(frame, tmp_path / "table.csv")
+    text = (tmp_path / "table.csv").read_text()
+    assert "'=1+1" in text
+    (row,) = read_rows(text)
+    assert (row["group"], row["arm"], row["difference"]) == ("=1+1", "-x", "-3.7")
 
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from lit_effnet.results.folders import Folder
 from lit_effnet.results.table import load
 from lit_effnet.results.wandb_runs import row_of_run, rows_of_project
 
-from ..conftest import ROOT
+from ..conftest import HUNG_S, ROOT
 from ..wandb_server import WandbServer
 
 CONFIG = {
@@ -90,7 +90,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [sys.executable, "-c", text, str(folder), json.dumps(CONFIG)],
         check=True,
-        timeout=60,
+        timeout=HUNG_S,
         cwd=folder,
     )
     (run,) = folder.glob("wandb/offline-run-*")
@@ -165,7 +165,7 @@ def test_a_sweep_on_the_server_is_read_by_wandbs_own_client(tmp_path: Path) -> N
                 env=server.environment(tmp_path),
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=HUNG_S,
                 cwd=ROOT,
             )
 

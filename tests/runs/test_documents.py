@@ -9,7 +9,6 @@ import pytest
 from lit_effnet.runs.documents import (
     MOST_YAML,
     DocumentError,
-    csv_rows,
     json_rows,
     load_json,
     load_yaml,
@@ -102,14 +101,6 @@ def test_of_json_lines_the_bad_ones_are_named_by_their_number() -> None:
     assert rows[1] == {"a": 1}
     assert isinstance(rows[2], DocumentError)
     assert rows[3] == 3
-
-
-def test_csv_cells_over_its_limit_and_rows_with_too_many_cells_are_refused() -> None:
-    assert csv_rows("a,b\n1,2\n3\n") == [{"a": "1", "b": "2"}, {"a": "3", "b": ""}]
-    with pytest.raises(DocumentError, match=r"^x.csv: is no CSV \(field larger than field limit"):
-        csv_rows("a\n" + "1" * 131_073 + "\n", "x.csv")
-    with pytest.raises(DocumentError, match=r"^row 2 has more cells than there are columns"):
-        csv_rows("a\n1,2\n")
 
 
 @pytest.mark.parametrize(

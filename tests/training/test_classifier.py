@@ -1,13 +1,16 @@
 """`LitClassifier`: loss, metrics, optimiser groups and learning rate, NaN."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lit_effnet.metrics import classification_metrics
+from lit_effnet.metrics import ClassMeanAccuracy, classification_metrics
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.scaling import Scaling
 from lit_effnet.training.classifier import (
@@ -76,6 +79,23 @@ def test_metrics_equal_their_formulas() -> None:
     )
     assert got["val/top1_macro"].item() == pytest.approx(np.mean(recalls), abs=1e-6)
     assert got["val/calibration_error"].item() == pytest.approx(sum(gaps), abs=1e-5)
+
+
+@pytest.mark.parametrize("present", [[0, 1, 2, 3, 4], [1, 3], [4]])
+def test_class_mean_accuracy_is_scikit_learns_where_classes_are_absent(present: list[int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.tensor(present)[torch.randint(0, len(present), (60,), generator=generator)]
+    logits = torch.randn(60, 5, generator=generator)
+    logits[torch.arange(40), labels[:40]] += 3  # absent classes are predicted for some
+    metric = ClassMeanAccuracy(5)
+    for part in (slice(0, 25), slice(25, 60)):
+        metric.update(logits[part].softmax(1), labels[part])
+    guessed = logits.argmax(1)
+    assert set(guessed.tolist()) - set(present) or len(present) == 5
+    with warnings.catch_warnings():  # scikit-learn warns of classes without images
+        warnings.simplefilter("ignore")
+        wanted = balanced_accuracy_score(labels, guessed)
+    assert metric.compute().item() == pytest.approx(wanted, abs=1e-6)
 
 
 def test_the_loss_is_smoothed_cross_entropy() -> None:

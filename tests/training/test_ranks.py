@@ -4,11 +4,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import timedelta
 
+import psutil
 import pytest
 from torch.distributed import HashStore
 
 from lit_effnet.training import ranks
+from lit_effnet.training.ddp import LOOPBACK, open_store
 from lit_effnet.training.rank_watch import from_collective
 from lit_effnet.training.ranks import (
     TESTED,
@@ -145,3 +148,19 @@ def test_processes_of_other_machines_are_not_looked_for_here(boards: list[RankBo
     boards[1].tell()
     boards[0].listen()
     assert boards[0].verdict() is None
+
+
+def test_a_store_of_one_machine_listens_on_its_loopback_only() -> None:
+    here = psutil.Process()
+    before = listening(here)
+    store = open_store(LOOPBACK, 0, serves=True, timeout=timedelta(seconds=30))
+    assert listening(here) - before == {(LOOPBACK, store.port)}
+    other = open_store(LOOPBACK, store.port, serves=False, timeout=timedelta(seconds=30))
+    store.set("word", "heard")
+    assert other.get("word") == b"heard"
+
+
+def listening(process: psutil.Process) -> set[tuple[str, int]]:
+    """Addresses and ports on which a process listens."""
+    places = process.net_connections("inet")
+    return {tuple(p.laddr) for p in places if p.status == psutil.CONN_LISTEN}

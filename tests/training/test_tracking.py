@@ -46,7 +46,9 @@ def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_disabled_makes_no_logger(tmp_path: Path) -> None:
-    logger = wandb_logger(tmp_path, group="g", run_id="r", project=None, mode="disabled", config={})
+    logger = wandb_logger(
+        tmp_path, group="g", run_id="r", project=None, mode="disabled", config={}, timeout_s=9
+    )
     assert logger is None
     assert list(tmp_path.iterdir()) == []
 
@@ -56,7 +58,7 @@ def test_a_mode_that_does_not_start_is_a_warning(tmp_path: Path) -> None:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         logger = wandb_logger(
-            tmp_path, group="g", run_id="a/b", project=None, mode="offline", config={}
+            tmp_path, group="g", run_id="a/b", project=None, mode="offline", config={}, timeout_s=9
         )
     assert logger is None
     assert any("W&B does not start offline" in str(warning.message) for warning in told)

@@ -1,7 +1,7 @@
 """A trial of a fraction of a second, with the run folder that `fit` leaves.
 
-`--run.root ROOT --run.id ID --seconds S [--exit STATUS] [--values 0.1,0.2]`; `main` is what the
-launcher calls. Each epoch takes its part of the seconds; it goes on where it was, and writes a
+`--run.root ROOT --run.id ID --seconds S [--exit STATUS] [--values 0.1,0.2] [--gate FILE]`; `main` is what the
+launcher calls. Each epoch takes its part of the seconds, and those from the third wait for the file; it goes on where it was, and writes a
 line to `times_run` whenever it begins, so that tests can count.
 """
 
@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> None:
     for name, default in {
         "--run.root": "", "--run.id": "", "--run.group": "group",
         "--seconds": "0.2", "--exit": "0", "--values": "0.5",
+        "--gate": "",
     }.items():  # fmt: skip
         parser.add_argument(name, default=default)
     given = vars(parser.parse_args(words))
@@ -49,6 +50,8 @@ def main(arguments: list[str]) -> None:
     write(RUNNING)
     try:
         for epoch in range(len(rows), len(values)):
+            while epoch >= 2 and given["gate"] and not Path(given["gate"]).exists():
+                time.sleep(0.02)
             time.sleep(float(given["seconds"]) / len(values))
             rows.append({"epoch": epoch, "val/top1": values[epoch]})
             folder.write_metrics(rows)

@@ -69,7 +69,7 @@ def test_a_node_that_is_lost_in_mid_trial_means_that_its_trial_alone_runs_again(
 def test_what_fails_or_is_stopped_is_told_as_on_one_machine(cluster: Any, tmp_path: Path) -> None:
     ray_cluster.connect(cluster.address)
     trials = make_trials(
-        tmp_path, 4, "--seconds=60", "--values=0.1,0.2", t0=["--exit=3", "--seconds=0"]
+        tmp_path, 4, "--seconds=3600", "--values=0.1,0.2", t0=["--exit=3", "--seconds=0"]
     )
     launch = ray_launch(trials, workers=4)
     for _ in launch.run():

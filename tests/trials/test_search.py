@@ -76,9 +76,9 @@ def test_the_random_sweeps_of_these_tests_reach_every_distribution() -> None:
 
 def test_the_first_point_of_a_grid_of_a_billion_comes_at_once() -> None:
     parameters = {name: {"values": list(range(1000))} for name in "abc"}
-    start = time.perf_counter()
+    start = time.process_time()  # of a list of all there would be minutes
     assert next(grid(parameters)) == {"a": 0, "b": 0, "c": 0}
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 10
 
 
 def test_values_spelt_alike_are_one_point_and_texts_are_not_numbers() -> None:

@@ -1,7 +1,7 @@
 """An export that has its name only when its logits are those of the network."""
 
+import inspect
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -10,7 +10,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside
+from lit_effnet.data import prepare
+from lit_effnet.evaluation.exporting.formats import (
+    FORMATS,
+    Precision,
+    beside,
+    digests,
+    preparation,
+)
 from lit_effnet.evaluation.exporting.packages import ConversionError, versions
 from lit_effnet.evaluation.exporting.parity import (
     TOLERANCES,
@@ -23,6 +30,7 @@ from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT
 from lit_effnet.evaluation.exporting.running import run_apart
 from lit_effnet.evaluation.quantization.calibration import Calibration
 from lit_effnet.evaluation.quantization.layers import NOTHING, choices, kept_modules
+from lit_effnet.runs.files import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -80,8 +88,8 @@ class Export:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         eager = eager_logits(network, images)
         told = {**self._told(images, eager), **description}
-        with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".export-") as folder:
-            part = Path(folder) / self.file.name
+        with scratch_folder(self.file) as folder:
+            part = folder / self.file.name
             self._convert(network, images.shape[-1], part)
             if self.format == "onnx":
                 FORMATS[self.format].module.describe(part, told)
@@ -95,14 +103,18 @@ class Export:
                     f"output {self.file}: not written: on {len(images)} images its logits are not "
                     f"the network's: {', '.join(failures)}{self._advice(network)}"
                 )
-            parts = sorted(Path(folder).iterdir())
+            parts = sorted(folder.iterdir())
             size = sum(piece.stat().st_size for piece in parts if piece != beside(part))
             told |= {
+                "sha256": digests(part, parts),
                 "parity": {**asdict(parity), "tolerance": asdict(tolerance)},
                 "cost": {"file_bytes": size, **asdict(cost)},
             }
             text = json.dumps(told, indent=2, allow_nan=False) + "\n"
             beside(part).write_text(text, encoding="utf-8")
+            # Images as the network has seen them, for those who have nothing of this project.
+            preparation(part).write_text(inspect.getsource(prepare), encoding="utf-8")
+            parts = sorted(folder.iterdir())
             for piece in parts:
                 piece.chmod(0o644)
             # The file that is looked for comes last: where it is, the others are.

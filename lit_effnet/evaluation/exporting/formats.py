@@ -1,5 +1,6 @@
 """The formats: what writes each, what runs it, and what it can hold."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -187,6 +188,7 @@ def load(file: Path, threads: int = 1) -> Runtime:
         raise ValueError(f"file {file}: needs {found.runner}; {found.install}")
     try:
         told = read_json(beside(file)) if beside(file).exists() else {}
+        check_digests(file, told.get("sha256", {}))
         name = f"{found.program} {told.get('precision', '')}".strip()
         loaded: Runtime = found.module.Loaded(file, threads, name)
     except Exception as error:  # each program has errors of its own
@@ -195,6 +197,30 @@ def load(file: Path, threads: int = 1) -> Runtime:
     return loaded
 
 
+def digests(file: Path, parts: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of the parts of an exported file, by their endings: people rename files."""
+    return {
+        part.name.removeprefix(file.stem): hashlib.sha256(part.read_bytes()).hexdigest()
+        for part in parts
+        if part != beside(file)
+    }
+
+
+def check_digests(file: Path, expected: Mapping[str, str]) -> None:
+    """Raise ValueError where an exported file is not as it was written."""
+    for ending, digest in expected.items():
+        part = file.with_name(file.stem + ending)
+        if digests(file, [part]) != {ending: digest}:
+            raise ValueError(
+                f"{part.name} is damaged: its digest is not that in {beside(file).name}"
+            )
+
+
 def beside(file: Path) -> Path:
     """The JSON that describes an exported file."""
     return file.with_name(f"{file.name}.json")
+
+
+def preparation(file: Path) -> Path:
+    """Return the Python file that prepares images for an exported file."""
+    return file.with_name(f"{file.name}.py")

@@ -42,7 +42,7 @@ def check_unseen(split: str, shown: ImageData, calibrated_on: ImageData) -> None
         ValueError: the split is the one that INT8 is calibrated on.
     """
     # Also where the same images go by another name or folder.
-    if split == CALIBRATION_SPLIT and shown.fingerprint == calibrated_on.fingerprint:
+    if split == CALIBRATION_SPLIT and shown.images.fingerprint == calibrated_on.images.fingerprint:
         raise ValueError(
             f"split {split}: is what int8 is calibrated on; name another split, or other images "
             "to calibrate on with --calibration_data.name"

@@ -54,7 +54,8 @@ def noise_points(frame: pd.DataFrame) -> pd.DataFrame:
     """
     known = frame[(frame["status"] == FINISHED) & frame["condition"].isin(PARTS)]
     known = known[known["newest"].fillna(value=True) & known["severity"].isna()]
-    known = known[known["own"].fillna(value=True) & known["batch_norm"].fillna(TRAINED).eq(TRAINED)]
+    known = known[known["narrowed"].isna() & known["own"].fillna(value=True)]
+    known = known[known["batch_norm"].fillna(TRAINED).eq(TRAINED)]
     noisy = known[known["condition"] == NOISE]
     if noisy.empty:
         raise ValueError(

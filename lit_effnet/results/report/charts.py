@@ -27,7 +27,7 @@ from lit_effnet.results.report.shapes import (
 from lit_effnet.results.report.words import WORDS, arm_text, cost_text, number
 from lit_effnet.results.run_parts import METRICS, text_of
 from lit_effnet.results.statistics import FRACTION, Estimate, Interval, Repeats, estimate
-from lit_effnet.runs.documents import csv_rows
+from lit_effnet.runs.csv_text import read_rows
 
 ROW = 38  # of an arm in the figure of arms
 MOST_LINES = 40
@@ -192,7 +192,7 @@ def lines_chart(
 def _epochs(run: str, value: str) -> Iterator[tuple[int, float]]:
     """Validation after each epoch, from the run's `metrics.csv`."""
     try:
-        for row in csv_rows(text_of(run, METRICS)):
+        for row in read_rows(text_of(run, METRICS)):
             told = row.get(f"val/{value}")
             if told:
                 yield int(row["epoch"]), float(told)

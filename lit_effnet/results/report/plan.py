@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_effnet.results.questions import sweep_of
+from lit_effnet.results.records import FINISHED
 from lit_effnet.results.run_parts import POINT, RECORD, text_of
 from lit_effnet.runs.documents import load_json
 from lit_effnet.trials.search import grid
@@ -15,6 +16,28 @@ from lit_effnet.trials.sweep_file import Sweep, load
 
 MOST = 10_000  # trials of a plan that are looked at
 SEED = "seed_everything"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is.
+
+    Args:
+        file: Name of the sweep file.
+        trials: How many there are to be.
+        done: Those that have finished.
+        missing: Those without a run, in words.
+    """
+
+    file: str
+    trials: int
+    done: int
+    missing: tuple[str, ...]
+
+    @property
+    def unfinished(self) -> int:
+        """How many have a run that is not finished."""
+        return self.trials - self.done - len(self.missing)
 
 
 @dataclass(frozen=True)
@@ -29,13 +52,22 @@ class Plan:
     file: Path
     points: tuple[Mapping[str, Any], ...]
 
-    def missing(self, runs: Iterable[str]) -> list[str]:
-        """Trials that none of the runs is of, each in words; none where no run is of this plan."""
-        had = {_key(parameters_of(run)) for run in runs}
+    def progress(self, statuses: Mapping[str, str]) -> "Progress | None":
+        """How far the sweep is; None where no run is of this plan.
+
+        Args:
+            statuses: Of the runs, by their paths.
+        """
+        best: dict[str, bool] = {}
+        for run, status in statuses.items():
+            key = _key(parameters_of(run))
+            best[key] = best.get(key, False) or status == FINISHED
         keys = {_key(point): point for point in self.points}
-        if not had & keys.keys():
-            return []
-        return [_words(point, self._varied) for key, point in keys.items() if key not in had]
+        if not best.keys() & keys.keys():
+            return None
+        missing = [_words(point, self._varied) for key, point in keys.items() if key not in best]
+        done = sum(best.get(key, False) for key in keys)
+        return Progress(self.file.name, len(keys), done, tuple(missing))
 
     @property
     def _varied(self) -> list[str]:

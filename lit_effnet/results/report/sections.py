@@ -1,4 +1,4 @@
-"""A table's runs in sections that can be compared: one sweep, one data set, one split, one length.
+"""A table's runs in sections that can be compared: one experiment, data set, split and length.
 
 A group of run folders often holds more: a short trial of everything before the real runs, or the
 same arms on other images. Rows that are no repeats of each other would give one wrong mean.
@@ -6,12 +6,14 @@ same arms on other images. Rows that are no repeats of each other would give one
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.narrowing import NARROWED
 from lit_effnet.results.records import FINISHED
+from lit_effnet.results.report.experiments import experiments_of
 from lit_effnet.results.report.plan import parameters_of, recipe_of
 from lit_effnet.results.statistics import OF_ARM
 
@@ -33,9 +35,10 @@ class Section:
         rows: All rows of its runs on these images, `arm` telling apart what differs.
         runs: A row for each run, finished or not.
         left_out: Paths of finished runs that repeat another one's arm and seed.
-        others: Paths of runs of the group on other images.
+        others: Status of each run of the experiment on other images, by its path.
         epochs: Of the training; null where it is counted in steps.
         images: Trained on; null before a run has finished.
+        settings: By which the experiment differs from others of its group, in words.
     """
 
     group: str
@@ -44,9 +47,10 @@ class Section:
     rows: pd.DataFrame
     runs: pd.DataFrame
     left_out: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
     epochs: int | None = None
     images: int | None = None
+    settings: tuple[str, ...] = ()
     key: str = field(default="", compare=False)
 
     @property
@@ -67,9 +71,20 @@ def sections_of(frame: pd.DataFrame) -> list[Section]:
     Args:
         frame: Of `table.load`.
     """
+    # Finished runs with narrowed scores are shown with those that are not finished.
+    narrowed = frame["narrowed"].notna() & (frame["status"] == FINISHED)
+    frame = frame.assign(
+        status=frame["status"].mask(narrowed, NARROWED),
+        reason=frame["reason"].mask(narrowed, frame["narrowed"]),
+    )
     found = []
     for group, rows in frame.groupby("group", sort=True):
-        of_group = list(_of_group(str(group), rows))
+        of_group = [
+            replace(section, settings=settings)
+            for some, settings in experiments_of(rows)
+            for section in _of_group(str(group), some)
+        ]
+        # In the order of their settings, where all else is equal.
         of_group.sort(key=lambda section: (section.data, section.split, -(section.images or 0)))
         found += of_group
     return [_with_key(section, index) for index, section in enumerate(found, start=1)]
@@ -78,7 +93,7 @@ def sections_of(frame: pd.DataFrame) -> list[Section]:
 def _with_key(section: Section, index: int) -> Section:
     """The section with the name of its files: letters, digits and underscores, and a number."""
     name = re.sub(r"\W+", "_", f"{section.group}_{section.split}", flags=re.ASCII).strip("_")
-    return Section(**{**vars(section), "key": f"{name}_{index}" if name else f"section_{index}"})
+    return replace(section, key=f"{name}_{index}" if name else f"section_{index}")
 
 
 def _of_group(group: str, frame: pd.DataFrame) -> Iterator[Section]:
@@ -90,18 +105,21 @@ def _of_group(group: str, frame: pd.DataFrame) -> Iterator[Section]:
     keys = ["data", "data_fingerprint", "split"]
     sets = [rows for _, rows in scored.groupby(keys, dropna=False, sort=True)]
     waiting = frame[frame["split"].isna()]
+    statuses = dict(zip(frame["run"], frame["status"], strict=True))
     placed: set[str] = set()
     for index, rows in enumerate(sets):
         more = waiting[waiting["data"].isin([rows["data"].iloc[0]]) & ~waiting["run"].isin(placed)]
         placed |= set(more["run"])
         last = waiting[~waiting["run"].isin(placed)] if index == len(sets) - 1 else more.iloc[:0]
         here = pd.concat([rows, more, last])
-        yield from _of_images(group, here, set(frame["run"]) - set(here["run"]))
+        runs = {*here["run"]}
+        others = {run: status for run, status in statuses.items() if run not in runs}
+        yield from _of_images(group, here, others)
     if not sets and len(waiting):
-        yield from _of_images(group, waiting, set())
+        yield from _of_images(group, waiting, {})
 
 
-def _of_images(group: str, rows: pd.DataFrame, others: set[str]) -> Iterator[Section]:
+def _of_images(group: str, rows: pd.DataFrame, others: Mapping[str, str]) -> Iterator[Section]:
     """The sections of one data set and split."""
     rows = _with_arms(rows)
     finished = rows[rows["status"] == FINISHED]
@@ -122,7 +140,7 @@ def _of_images(group: str, rows: pd.DataFrame, others: set[str]) -> Iterator[Sec
         unfinished = unfinished[~same]
 
 
-def _section(group: str, rows: pd.DataFrame, others: set[str]) -> Section:
+def _section(group: str, rows: pd.DataFrame, others: Mapping[str, str]) -> Section:
     rows = rows.sort_values(["arm", "seed", "started", "run"], kind="stable")
     clean = _clean(rows)
     again = clean[clean.duplicated(["arm", "seed"], keep="last") & clean["seed"].notna()]
@@ -139,7 +157,7 @@ def _section(group: str, rows: pd.DataFrame, others: set[str]) -> Section:
         rows,
         runs,
         tuple(again["run"]),
-        tuple(sorted(others)),
+        others,
         int(epochs.iloc[0]) if epochs.nunique() == 1 else None,
         int(images.min()) if len(images) else None,  # a resumed run repeats some
     )

@@ -106,7 +106,8 @@ def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
     if not made:
         return None
     titled = any(title.en for title, _ in made)
-    names = ["arm", "reference", "difference", "low", "high", "n", "p", "p_holm", "verdict"]
+    names = ["arm", "reference", "difference", "low", "high", "n"]
+    names += ["test_used", "p", "p_holm", "verdict"]
     rows = []
     for title, one in made:
         interval = one.interval
@@ -117,12 +118,13 @@ def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
             points(interval and interval.low),
             points(interval and interval.high),
             number_cell(one.n, "{:.0f}".format),
+            text_cell(one.test),
             number_cell(one.p, "{:.3f}".format),
             number_cell(one.holm, "{:.3f}".format),
             Cell(WORDS[verdict(one)], verdict(one)),
         )
         rows.append((Cell(title, title.en), *cells) if titled else cells)
-    numeric = [name not in ("arm", "reference", "verdict") for name in names]
+    numeric = [name not in ("arm", "reference", "test_used", "verdict") for name in names]
     if titled:
         names, numeric = ["family", *names], [False, *numeric]
     tested = sum(one.p is not None for _, one in made)

@@ -16,8 +16,8 @@ from lit_effnet.results.report.charts import (
     epochs_chart,
     noise_chart,
 )
-from lit_effnet.results.report.language import Text, same
-from lit_effnet.results.report.plan import Plan, plan_of
+from lit_effnet.results.report.language import Text, joined, same
+from lit_effnet.results.report.plan import Plan, Progress, plan_of
 from lit_effnet.results.report.rates import rates_answer, rates_chart, rates_table
 from lit_effnet.results.report.sections import Section
 from lit_effnet.results.report.tables import (
@@ -116,11 +116,12 @@ def view(
     charts += [noise_chart(section, value), epochs_chart(section, value)]
     tables.append(conditions_table(section, value))
     plan = plan_of(section.group, plans)
-    missing = plan.missing([*section.runs["run"], *section.others]) if plan else []
+    statuses = dict(zip(section.runs["run"], section.runs["status"], strict=True))
+    progress = plan.progress({**section.others, **statuses}) if plan else None
     return View(
         section.key,
         section.group,
-        setting(section),
+        setting(section, progress),
         question.text,
         found,
         tuple(chart for chart in charts if chart),
@@ -128,15 +129,15 @@ def view(
         runs_table(section, value, ids),
         tuple(_notes(section)),
         tuple(_unfinished(section)),
-        tuple(missing),
+        progress.missing if progress else (),
         WORDS["missing"].filled(
-            count=len(missing), total=len(plan.points), file=plan.file.name
-        ) if plan else same(""),
+            count=len(progress.missing), total=progress.trials, file=progress.file
+        ) if progress else same(""),
     )  # fmt: skip
 
 
-def setting(section: Section) -> Text:
-    """Images, split and length of the training."""
+def setting(section: Section, progress: Progress | None = None) -> Text:
+    """Images, split, length of the training, what sets the experiment apart, and how far it is."""
     parts = [same(section.data)] if section.data else []
     parts.append(WORDS.get(section.split, same(section.split)))
     if section.epochs is not None:
@@ -145,15 +146,32 @@ def setting(section: Section) -> Text:
         )
     if section.images is not None:
         parts.append(WORDS["images_seen"].filled(count=section.images))
-    total, done = len(section.runs), int((section.runs["status"] == FINISHED).sum())
-    parts.append(WORDS["finished"].filled(count=done, total=total))
-    return Text(" · ".join(part.en for part in parts), " · ".join(part.zh for part in parts))
+    parts += map(same, section.settings)
+    parts.append(_finished(section, progress))
+    return joined(parts, same(" · "))
+
+
+def _finished(section: Section, progress: Progress | None) -> Text:
+    if progress is None:
+        total, done = len(section.runs), int((section.runs["status"] == FINISHED).sum())
+        return WORDS["finished"].filled(count=done, total=total)
+    parts = [WORDS["trials_finished"].filled(count=progress.done, total=progress.trials)]
+    if progress.unfinished:
+        parts.append(WORDS["trials_unfinished"].filled(count=progress.unfinished))
+    if progress.missing:
+        parts.append(WORDS["trials_missing"].filled(count=len(progress.missing)))
+    return joined(parts, WORDS["comma"])
 
 
 def _notes(section: Section) -> list[Text]:
-    if not section.left_out:
-        return []
-    return [WORDS["repeated"].filled(count=len(section.left_out))]
+    notes = []
+    if section.left_out:
+        notes.append(WORDS["repeated"].filled(count=len(section.left_out)))
+    devices = [*section.runs["device"].dropna().unique()]
+    if len(devices) > 1:
+        told = joined([*map(same, devices)], WORDS["comma"])
+        notes.append(WORDS["devices"].filled(count=len(devices), devices=told))
+    return notes
 
 
 def _unfinished(section: Section) -> list[str]:

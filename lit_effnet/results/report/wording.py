@@ -118,7 +118,8 @@ def sentence(one: Comparison, found: Repeats, tests: int) -> Text:
     if one.difference is None or one.interval is None:
         n = WORDS["cannot"].filled(a=arm_text(one.a), b=arm_text(one.b))
         return joined([n, _why_none([one])])
-    over = WORDS["paired" if one.test == "paired t" else "independent"].filled(n=one.n)
+    kind = "paired" if one.test == "paired t" else "partly_shared" if one.note else "independent"
+    over = WORDS[kind].filled(n=one.n, shared=one.shared)
     p = WORDS["p_corrected" if tests > 1 else "p_alone"].filled(p=f"{one.holm:.2g}", count=tests)
     if one.shown:
         won = one if one.difference > 0 else mirrored(one)

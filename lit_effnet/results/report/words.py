@@ -44,7 +44,11 @@ WORDS = {
         "p = {p} corrected for {count} comparisons", "按 {count} 个比较校正后 p = {p}"
     ),
     "paired": Text("{n} paired repeats", "{n} 次配对重复"),
-    "independent": Text("{n} independent repeats", "{n} 次独立重复"),
+    "independent": Text("Welch's test of {n} independent repeats", "{n} 次独立重复的 Welch 检验"),
+    "partly_shared": Text(
+        "Welch's test of {n} repeats, since only {shared} of the seeds are shared",
+        "{n} 次重复的 Welch 检验，因为只有 {shared} 个共同种子",
+    ),
     "none_shown": Text(
         "no difference shown in any of {count} comparisons.", "{count} 个比较均未显示差异。"
     ),
@@ -181,6 +185,7 @@ WORDS = {
     "latency_ms": Text("latency, ms", "延迟 (ms)"),
     "duration_s": Text("training, s", "训练 (s)"),
     "difference": Text("difference, points", "差异（百分点）"),
+    "test_used": Text("test", "检验"),
     "p": Text("p", "p"),
     "p_holm": Text("p (Holm)", "p（Holm）"),
     "verdict": Text("verdict", "结论"),
@@ -203,10 +208,12 @@ WORDS = {
         "{value}。下限至上限：均值对随机种子的 {confidence:g} % Student 区间；不涉及其他图像。",
     ),
     "note_comparisons": Text(
-        "Paired over shared seeds, else Welch's test. low..high: {confidence:g} % interval of this "
+        "Paired t test over shared seeds, Welch's test of all repeats where fewer than three are "
+        "shared. low..high: {confidence:g} % interval of this "
         "comparison alone. p (Holm) is corrected for all {count} of this table; a verdict needs "
         "it below 0.05.",
-        "在共同种子上配对，否则用 Welch 检验。下限至上限：该比较自身的 {confidence:g} % 区间。"
+        "在共同种子上作配对 t 检验；共同种子少于三个时，对全部重复作 Welch 检验。"
+        "下限至上限：该比较自身的 {confidence:g} % 区间。"
         "p（Holm）已按本表全部 {count} 个比较校正；低于 0.05 才下结论。",
     ),
     "note_conditions": Text(
@@ -224,6 +231,15 @@ WORDS = {
     "validation": Text("validation", "验证集"),
     "test": Text("test", "测试集"),
     "finished": Text("{count} of {total} runs finished", "{total} 次运行中已完成 {count} 次"),
+    "trials_finished": Text(
+        "{count} of {total} trials finished", "{total} 次试验中已完成 {count} 次"
+    ),
+    "trials_unfinished": Text("{count} not finished", "{count} 次未完成"),
+    "trials_missing": Text("{count} without a run", "{count} 次尚无运行"),
+    "devices": Text(
+        "The runs are from {count} devices ({devices}); compare no training times.",
+        "这些运行来自 {count} 种设备（{devices}）；训练时间不可比较。",
+    ),
     "unfinished": Text("Not finished", "未完成"),
     "missing": Text(
         "{count} of the {total} trials of {file} have no run here yet.",

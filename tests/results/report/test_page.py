@@ -264,7 +264,12 @@ def test_a_running_sweep_says_what_is_missing(tmp_path: Path) -> None:
     assert "axis=depth,budget=3.99, seed 2" in view.missing
     assert len(view.unfinished) == 1
     assert view.unfinished[0].startswith("width at 2.04 x MACs, seed 0, running, epoch 2/2")
-    assert "9 of 10 runs finished" in view.setting.en
+    assert view.setting.en.endswith("9 of 45 trials finished, 36 without a run")
+    planned = "axis=width,budget=2.04"
+    point = json.dumps({"scaling.arm": planned, "seed_everything": 0})
+    (max(group.iterdir()) / "parameters.json").write_text(point)
+    (view,) = views_of(group, plans=plans(SWEEPS))
+    assert view.setting.en.endswith("9 of 45 trials finished, 1 not finished, 35 without a run")
 
 
 def test_every_sweep_file_has_a_question(tmp_path: Path) -> None:
