@@ -19,7 +19,7 @@ from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only
 from lit_effnet.network.registry import BASELINES, OURS, build
 from lit_effnet.network.trained import network_of_run
-from lit_effnet.runs.documents import read_json
+from lit_effnet.runs.documents import DocumentError, read_json
 from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.subjects import RELEASED, Changes, Subject, subject
 from lit_effnet.training.record import RunFolder
@@ -104,6 +104,8 @@ def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
         description = read_json(told)
         precision = str(description["precision"])
         own = int(description["preprocessing"]["image_size"])
+    except DocumentError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"{told}: does not describe {file.name} ({reason(error)})") from error
     if image_size not in (None, own):

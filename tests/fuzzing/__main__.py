@@ -28,7 +28,9 @@ def main() -> None:
     began = time.monotonic()
     for number in range(flags.begin, flags.begin + flags.inputs):
         case = known[number % len(known)]
-        faulthandler.dump_traceback_later(3 * SECONDS, exit=True)  # C code sees no alarm
+        faulthandler.dump_traceback_later(10 * SECONDS, exit=True)  # C code sees no alarm
+        if number > flags.begin and number % 500 == 0:
+            sys.stderr.write(f"{number - flags.begin:,} of {flags.inputs:,}\n")
         how, mutant, printed = outcome(case, f"{case.command}/{case.name}/{number}")
         found[case.command][how] += 1
         if how not in (TAKEN, REFUSED):
