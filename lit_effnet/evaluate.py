@@ -249,7 +249,8 @@ def evaluate(
         written(f"{folder.path}: a row", subject.make_folder)
         which = f"{place[0]}/{place[1]} " if place[1] > 1 else ""
         old = f", {len(conditions) - len(due)} have a row" if len(due) < len(conditions) else ""
-        say(f"{which}{subject.name}: {len(due)} conditions of {images:,} images each{old}")
+        count = f"{len(due)} condition{'s' * (len(due) != 1)}"
+        say(f"{which}{subject.name}: {count} of {images:,} images{old}")
         # Where no bar can move, each condition that is done is a line.
         with tqdm(total=len(due) * images, unit=" images", leave=False, disable=None) as bar:
             for condition in due:

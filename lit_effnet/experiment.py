@@ -34,7 +34,7 @@ from lit_effnet.building import (
     resolution,
     scaling_on,
 )
-from lit_effnet.command_line import OneLineErrors, fail
+from lit_effnet.command_line import OneLineErrors, fail, quiet_libraries
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
 from lit_effnet.network import released
@@ -427,6 +427,7 @@ def _check_numbers(*values: str) -> None:
     """Raise ValueError for what Lightning's trainer refuses on any machine."""
     options = {name: literal_eval(value) for name, value in zip(NUMBERS, values, strict=True)}
     unused = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    quiet_libraries()  # again: Lightning's import lets them speak
     try:
         made_trainer(accelerator="cpu", devices=1, **options, **dict.fromkeys(unused, False))
     except MisconfigurationException as error:

@@ -190,7 +190,7 @@ def test_images_that_a_run_was_trained_on_are_never_in_its_validation(
         for index in range(10):
             file = folder / name / f"new{index}.png"
             Image.new("RGB", (40, 40), (index, 0, 0)).save(file)
-    with pytest.warns(UserWarning, match="is not as when the run was trained on it"):
+    with pytest.warns(UserWarning, match="has changed since the run was trained on it"):
         now = files("validation")
     assert validation < now
     assert not now & trained_on

@@ -216,11 +216,11 @@ class ImageData(LightningDataModule):
                 "name other images with --data.name"
             )
         if changed:
-            may = f"; its {splits} may hold images that it was trained on where files were renamed"
-            cut = f"{may} or removed, or a class has only a few" if images.cut else ""
+            moved = f"added files move no training image into its {splits}, except in tiny classes"
+            cut = f"; {moved}; renamed or removed files can" if images.cut else ""
             warnings.warn(
-                f"{self.name}: is not as when the run was trained on it (fingerprint "
-                f"{now}, then {then}){cut}",
+                f"{self.name} has changed since the run was trained on it (fingerprint {now}, "
+                f"then {then}){cut}",
                 stacklevel=2,
             )
         elif shuffled:

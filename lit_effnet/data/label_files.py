@@ -153,8 +153,8 @@ class _Images:
         if missing:
             more = f" ({len(missing):,} of {len(lines):,} lines)" if len(missing) > 1 else ""
             raise ValueError(
-                f"labels {file} line {missing[0].number}: no single image below {self.root} is "
-                f"called {missing[0].image[:SHOWN]!r}{more}"
+                f"labels {file} line {missing[0].number}: {missing[0].image[:SHOWN]!r} is no "
+                f"image below {self.root}, or more than one{more}"
             )
 
 

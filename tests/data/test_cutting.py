@@ -144,7 +144,7 @@ def test_data_that_changed_since_the_training_are_noted_or_refused(tmp_path: Pat
         _ = ImageData(str(folder)).used_as(Use.of_run(old)).images
     folder_of(folder, 10, first=25)
     with pytest.warns(
-        UserWarning, match="is not as when the run was trained on it .*may hold images"
+        UserWarning, match="has changed since the run was trained on it .*renamed or removed"
     ):
         _ = ImageData(str(folder)).used_as(Use.of_run(told)).images
     with pytest.raises(ValueError, match="would be cut anew, with images that it was") as refused:

@@ -105,9 +105,9 @@ def test_images_without_a_line_are_noted(images: Path) -> None:
     [
         (
             b"image,label\nimg_1.png,a\nimg_99.png,b\nx,b\n",
-            r"line 3: no single image .*'img_99.png' \(2 of 3",
+            r"line 3: 'img_99.png' is no image below .*, or more than one \(2 of 3",
         ),
-        (b"img_99.png,a\nimg_1.png,b\n", "line 1: no single image"),
+        (b"img_99.png,a\nimg_1.png,b\n", "line 1: .* is no image below"),
         (
             b"image,label\nimg_1.png,a\nimg_1.png,b\n",
             "line 3: 'img_1.png' has two labels, 'a' and 'b'",
