@@ -348,7 +348,8 @@ def test_a_run_resumes_though_the_weights_it_began_with_are_gone(
     record = json.loads((folder / "run.json").read_text())
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("max_epochs: 2", "max_epochs: 3"))
-    (folder / "run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    cut = {**record, "status": "interrupted", "max_epochs": 3}  # as if stopped in the third
+    (folder / "run.json").write_text(json.dumps(cut))
     own.unlink()
     fit.main(["--resume", str(folder)])
     again = json.loads((folder / "run.json").read_text())
