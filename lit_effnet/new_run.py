@@ -20,7 +20,6 @@ from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights
-from lit_effnet.subjects import known_classes
 from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
 
@@ -103,6 +102,8 @@ def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | Non
 
 def compare_classes(experiment: Experiment) -> None:
     """Warn where a classifier is taken over whose outputs mean other classes than the data's."""
+    from lit_effnet.subjects import known_classes  # and with it all corruptions
+
     weights, data = experiment.weights, experiment.datamodule
     if weights.name is None or weights.num_classes != data.num_classes:
         return  # then it begins at random

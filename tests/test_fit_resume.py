@@ -118,8 +118,11 @@ def assert_same_run(folder: Path, whole: Path) -> None:
 
 
 def assert_same_as_left_alone(folder: Path, root: Path) -> None:
-    """The run equals one of the same configuration that nobody stops."""
+    """The run equals one of the same configuration, on as many threads, that nobody stops."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(record(folder)["threads"])
     fit.main([f"--config={folder / 'config.yaml'}", f"--run.root={root}", "--run.wandb=disabled"])
+    torch.set_num_threads(threads)
     assert_same_run(folder, only_run(root))
 
 
