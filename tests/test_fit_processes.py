@@ -110,6 +110,7 @@ def test_two_nodes_train_as_one_process_with_their_batches_together(tmp_path: Pa
     )
 
 
+@pytest.mark.slow
 def test_two_processes_evaluate_the_final_weights_once_more(tmp_path: Path) -> None:
     """The trainer is used again after the training, and its limits are of each process."""
     flags = [

@@ -344,6 +344,7 @@ def test_the_package_of_lite0_is_found_with_its_conventions() -> None:
     assert_same_logits(ours, peer)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_lite0_classifies_the_samples_of_imagenet(real_data: Path) -> None:
     """855 +- 8 of 1,000 top-1 and 969 +- 6 top-5, which the weights' own implementation has."""
