@@ -382,10 +382,12 @@ def check_run(config: Any) -> None:
         raise ValueError(f"stall_timeout {run.stall_timeout:g}: must be above 0 and below {most}")
     if run.group:
         check_folder_name(run.group, "group")
-    if set(run.project or "") & set(NOT_IN_PROJECTS) or len(run.project or "") > LONGEST_PROJECT:
+    project = run.project or ""
+    fits = project.isprintable() and len(project) <= LONGEST_PROJECT
+    if not fits or set(project) & set(NOT_IN_PROJECTS):
         raise ValueError(
-            f"project {run.project[:40]!r}: must be at most {LONGEST_PROJECT} characters, without "
-            f"{NOT_IN_PROJECTS}"
+            f"project {project[:40]!r}: must be at most {LONGEST_PROJECT} printable characters, "
+            f"without {NOT_IN_PROJECTS}"
         )
     for sigma in run.noise or ():
         try:

@@ -151,7 +151,11 @@ def test_a_sweeps_name_may_be_any_text_where_the_command_names_the_group(
         ({"trainer.fast_dev_run": True, "run.test": True}, {}, "and none is kept"),
         ({"run.noise": [-0.1]}, {}, "run.noise: sigma -0.1: must be a number of at least 0"),
         ({"run.stall_timeout": 0}, {}, "--run.stall_timeout 0: must be above 0"),
-        ({"run.project": "a/b"}, {}, "--run.project 'a/b': must be at most 128 characters"),
+        (
+            {"run.project": "a/b"},
+            {},
+            "--run.project 'a/b': must be at most 128 printable characters",
+        ),
         ({"run.id": "a"}, {}, "is the launcher's to say"),
         ({"run.root": "a"}, {}, "is the launcher's to say"),
         ({"run.group": "a"}, {}, "is the launcher's to say; --run.group may stand in the command"),
