@@ -18,7 +18,7 @@ from torch import nn
 from lit_effnet.evaluation.explain.maps import explaining
 from lit_effnet.network.maps import last_map
 from lit_effnet.network.registry import build
-from lit_effnet.scaling import VARIANTS
+from lit_effnet.scaling.compound import VARIANTS
 
 
 def plain(network: nn.Module, images: torch.Tensor, classes: list[int]) -> np.ndarray:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from lit_effnet.arms import Arm, choose
 from lit_effnet.building import cost, settled
-from lit_effnet.counting import Complexity
+from lit_effnet.scaling.arms import Arm, choose
+from lit_effnet.scaling.cost import Complexity
 
 ROOT = Path(__file__).parent.parent
 CLASSES, IMAGES, BASE_SIZE, REPEATS = 1000, 1_281_167, 224, 3

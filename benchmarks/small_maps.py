@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from lit_effnet.network.efficientnet import EfficientNet
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 from lit_effnet.training.allocator import keep_freed_memory
 
 ARMS = (

@@ -5,9 +5,6 @@ from typing import Any
 
 from torch import nn
 
-from lit_effnet.arms import Arm
-from lit_effnet.budget import Budget
-from lit_effnet.counting import Complexity, count
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData, Resolution
 from lit_effnet.data.preprocessing import Preprocessing
@@ -16,7 +13,10 @@ from lit_effnet.network.efficientnet import Activation, Padding
 from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import NETWORKS, OURS, build
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS, Scaling
+from lit_effnet.scaling.arms import Arm
+from lit_effnet.scaling.budget import Budget
+from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS, Scaling
+from lit_effnet.scaling.cost import Complexity, count
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.recipe import Recipe
 

@@ -8,13 +8,7 @@ from typing import Any
 from jsonargparse import Path as ConfigPath
 from jsonargparse import get_loader, set_loader
 
-from lit_effnet.runs.documents import (
-    MOST_YAML,
-    DocumentError,
-    check_yaml,
-    read_text,
-    yaml_errors,
-)
+from lit_effnet.runs.documents import MOST_YAML, DocumentError, check_yaml, read_text, yaml_errors
 
 _parse_yaml, _read_config = get_loader("yaml"), ConfigPath.read_text
 

@@ -25,22 +25,16 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lit_effnet import arms
-from lit_effnet.arms import Arm
-from lit_effnet.building import (
-    augmentation,
-    classifier,
-    preprocessing,
-    resolution,
-    scaling_on,
-)
+from lit_effnet.building import augmentation, classifier, preprocessing, resolution, scaling_on
 from lit_effnet.command_line import OneLineErrors, fail, quiet_libraries
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
 from lit_effnet.network import released
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.names import check_folder_name
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling import arms
+from lit_effnet.scaling.arms import Arm
+from lit_effnet.scaling.compound import Scaling
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.batch_norm import (
     SynchronisedBatchNorm,

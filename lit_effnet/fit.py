@@ -47,11 +47,7 @@ from lit_effnet.runs.files import write_whole
 from lit_effnet.training.allocator import keep_freed_memory
 from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.batch_norm import SharedRunningStatistics
-from lit_effnet.training.checkpoints import (
-    check_network,
-    checkpoint_callbacks,
-    read_checkpoint,
-)
+from lit_effnet.training.checkpoints import check_network, checkpoint_callbacks, read_checkpoint
 from lit_effnet.training.ddp import stop_on_warning
 from lit_effnet.training.failure import explain_failure
 from lit_effnet.training.progress import EpochBar, EpochLines, say

@@ -10,9 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lit_effnet.arms import Arm, arm_name
 from lit_effnet.building import baseline_on, residual_of
-from lit_effnet.counting import Complexity
 from lit_effnet.data.class_matching import match
 from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.latency import latency
@@ -20,6 +18,8 @@ from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights
+from lit_effnet.scaling.arms import Arm, arm_name
+from lit_effnet.scaling.cost import Complexity
 from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
 

@@ -9,17 +9,8 @@ import torch
 import yaml
 from jsonargparse import ArgumentError
 
-from lit_effnet import arms
-from lit_effnet.arms import Arm
-from lit_effnet.building import (
-    baseline_on,
-    network_of,
-    preprocessing,
-    residual_of,
-    settled,
-)
+from lit_effnet.building import baseline_on, network_of, preprocessing, residual_of, settled
 from lit_effnet.command_line import explain, name_flag
-from lit_effnet.counting import Complexity
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment import Experiment, check_run, check_seed, check_trainer
@@ -27,7 +18,10 @@ from lit_effnet.metrics import classification_metrics
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling import arms
+from lit_effnet.scaling.arms import Arm
+from lit_effnet.scaling.compound import Scaling
+from lit_effnet.scaling.cost import Complexity
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.classifier import check_optimizer
 from lit_effnet.training.provenance import config_hash

@@ -12,13 +12,14 @@ from typing import Any
 
 import torch
 
-from lit_effnet import arms, outlook
+from lit_effnet import outlook
 from lit_effnet.command_line import usual_setting
 from lit_effnet.composing import Composer
 from lit_effnet.data.store import available_cores
 from lit_effnet.outlook import Outlook
 from lit_effnet.results.best_rates import Rates
 from lit_effnet.runs.documents import read_json
+from lit_effnet.scaling import arms
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.record import RunFolder
 from lit_effnet.trials.bayes import Proposals

@@ -11,19 +11,11 @@ from lit_effnet.calibration import calibration_data, calibration_flags
 from lit_effnet.evaluation.evaluator import Evaluator
 from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
-from lit_effnet.evaluation.quantization.calibration import (
-    calibration_images,
-    check_unseen,
-)
+from lit_effnet.evaluation.quantization.calibration import calibration_images, check_unseen
 from lit_effnet.evaluation.quantization.figure import sensitivity_figure
 from lit_effnet.evaluation.quantization.layers import blocks, choices, gates, kept_modules, layers
 from lit_effnet.evaluation.quantization.sensitivity import Sensitivity, worst
-from lit_effnet.evaluation.quantization.study import (
-    EAGER,
-    Study,
-    Variant,
-    variants,
-)
+from lit_effnet.evaluation.quantization.study import EAGER, Study, Variant, variants
 from lit_effnet.evaluation.quantization.timing import Eager
 from lit_effnet.runs.files import write_whole
 from lit_effnet.subjects import Subject, changes_of, subject

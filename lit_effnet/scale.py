@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import class_from_function
 
-from lit_effnet.arms import Arm, choose
 from lit_effnet.command_line import OneLineErrors, prepare_output, stopping
-from lit_effnet.counting import Complexity
-from lit_effnet.scaling import (
+from lit_effnet.scaling.arms import Arm, choose
+from lit_effnet.scaling.compound import (
     B0_STAGES,
     BASE_IMAGE_SIZE,
     HEAD_CHANNELS,
@@ -22,6 +21,7 @@ from lit_effnet.scaling import (
     VARIANTS,
     Scaling,
 )
+from lit_effnet.scaling.cost import Complexity
 
 if TYPE_CHECKING:
     from rich.console import Console

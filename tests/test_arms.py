@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from lit_effnet.arms import Arm, choose, coefficient_grid, parse
-from lit_effnet.counting import Complexity, count
-from lit_effnet.scaling import VARIANTS, Scaling, compound
+from lit_effnet.scaling.arms import Arm, choose, coefficient_grid, parse
+from lit_effnet.scaling.compound import VARIANTS, Scaling, compound
+from lit_effnet.scaling.cost import Complexity, count
 
 MATCHED = [
     *(f"axis={axis}" for axis in ("depth", "width", "resolution", "compound")),

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lit_effnet.arms import choose
-from lit_effnet.counting import Complexity, count
 from lit_effnet.data.catalog import CATALOG
-from lit_effnet.scaling import compound
+from lit_effnet.scaling.arms import choose
+from lit_effnet.scaling.compound import compound
+from lit_effnet.scaling.cost import Complexity, count
 from lit_effnet.trials.sweep_file import load
 
 from .conftest import ROOT

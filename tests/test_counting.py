@@ -5,10 +5,10 @@ import random
 import pytest
 import torch
 
-from lit_effnet.counting import count
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
-from lit_effnet.scaling import VARIANTS, Scaling
+from lit_effnet.scaling.compound import VARIANTS, Scaling
+from lit_effnet.scaling.cost import count
 
 
 @pytest.mark.parametrize("case", range(12))

@@ -12,7 +12,7 @@ import pytest
 
 from lit_effnet.network.registry import build
 from lit_effnet.network.released import safetensors_of
-from lit_effnet.scaling import VARIANTS
+from lit_effnet.scaling.compound import VARIANTS
 
 from .conftest import TINY
 from .forked import run

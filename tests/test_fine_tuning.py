@@ -15,7 +15,7 @@ from lit_effnet import fit
 from lit_effnet.data.images import ImageData
 from lit_effnet.network.registry import build
 from lit_effnet.network.released import choose
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 from .conftest import HUNG_S, ROOT, start
 

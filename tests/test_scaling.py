@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from lit_effnet.scaling import (
+from lit_effnet.scaling.compound import (
     B0_STAGES,
     VARIANTS,
     Scaling,

@@ -14,7 +14,7 @@ from lit_effnet.network.registry import BASELINES, build
 from lit_effnet.network.released import find
 from lit_effnet.network.released_networks import architecture
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import VARIANTS
+from lit_effnet.scaling.compound import VARIANTS
 from lit_effnet.subjects import Changes, run_folders, subject
 
 from .conftest import TINY

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from lit_effnet import outlook, sweep
-from lit_effnet.arms import coefficient_grid, parse
 from lit_effnet.network.registry import BASELINES
+from lit_effnet.scaling.arms import coefficient_grid, parse
 
 from .conftest import HUNG_S, ROOT, TINY, start, until
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from lit_effnet.counting import Complexity
+from lit_effnet.scaling.cost import Complexity
 
 LARGEST_INPUT = 2**15  # pixels of a side; four times the largest in use
 

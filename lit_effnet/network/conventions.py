@@ -17,7 +17,7 @@ from lit_effnet.network.layouts import Layout, layout_of
 from lit_effnet.network.properties import CONVENTIONS, timm_properties
 from lit_effnet.network.registry import OURS
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import VARIANTS, Variant
+from lit_effnet.scaling.compound import VARIANTS, Variant
 
 HALF = (0.5, 0.5, 0.5)
 LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3  # tensorflow/tpu, efficientnet/lite

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torchvision.ops import StochasticDepth
 
 from lit_effnet.network.depthwise import DepthwiseConv2d
-from lit_effnet.scaling import HEAD_CHANNELS, STEM_CHANNELS, Scaling, Stage
+from lit_effnet.scaling.compound import HEAD_CHANNELS, STEM_CHANNELS, Scaling, Stage
 
 Activation = Literal["silu", "relu", "relu6", "hardswish", "gelu"]
 Padding = Literal["symmetric", "same"]

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from lit_effnet.network.efficientnet import EfficientNet
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import nn
 from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import BASELINES, NETWORKS, OURS, build
 from lit_effnet.network.weights import Weights
-from lit_effnet.scaling import VARIANTS, Scaling
+from lit_effnet.scaling.compound import VARIANTS, Scaling
 
 
 def architecture(name: str, weights: Weights, given: str | None) -> tuple[str, Scaling]:

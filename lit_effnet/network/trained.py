@@ -11,7 +11,7 @@ from lit_effnet.network.registry import OURS, build
 from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_json
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 
 def network_of_run(path: Location) -> tuple[nn.Module, Weights]:

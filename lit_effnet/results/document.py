@@ -14,14 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from lit_effnet.network.golden import golden_complexity
-from lit_effnet.results.document_cells import (
-    Cell,
-    Figure,
-    Measured,
-    Ours,
-    Quantity,
-    disagreements,
-)
+from lit_effnet.results.document_cells import Cell, Figure, Measured, Ours, Quantity, disagreements
 from lit_effnet.results.rendering import PlainTable
 
 DOCUMENT = "the design document"

@@ -5,12 +5,12 @@ from itertools import permutations
 from statistics import mean
 from typing import Any
 
-from lit_effnet import arms
-from lit_effnet.counting import count
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.results.document import tables
 from lit_effnet.results.document_cells import Measured
-from lit_effnet.scaling import BASE_IMAGE_SIZE, VARIANTS
+from lit_effnet.scaling import arms
+from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS
+from lit_effnet.scaling.cost import count
 
 Found = dict[tuple[str, str], Measured | str]
 JsonRow = Mapping[str, Any]

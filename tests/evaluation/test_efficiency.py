@@ -12,7 +12,7 @@ from lit_effnet.evaluation.memory import PeakMemory, peak_memory
 from lit_effnet.evaluation.timing import alternating, torch_threads
 from lit_effnet.evaluation.utilisation import Peak, measured_peak, utilisation
 from lit_effnet.network.registry import build
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 
 def small() -> nn.Module:

@@ -5,7 +5,7 @@ from torch import nn
 
 from lit_effnet.evaluation.latency import RUNS, latency
 from lit_effnet.network.efficientnet import EfficientNet
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 
 def test_a_row_says_how_it_was_measured() -> None:

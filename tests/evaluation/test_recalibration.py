@@ -6,7 +6,7 @@ from torch import nn
 
 from lit_effnet.evaluation.recalibration import recalibrated
 from lit_effnet.network.registry import build
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 
 def test_the_first_norm_has_the_mean_statistics_of_the_batches() -> None:

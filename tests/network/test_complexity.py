@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.network.registry import BASELINES, build
-from lit_effnet.scaling import VARIANTS, Scaling
+from lit_effnet.scaling.compound import VARIANTS, Scaling
 
 GOLDEN = golden_complexity()
 

@@ -7,7 +7,7 @@ import torchvision
 from torch import Tensor, nn
 
 from lit_effnet.network.efficientnet import EfficientNet, MBConv, SqueezeExcite
-from lit_effnet.scaling import VARIANTS, Scaling
+from lit_effnet.scaling.compound import VARIANTS, Scaling
 
 # Released families differ in batch norm's epsilon: timm 1e-5; torchvision 1e-5, from B5 on 1e-3.
 TIMM_EPS = 1e-5

@@ -6,7 +6,7 @@ from torch import nn
 
 from lit_effnet.network.maps import last_map, stages
 from lit_effnet.network.registry import BASELINES, NETWORKS, build
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 
 def kept(network: nn.Module, modules: dict[str, nn.Module], images: torch.Tensor) -> dict:

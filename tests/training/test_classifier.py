@@ -12,11 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lit_effnet.metrics import ClassMeanAccuracy, classification_metrics
 from lit_effnet.network.efficientnet import EfficientNet
-from lit_effnet.scaling import Scaling
-from lit_effnet.training.classifier import (
-    LitClassifier,
-    NonFiniteLossError,
-)
+from lit_effnet.scaling.compound import Scaling
+from lit_effnet.training.classifier import LitClassifier, NonFiniteLossError
 from lit_effnet.training.recipe import choose, warmup_cosine
 
 
@@ -254,7 +251,7 @@ def test_our_network_and_the_baselines_tell_their_layers() -> None:
     from timm.optim import create_optimizer_v2
 
     from lit_effnet.network.registry import build
-    from lit_effnet.scaling import Scaling
+    from lit_effnet.scaling.compound import Scaling
 
     for name, scaling in (("efficientnet", Scaling(0.3, 0.25)), ("resnet50", None)):
         net = build(name, scaling, 5)

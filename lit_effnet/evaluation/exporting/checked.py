@@ -11,13 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lit_effnet.data import prepare
-from lit_effnet.evaluation.exporting.formats import (
-    FORMATS,
-    Precision,
-    beside,
-    digests,
-    preparation,
-)
+from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside, digests, preparation
 from lit_effnet.evaluation.exporting.packages import ConversionError, versions
 from lit_effnet.evaluation.exporting.parity import (
     TOLERANCES,

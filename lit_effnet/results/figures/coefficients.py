@@ -9,15 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lit_effnet.results.columns import clean_rows
-from lit_effnet.results.figures.drawing import (
-    COLUMN_IN,
-    PERCENT,
-    Words,
-    canvas,
-    note,
-)
+from lit_effnet.results.figures.drawing import COLUMN_IN, PERCENT, Words, canvas, note
 from lit_effnet.results.pareto import SIZE, arm_points
-from lit_effnet.scaling import ALPHA, BETA, GAMMA
+from lit_effnet.scaling.compound import ALPHA, BETA, GAMMA
 
 USUAL = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}
 PUBLISHED = (ALPHA, BETA, GAMMA)

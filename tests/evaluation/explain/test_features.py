@@ -5,13 +5,7 @@ import pytest
 import torch
 
 from lit_effnet.evaluation.explain.features import feature_maps
-from lit_effnet.evaluation.explain.figures import (
-    Column,
-    broken,
-    feature_grid,
-    map_grid,
-    rendered,
-)
+from lit_effnet.evaluation.explain.figures import Column, broken, feature_grid, map_grid, rendered
 
 from .test_maps import IMAGES, network_named
 

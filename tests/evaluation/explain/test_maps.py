@@ -19,7 +19,7 @@ from lit_effnet.evaluation.explain.maps import (
 )
 from lit_effnet.network.maps import last_map
 from lit_effnet.network.registry import build
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 IMAGES = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 CLASSES = [0, 3, 4]

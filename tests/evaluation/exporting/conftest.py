@@ -19,7 +19,7 @@ from lit_effnet.evaluation.exporting.running import measure
 from lit_effnet.evaluation.recalibration import recalibrated
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
-from lit_effnet.scaling import Scaling
+from lit_effnet.scaling.compound import Scaling
 
 SIZE = 64
 

@@ -9,9 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from lit_effnet.budget import Budget, Cost, MatchedAxis, on_base
-from lit_effnet.counting import Measure
-from lit_effnet.scaling import ALPHA, BETA, GAMMA, VARIANTS, Axis, Rounding, Scaling, compound
+from lit_effnet.scaling.budget import Budget, Cost, MatchedAxis, on_base
+from lit_effnet.scaling.compound import (
+    ALPHA,
+    BETA,
+    GAMMA,
+    VARIANTS,
+    Axis,
+    Rounding,
+    Scaling,
+    compound,
+)
+from lit_effnet.scaling.cost import Measure
 
 
 @dataclass(frozen=True)

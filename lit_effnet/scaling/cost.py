@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from lit_effnet.scaling import HEAD_CHANNELS, STEM_CHANNELS, Scaling
+from lit_effnet.scaling.compound import HEAD_CHANNELS, STEM_CHANNELS, Scaling
 
 Measure = Literal["macs", "params", "activations"]
 

@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
-from lit_effnet.counting import Complexity, Measure
-from lit_effnet.scaling import ALPHA, BETA, GAMMA, LARGEST_MULTIPLIER, Rounding, Scaling, compound
+from lit_effnet.scaling.compound import (
+    ALPHA,
+    BETA,
+    GAMMA,
+    LARGEST_MULTIPLIER,
+    Rounding,
+    Scaling,
+    compound,
+)
+from lit_effnet.scaling.cost import Complexity, Measure
 
 MatchedAxis = Literal["depth", "width", "resolution", "compound"]
 
