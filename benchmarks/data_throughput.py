@@ -40,7 +40,7 @@ from lit_effnet.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.store import open_store
 from lit_effnet.data.transforms import training
-from lit_effnet.training.provenance import cpu_name
+from lit_effnet.runs.provenance import cpu_name
 
 BATCH = 32
 

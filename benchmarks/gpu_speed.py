@@ -28,8 +28,8 @@ from lit_effnet.evaluation.timing import Times, alternating
 from lit_effnet.evaluation.utilisation import utilisation
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.efficientnet import EfficientNet
+from lit_effnet.runs.provenance import git_commit, versions
 from lit_effnet.scaling.compound import VARIANTS
-from lit_effnet.training.provenance import git_commit, versions
 
 NETWORKS: dict[str, Callable[[str], nn.Module]] = {
     # timm's epsilon, so that all compute the same.

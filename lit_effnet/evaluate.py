@@ -23,7 +23,7 @@ from lit_effnet.command_line import (
     stopping,
     written,
 )
-from lit_effnet.locations import local, locate
+from lit_effnet.runs.paths import local, locate
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -21,7 +21,7 @@ from lit_effnet.command_line import (
     prepare_output,
     quiet_libraries,
 )
-from lit_effnet.locations import local
+from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lit_effnet.calibration import add_calibration_flags, calibration_flags
 from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, prepare_output, stopping
-from lit_effnet.locations import local, locate
+from lit_effnet.runs.paths import local, locate
 
 TENSORS = "safetensors"
 FOR_TENSORS = ("run", "output", "format", "layout", "precision")

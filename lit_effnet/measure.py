@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import STOPPED, OneLineErrors, prepare_output, quiet_libraries
-from lit_effnet.locations import local
 from lit_effnet.rows_file import check_output, keep
+from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,7 +14,7 @@ from lit_effnet.evaluation.memory import Work
 from lit_effnet.evaluation.timing import Times, processor_time_counts
 from lit_effnet.evaluation.utilisation import utilisation
 from lit_effnet.measuring_ways import Batch
-from lit_effnet.training.provenance import cpu_name, git_commit, versions
+from lit_effnet.runs.provenance import cpu_name, git_commit, versions
 
 Row = dict[str, Any]
 

@@ -18,9 +18,9 @@ from lit_effnet.experiment import Experiment
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.scaling.arms import Arm, arm_name
 from lit_effnet.scaling.cost import Complexity
-from lit_effnet.training.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.training.record import RUNNING, RunFolder
 
 

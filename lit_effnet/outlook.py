@@ -18,13 +18,13 @@ from lit_effnet.metrics import classification_metrics
 from lit_effnet.network import released
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.weights import Weights
+from lit_effnet.runs.provenance import config_hash
 from lit_effnet.scaling import arms
 from lit_effnet.scaling.arms import Arm
 from lit_effnet.scaling.compound import Scaling
 from lit_effnet.scaling.cost import Complexity
 from lit_effnet.training import recipe as recipes
 from lit_effnet.training.classifier import check_optimizer
-from lit_effnet.training.provenance import config_hash
 from lit_effnet.training.recipe import Recipe, accumulation
 
 

@@ -18,8 +18,8 @@ from lit_effnet.evaluation.quantization.sensitivity import Sensitivity, worst
 from lit_effnet.evaluation.quantization.study import EAGER, Study, Variant, variants
 from lit_effnet.evaluation.quantization.timing import Eager
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.provenance import cpu_name
 from lit_effnet.subjects import Subject, changes_of, subject
-from lit_effnet.training.provenance import cpu_name
 
 SENSITIVITY_IMAGES = 64
 

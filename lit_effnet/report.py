@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.command_line import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
-from lit_effnet.locations import local
+from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ from typing import Any
 
 from lit_effnet.command_line import fail, one_line_errors
 from lit_effnet.experiment import Experiment
-from lit_effnet.locations import locate
 from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.names import check_folder_name
+from lit_effnet.runs.paths import locate
 from lit_effnet.training.record import RunFolder, first_process
 
 # Lightning starts further processes of a run by the same command line; they find its id here.

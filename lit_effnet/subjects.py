@@ -17,7 +17,6 @@ from lit_effnet.data.images import USUAL_IMAGE_SIZE, ImageData
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.schema import Use
 from lit_effnet.evaluation.evaluator import View
-from lit_effnet.locations import Location, locate
 from lit_effnet.network import imagenet
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
@@ -27,7 +26,8 @@ from lit_effnet.network.trained import network_of_run
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import reason
-from lit_effnet.training.provenance import versions
+from lit_effnet.runs.paths import Location, locate
+from lit_effnet.runs.provenance import versions
 from lit_effnet.training.record import FINISHED, RunFolder
 
 RELEASED = "released"  # status of a folder that no training made

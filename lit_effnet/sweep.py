@@ -28,7 +28,7 @@ from lit_effnet.command_line import (
     quiet_libraries,
     stopping,
 )
-from lit_effnet.locations import local
+from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,8 +15,8 @@ from rich.console import Console
 from lit_effnet.checking import Checked
 from lit_effnet.command_line import SETTING
 from lit_effnet.data.store import available_cores
-from lit_effnet.locations import local
 from lit_effnet.planning import MODULE, Options, Planner
+from lit_effnet.runs.paths import local
 from lit_effnet.sweep_watch import close, watch
 from lit_effnet.trials import ray_cluster, slurm
 from lit_effnet.trials.launch import Launch

@@ -14,7 +14,7 @@ import lit_effnet.data.transforms  # albumentations, which asks no network so
 import lit_effnet.fit  # noqa: F401
 from lit_effnet import outlook
 from lit_effnet.data.photos import photos
-from lit_effnet.training.provenance import git_commit
+from lit_effnet.runs.provenance import git_commit
 
 cv2.setNumThreads(1)
 git_commit()

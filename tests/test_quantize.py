@@ -13,7 +13,7 @@ from lit_effnet import quantize, quantizing
 from lit_effnet.evaluation.quantization import backends, study
 from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
 from lit_effnet.evaluation.runtime import Runtime
-from lit_effnet.training.provenance import cpu_name
+from lit_effnet.runs.provenance import cpu_name
 
 from .conftest import HUNG_S, start
 

@@ -20,8 +20,8 @@ from lit_effnet.command_line import (
     quiet_libraries,
     stopping,
 )
-from lit_effnet.locations import local
 from lit_effnet.runs.files import reason
+from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
     from lit_effnet.data.catalog import Entry

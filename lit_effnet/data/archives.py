@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_effnet.locations import Location
+from lit_effnet.runs.paths import Location
 
 CIFAR_SIDE = 32  # pixels
 PPM_HEADER = b"P6 32 32 255\n"  # an encoding that keeps the pixels and costs nothing

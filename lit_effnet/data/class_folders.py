@@ -8,7 +8,7 @@ from typing import Any
 from lit_effnet.data.image_files import EXTENSIONS, ImageFiles, is_image, subfolders
 from lit_effnet.data.label_lists import Listed, labels_of_list
 from lit_effnet.data.labels import in_order
-from lit_effnet.locations import Location
+from lit_effnet.runs.paths import Location
 
 UNREADABLE = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg", ".psd", ".jxl")
 

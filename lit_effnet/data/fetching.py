@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from lit_effnet.locations import as_os_error, state_of
+from lit_effnet.runs.paths import as_os_error, state_of
 
 if TYPE_CHECKING:
     from upath import UPath

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from lit_effnet.data.class_folders import OTHER_NAMES
 from lit_effnet.data.image_files import ImageFiles
-from lit_effnet.locations import Location, locate
 from lit_effnet.runs.csv_text import read_lines
 from lit_effnet.runs.documents import DocumentError, read_text
+from lit_effnet.runs.paths import Location, locate
 
 ENDINGS = (".csv", ".tsv", ".txt")
 IMAGE_NAMES = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lit_effnet.locations import Location
+from lit_effnet.runs.paths import Location
 
 LARGEST_LIST = 2**26  # bytes; ImageNet's have 10 MB at most
 ENDINGS = (".txt", ".csv", ".tsv")

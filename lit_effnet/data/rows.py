@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lit_effnet.data.decoding import BadImageError
-from lit_effnet.locations import file_state, is_url, read_file
+from lit_effnet.runs.paths import file_state, is_url, read_file
 
 HASHED_BYTES = 4 * 2**30  # of encoded images, which take some seconds
 HASHED_FILES = 2**30  # bytes of images in files of their own

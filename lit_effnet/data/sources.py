@@ -23,8 +23,8 @@ from lit_effnet.data.image_files import is_clutter
 from lit_effnet.data.label_files import load_label_files
 from lit_effnet.data.rows import files_digest, images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, Use, labelled
-from lit_effnet.locations import Location, as_os_error, is_url, locate
 from lit_effnet.runs.files import moved
+from lit_effnet.runs.paths import Location, as_os_error, is_url, locate
 
 HUB_TIMEOUT_S = 5.0
 

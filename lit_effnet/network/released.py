@@ -19,7 +19,6 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from lit_effnet.locations import Location, locate
 from lit_effnet.network.conventions import (
     as_layout_says,
     as_timm_says,
@@ -34,6 +33,7 @@ from lit_effnet.network.conventions import (
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import load_json, read_json
 from lit_effnet.runs.files import moved, reason
+from lit_effnet.runs.paths import Location, locate
 from lit_effnet.runs.tensor_files import DIGEST, digest, read_tensors
 
 TIMEOUT_S = 5.0

@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import nn
 
-from lit_effnet.locations import Location
 from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import OURS, build
 from lit_effnet.network.released import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_json
+from lit_effnet.runs.paths import Location
 from lit_effnet.scaling.compound import Scaling
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.locations import is_url, list_folder, locate
 from lit_effnet.results.run_parts import text_of
 from lit_effnet.runs.documents import DocumentError, load_json
+from lit_effnet.runs.paths import is_url, list_folder, locate
 
 DEEPEST = 5  # folders below one that is given; a link that leads back would have no end
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from lit_effnet.locations import is_url
 from lit_effnet.results.columns import frame_of
 from lit_effnet.results.folders import Search, Skipped, printable
 from lit_effnet.results.records import Row, rows_of
@@ -22,6 +21,7 @@ from lit_effnet.results.wandb_runs import rows_of_project
 from lit_effnet.results.writing import ending
 from lit_effnet.runs.csv_text import csv_text
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.paths import is_url
 
 FORMATS = ("parquet", "csv")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from lit_effnet.locations import Location, is_url, read_file
+from lit_effnet.runs.paths import Location, is_url, read_file
 from lit_effnet.runs.yaml_scan import LOADER, DocumentError, not_yaml, place, scan
 
 __all__ = [

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from lit_effnet.locations import Location, write_file
+from lit_effnet.runs.paths import Location, write_file
 
 try:
     import fcntl

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from lit_effnet.locations import Location
 from lit_effnet.runs.documents import load_json
+from lit_effnet.runs.paths import Location
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from lit_effnet.locations import Location, locate
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.paths import Location, locate
 from lit_effnet.runs.tensor_files import other_checkpoint, read_tensors
 from lit_effnet.training.record import HEADLINE, RunFolder
 

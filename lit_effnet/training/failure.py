@@ -5,8 +5,8 @@ import traceback
 
 import torch
 
-from lit_effnet.locations import Location
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.paths import Location
 from lit_effnet.training.classifier import NonFiniteLossError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, limit on a file's size

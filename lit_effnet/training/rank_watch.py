@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError, TCPStore
 
-from lit_effnet.locations import locate
+from lit_effnet.runs.paths import locate
 from lit_effnet.training.ddp import LOOPBACK, Launcher, open_store
 from lit_effnet.training.ranks import (
     LOST_AFTER_S,

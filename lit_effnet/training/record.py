@@ -21,11 +21,11 @@ from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from lit_effnet.locations import Location, local
 from lit_effnet.runs.csv_text import csv_text, read_rows
 from lit_effnet.runs.documents import json_rows, read_json, read_text, read_yaml
 from lit_effnet.runs.files import reason, remove_leftovers, write_whole
-from lit_effnet.training.provenance import cpu_name, git_commit
+from lit_effnet.runs.paths import Location, local
+from lit_effnet.runs.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"

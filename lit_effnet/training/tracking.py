@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import psutil
 from lightning.pytorch.loggers import WandbLogger
 
-from lit_effnet.locations import Location
+from lit_effnet.runs.paths import Location
 from lit_effnet.training.progress import say
 
 LONGEST = 80  # of a cause, in characters

@@ -15,8 +15,8 @@ from lit_effnet.data.image_files import ImageFiles
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.rows import encoded, labels_of
 from lit_effnet.data.sources import ImageSet, find
-from lit_effnet.locations import read_file
 from lit_effnet.looking import from_files
+from lit_effnet.runs.paths import read_file
 
 
 def fill(folder: Path, count: int, name: str = "{}.png") -> Path:

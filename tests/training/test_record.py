@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.provenance import config_hash, cpu_name, device_name, git_commit, versions
 from lit_effnet.training.failure import explain_failure, is_out_of_memory
-from lit_effnet.training.provenance import config_hash, cpu_name, device_name, git_commit, versions
 from lit_effnet.training.record import RunFolder
 
 
