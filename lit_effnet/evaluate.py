@@ -14,7 +14,7 @@ severity (fog:3) or a level (gaussian_noise:sigma=0.1). What has a row already i
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import (
+from lit_effnet.cli.parser import (
     OneLineErrors,
     add_network_flags,
     add_row_flags,

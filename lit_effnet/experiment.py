@@ -26,7 +26,7 @@ from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_effnet.building import augmentation, classifier, preprocessing, resolution, scaling_on
-from lit_effnet.command_line import OneLineErrors, fail, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors, fail, quiet_libraries
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
 from lit_effnet.network import released

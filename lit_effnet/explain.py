@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import (
+from lit_effnet.cli.parser import (
     STOPPED,
     OneLineErrors,
     add_network_flags,

@@ -12,7 +12,7 @@ not there if it is not the network. FILE.json beside it tells how to use it.
 from typing import Any, Literal
 
 from lit_effnet.calibration import add_calibration_flags, calibration_flags
-from lit_effnet.command_line import OneLineErrors, add_image_flags, fail, prepare_output, stopping
+from lit_effnet.cli.parser import OneLineErrors, add_image_flags, fail, prepare_output, stopping
 from lit_effnet.runs.paths import local, locate
 
 TENSORS = "safetensors"

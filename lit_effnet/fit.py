@@ -17,7 +17,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
 from lit_effnet.announcements import closing_line, opening_lines
-from lit_effnet.command_line import (
+from lit_effnet.cli.parser import (
     BAD_INPUT,
     one_line_errors,
     prepare_output,

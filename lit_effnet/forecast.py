@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lit_effnet.command_line import quiet_libraries
+from lit_effnet.cli.parser import quiet_libraries
 from lit_effnet.experiment import Experiment
 from lit_effnet.planning import Planner
 from lit_effnet.training.averaging import ExponentialMovingAverage

@@ -15,8 +15,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.command_line import STOPPED, OneLineErrors, prepare_output, quiet_libraries
-from lit_effnet.rows_file import check_output, keep
+from lit_effnet.cli.parser import STOPPED, OneLineErrors, prepare_output, quiet_libraries
+from lit_effnet.cli.rows_file import check_output, keep
 from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:

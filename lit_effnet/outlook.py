@@ -10,7 +10,7 @@ import yaml
 from jsonargparse import ArgumentError
 
 from lit_effnet.building import baseline_on, network_of, preprocessing, residual_of, settled
-from lit_effnet.command_line import explain, name_flag
+from lit_effnet.cli.parser import explain, name_flag
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment import Experiment, check_run, check_seed, check_trainer

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lit_effnet import outlook
-from lit_effnet.command_line import usual_setting
+from lit_effnet.cli.parser import usual_setting
 from lit_effnet.composing import Composer
 from lit_effnet.data.store import available_cores
 from lit_effnet.outlook import Outlook

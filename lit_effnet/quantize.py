@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from lit_effnet.calibration import add_calibration_flags
-from lit_effnet.command_line import (
+from lit_effnet.cli.parser import (
     OneLineErrors,
     add_network_flags,
     add_row_flags,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.command_line import fail, one_line_errors
+from lit_effnet.cli.parser import fail, one_line_errors
 from lit_effnet.experiment import Experiment
 from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import write_whole

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import class_from_function
 
-from lit_effnet.command_line import OneLineErrors, prepare_output, stopping
+from lit_effnet.cli.parser import OneLineErrors, prepare_output, stopping
 from lit_effnet.scaling.arms import Arm, choose
 from lit_effnet.scaling.compound import (
     B0_STAGES,

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import (
+from lit_effnet.cli.parser import (
     SETTING,
     OneLineErrors,
     fail,

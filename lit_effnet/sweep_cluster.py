@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from lit_effnet.checking import Checked
-from lit_effnet.command_line import SETTING
+from lit_effnet.cli.parser import SETTING
 from lit_effnet.data.store import available_cores
 from lit_effnet.planning import MODULE, Options, Planner
 from lit_effnet.runs.paths import local

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lit_effnet import fit, scale
-from lit_effnet.command_line import one_line, plain_warnings, prepare_output
+from lit_effnet.cli.parser import one_line, plain_warnings, prepare_output
 
 from .conftest import ROOT, TINY, start
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.command_line import (
+from lit_effnet.cli.parser import (
     OneLineErrors,
     fail,
     one_line_errors,

@@ -13,9 +13,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from lit_effnet.cli.tables import PlainTable
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.results.document_cells import Cell, Figure, Measured, Ours, Quantity, disagreements
-from lit_effnet.results.rendering import PlainTable
 
 DOCUMENT = "the design document"
 NOT_QUOTED, NO_SOURCE = "no figure is quoted", "no source was found"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lit_effnet.cli.tables import markdown_table
 from lit_effnet.results.comparison import POINTS
-from lit_effnet.results.rendering import markdown_table
 from lit_effnet.results.shipped import RESULTS, read_shipped_rows
 
 Row = Mapping[str, Any]

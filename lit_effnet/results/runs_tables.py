@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lit_effnet.cli.tables import markdown_table
 from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.comparison import POINTS
 from lit_effnet.results.figures.coefficients import coefficient_points
 from lit_effnet.results.figures.noise import noise_points
-from lit_effnet.results.rendering import markdown_table
 from lit_effnet.results.robustness import (
     ALEXNET_ERRORS,
     BENCHMARK,

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from lit_effnet import outlook, report, sweep
-from lit_effnet.command_line import one_line_errors
+from lit_effnet.cli.parser import one_line_errors
 from lit_effnet.results.report import page
 from lit_effnet.results.report.plan import plans
 from lit_effnet.results.run_parts import CONFIG, METRICS, RECORD, parts_of, text_of

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lit_effnet.results.rendering import PlainTable, as_csv, as_latex, as_markdown
+from lit_effnet.cli.tables import PlainTable, as_csv, as_latex, as_markdown
 
 ODD = r"a|b, 5 % & #1_x {y} ~^\ $2 <b> *c* [d] " + "\u00d7"
 TABLE = PlainTable(

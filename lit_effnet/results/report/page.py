@@ -18,7 +18,7 @@ import matplotlib
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from lit_effnet.results.rendering import PlainTable, as_csv, as_latex, as_markdown
+from lit_effnet.cli.tables import PlainTable, as_csv, as_latex, as_markdown
 from lit_effnet.results.report import paper, shapes
 from lit_effnet.results.report.language import LANGUAGES, Language
 from lit_effnet.results.report.plan import Plan

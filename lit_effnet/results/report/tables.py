@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from lit_effnet.cli.tables import PlainTable
 from lit_effnet.results.comparison import POINTS, Comparison
-from lit_effnet.results.rendering import PlainTable
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.language import Language, Text, same
 from lit_effnet.results.report.sections import CLEAN, Section

@@ -15,11 +15,11 @@ from typing import Any, NoReturn, TypeVar, get_args
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from lit_effnet.config_reader import load_value
+from lit_effnet.cli.config_reader import load_value
+from lit_effnet.cli.streams import prepare_streams
 from lit_effnet.runs.documents import DocumentError, load_yaml
 from lit_effnet.runs.files import reason
 from lit_effnet.runs.messages import one_line
-from lit_effnet.streams import prepare_streams
 
 BAD_INPUT = 2
 

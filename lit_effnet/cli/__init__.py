@@ -1,0 +1,1 @@
+"""What commands share: parser, one-line errors, tables, number formats."""
