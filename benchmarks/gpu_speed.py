@@ -22,12 +22,12 @@ import torch
 import torchvision
 from torch import nn
 
-from lit_effnet.device_peaks import peak
-from lit_effnet.evaluation.configuration import DTYPES, Configuration, Precision
-from lit_effnet.evaluation.timing import Times, alternating
-from lit_effnet.evaluation.utilisation import utilisation
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.efficientnet import EfficientNet
+from lit_effnet.profiling.execution import DTYPES, Configuration, Precision
+from lit_effnet.profiling.peak_flops import peak
+from lit_effnet.profiling.timing import Times, alternating
+from lit_effnet.profiling.utilisation import utilisation
 from lit_effnet.runs.provenance import git_commit, versions
 from lit_effnet.scaling.compound import VARIANTS
 

@@ -9,13 +9,13 @@ from typing import Any
 from torch import nn
 
 from lit_effnet.building import settled
-from lit_effnet.evaluation.configuration import Configuration
-from lit_effnet.evaluation.memory import reason
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only
 from lit_effnet.network.registry import BASELINES, OURS, build
 from lit_effnet.network.trained import network_of_run
+from lit_effnet.profiling.execution import Configuration
+from lit_effnet.profiling.memory import reason
 from lit_effnet.runs.documents import DocumentError, read_json
 from lit_effnet.runs.paths import Location, locate
 from lit_effnet.scaling import arms

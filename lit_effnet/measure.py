@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lit_effnet.candidates import Candidate
-    from lit_effnet.evaluation.configuration import Configuration
+    from lit_effnet.profiling.execution import Configuration
 
 
 def make_parser() -> OneLineErrors:
@@ -99,9 +99,9 @@ def run(config: Any, done: list[str]) -> None:
     from rich.console import Console
 
     from lit_effnet.candidates import candidate
-    from lit_effnet.evaluation.configuration import Configuration
     from lit_effnet.measurement_tables import costs_table, notes, throughput_table
     from lit_effnet.measuring import Plan, measure
+    from lit_effnet.profiling.execution import Configuration
     from lit_effnet.subjects import device_of
     from lit_effnet.tuning import TUNE_BATCH
 
@@ -160,7 +160,7 @@ def check_numbers(config: Any) -> None:
 
 def fastest(found: "Sequence[Candidate]", asked: "Configuration") -> "list[Configuration]":
     """The fastest correct configuration of each network; a file has its own."""
-    from lit_effnet.evaluation.configuration import alternatives
+    from lit_effnet.profiling.execution import alternatives
     from lit_effnet.tuning import tuned
 
     tries = len(list(alternatives(asked.threads, asked.device, compiled=asked.compiled)))

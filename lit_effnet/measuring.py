@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from lit_effnet.candidates import Candidate
-from lit_effnet.evaluation.configuration import Configuration
-from lit_effnet.evaluation.energy import LEAST_S, EnergyCounter, energy_counter, images_per_wh
-from lit_effnet.evaluation.latency import RUNS, WARM_UP
-from lit_effnet.evaluation.memory import PeakMemory, Work, peak_memory, reason, return_memory
-from lit_effnet.evaluation.timing import Times, alternating, torch_threads
 from lit_effnet.measuring_rows import Row, identity, latency, throughput
 from lit_effnet.measuring_ways import Batch, Way, fitting, grown, limited, prepared, tried
+from lit_effnet.profiling.energy import LEAST_S, EnergyCounter, energy_counter, images_per_wh
+from lit_effnet.profiling.execution import Configuration
+from lit_effnet.profiling.latency import RUNS, WARM_UP
+from lit_effnet.profiling.memory import PeakMemory, Work, peak_memory, reason, return_memory
+from lit_effnet.profiling.timing import Times, alternating, torch_threads
 
 Step = Callable[[str, int], object]
 Pairs = Mapping[str, tuple[Candidate, Configuration]]

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from lit_effnet.candidates import Candidate
-from lit_effnet.device_peaks import peak
-from lit_effnet.evaluation.configuration import Configuration
-from lit_effnet.evaluation.latency import Latency
-from lit_effnet.evaluation.memory import Work
-from lit_effnet.evaluation.timing import Times, processor_time_counts
-from lit_effnet.evaluation.utilisation import utilisation
 from lit_effnet.measuring_ways import Batch
+from lit_effnet.profiling.execution import Configuration
+from lit_effnet.profiling.latency import Latency
+from lit_effnet.profiling.memory import Work
+from lit_effnet.profiling.peak_flops import peak
+from lit_effnet.profiling.timing import Times, processor_time_counts
+from lit_effnet.profiling.utilisation import utilisation
 from lit_effnet.runs.provenance import cpu_name, git_commit, versions
 
 Row = dict[str, Any]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from lit_effnet.candidates import Candidate
-from lit_effnet.evaluation.available_memory import available_memory
-from lit_effnet.evaluation.configuration import Configuration
-from lit_effnet.evaluation.memory import Work, reason, return_memory
-from lit_effnet.evaluation.timing import alternating
+from lit_effnet.profiling.execution import Configuration
+from lit_effnet.profiling.free_memory import available_memory
+from lit_effnet.profiling.memory import Work, reason, return_memory
+from lit_effnet.profiling.timing import alternating
 from lit_effnet.training.failure import is_out_of_memory
 
 # Bytes of activations that live at once, in times of those of all convolutions' outputs: a guess

@@ -6,8 +6,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from lit_effnet.candidates import Candidate
-from lit_effnet.evaluation.configuration import Configuration, alternatives, is_correct
-from lit_effnet.evaluation.timing import Times, alternating, processor_time_counts, torch_threads
+from lit_effnet.profiling.execution import Configuration, alternatives, is_correct
+from lit_effnet.profiling.timing import Times, alternating, processor_time_counts, torch_threads
 
 TUNE_BATCH, TUNE_RUNS, TUNE_WARM_UP = 1, 9, 2
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet import device_peaks
-from lit_effnet.device_peaks import peak
-from lit_effnet.evaluation import utilisation
-from lit_effnet.evaluation.configuration import Configuration
-from lit_effnet.evaluation.energy import EnergyCounter, energy_counter
-from lit_effnet.evaluation.memory import PeakMemory, peak_memory
-from lit_effnet.evaluation.utilisation import measured_peak
+from lit_effnet.profiling import peak_flops as device_peaks
+from lit_effnet.profiling import utilisation
+from lit_effnet.profiling.energy import EnergyCounter, energy_counter
+from lit_effnet.profiling.execution import Configuration
+from lit_effnet.profiling.memory import PeakMemory, peak_memory
+from lit_effnet.profiling.peak_flops import peak
+from lit_effnet.profiling.utilisation import measured_peak
 
 FLOPS = {"tfloat32": 156e12, torch.float32: 19.5e12, torch.bfloat16: 312e12}
 
@@ -23,7 +23,7 @@ def a100(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     monkeypatch.setattr(
-        "lit_effnet.device_peaks.get_available_flops",
+        "lit_effnet.profiling.peak_flops.get_available_flops",
         lambda device, kind: FLOPS.get(kind),
     )
 

@@ -11,10 +11,10 @@ import torch
 from lit_effnet import measure
 from lit_effnet.candidates import candidate
 from lit_effnet.cli.rows_file import keep
-from lit_effnet.evaluation.configuration import Configuration
-from lit_effnet.evaluation.utilisation import Peak
 from lit_effnet.measuring_ways import Batch, fitting, limited
 from lit_effnet.network.golden import golden_complexity
+from lit_effnet.profiling.execution import Configuration
+from lit_effnet.profiling.utilisation import Peak
 
 from .evaluation.test_device_logs import ANDROID
 

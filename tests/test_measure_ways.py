@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from lit_effnet import measuring, measuring_rows, measuring_ways, tuning
 from lit_effnet.candidates import Candidate
-from lit_effnet.evaluation.configuration import Configuration, alternatives
-from lit_effnet.evaluation.latency import Latency
-from lit_effnet.evaluation.timing import Times, processor_time_counts
-from lit_effnet.evaluation.utilisation import Peak
 from lit_effnet.measurement_tables import costs_table, notes, ratios, throughput_table
 from lit_effnet.measuring import Plan, measure
 from lit_effnet.measuring_ways import Batch, Way, grown, tried
+from lit_effnet.profiling.execution import Configuration, alternatives
+from lit_effnet.profiling.latency import Latency
+from lit_effnet.profiling.timing import Times, processor_time_counts
+from lit_effnet.profiling.utilisation import Peak
 from lit_effnet.scaling.cost import Complexity
 from lit_effnet.tuning import tuned
 

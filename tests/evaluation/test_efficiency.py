@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.configuration import Configuration, alternatives, is_correct
-from lit_effnet.evaluation.energy import RaplCounter, energy_counter, images_per_wh
-from lit_effnet.evaluation.memory import PeakMemory, peak_memory
-from lit_effnet.evaluation.timing import alternating, torch_threads
-from lit_effnet.evaluation.utilisation import Peak, measured_peak, utilisation
 from lit_effnet.network.registry import build
+from lit_effnet.profiling.energy import RaplCounter, energy_counter, images_per_wh
+from lit_effnet.profiling.execution import Configuration, alternatives, is_correct
+from lit_effnet.profiling.memory import PeakMemory, peak_memory
+from lit_effnet.profiling.timing import alternating, torch_threads
+from lit_effnet.profiling.utilisation import Peak, measured_peak, utilisation
 from lit_effnet.scaling.compound import Scaling
 
 

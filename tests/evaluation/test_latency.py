@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.latency import RUNS, latency
 from lit_effnet.network.efficientnet import EfficientNet
+from lit_effnet.profiling.latency import RUNS, latency
 from lit_effnet.scaling.compound import Scaling
 
 

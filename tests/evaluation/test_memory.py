@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.evaluation import available_memory, memory
-from lit_effnet.evaluation.configuration import Configuration
-from lit_effnet.evaluation.memory import PeakMemory, peak_memory
+from lit_effnet.profiling import free_memory as available_memory
+from lit_effnet.profiling import memory
+from lit_effnet.profiling.execution import Configuration
+from lit_effnet.profiling.memory import PeakMemory, peak_memory
 
 
 def test_a_training_steps_gradients_count() -> None:

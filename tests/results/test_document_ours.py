@@ -7,10 +7,10 @@ import torch
 
 from lit_effnet.evaluation.device_logs import DeviceTiming
 from lit_effnet.evaluation.exporting.running import Cost
-from lit_effnet.evaluation.latency import Latency
 from lit_effnet.evaluation.quantization.timing import Timing
-from lit_effnet.evaluation.timing import Times
 from lit_effnet.network.golden import golden_complexity
+from lit_effnet.profiling.latency import Latency
+from lit_effnet.profiling.timing import Times
 from lit_effnet.results.document import document_table, tables
 from lit_effnet.results.document_cells import Measured
 from lit_effnet.results.document_ours import counted, evaluated, exported, measured, quantised

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from lit_effnet.evaluation.exporting.formats import FORMATS, Format, beside, load
 from lit_effnet.evaluation.exporting.packages import imported, run_module
-from lit_effnet.evaluation.latency import RUNS, WARM_UP, Latency
-from lit_effnet.evaluation.memory import RESET, resident_bytes
-from lit_effnet.evaluation.timing import alternating
+from lit_effnet.profiling.latency import RUNS, WARM_UP, Latency
+from lit_effnet.profiling.memory import RESET, resident_bytes
+from lit_effnet.profiling.timing import alternating
 from lit_effnet.runs.documents import read_json
 
 BATCH = 16  # images at a time while logits are collected

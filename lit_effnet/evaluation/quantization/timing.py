@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lit_effnet.evaluation.quantization.backends import Built
 from lit_effnet.evaluation.runtime import Runtime
-from lit_effnet.evaluation.timing import K, Times, alternating
+from lit_effnet.profiling.timing import K, Times, alternating
 
 BATCHES = (1, 32)
 WARM_UP, RUNS = 3, 50

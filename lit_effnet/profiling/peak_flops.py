@@ -3,8 +3,8 @@
 import torch
 from lightning.fabric.utilities.throughput import get_available_flops
 
-from lit_effnet.evaluation.configuration import DTYPES, Configuration
-from lit_effnet.evaluation.utilisation import Peak, in_tf32, measured_peak
+from lit_effnet.profiling.execution import DTYPES, Configuration
+from lit_effnet.profiling.utilisation import Peak, in_tf32, measured_peak
 
 AMPERE = 8  # major number of the compute capability since which there is TF32
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.configuration import Configuration
+from lit_effnet.profiling.execution import Configuration
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.timing import Times, alternating, torch_threads
+from lit_effnet.profiling.timing import Times, alternating, torch_threads
 
 WARM_UP, RUNS = 10, 50
 

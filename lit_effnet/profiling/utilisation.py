@@ -13,8 +13,8 @@ from functools import cache
 import torch
 import torch.nn.functional as F
 
-from lit_effnet.evaluation.configuration import DTYPES
-from lit_effnet.evaluation.timing import torch_threads
+from lit_effnet.profiling.execution import DTYPES
+from lit_effnet.profiling.timing import torch_threads
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product measures a peak
 IMAGES = {"cpu": 1, "cuda": 64}  # of the convolution that measures one

@@ -1,0 +1,1 @@
+"""Timing, latency, memory, energy and utilisation of any callable or network."""
