@@ -29,7 +29,7 @@ from lit_effnet.building import augmentation, classifier, preprocessing, resolut
 from lit_effnet.cli.parser import OneLineErrors, fail, quiet_libraries
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
-from lit_effnet.network import released
+from lit_effnet.network import weight_sources as released
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.scaling import arms

@@ -33,7 +33,7 @@ from lit_effnet.final_evaluation import (
     evaluate_on_test_split,
     evaluate_under_noise,
 )
-from lit_effnet.network.conventions import told_of
+from lit_effnet.network.pretrained_cfg import told_of
 from lit_effnet.new_run import compare_classes, new_record
 from lit_effnet.run_choice import (
     RUN_ID_VARIABLE,

@@ -20,9 +20,9 @@ from lit_effnet.evaluation.evaluator import View
 from lit_effnet.network import imagenet
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
-from lit_effnet.network.released import find
 from lit_effnet.network.released_networks import architecture, filled
 from lit_effnet.network.trained import network_of_run
+from lit_effnet.network.weight_sources import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import reason

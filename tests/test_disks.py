@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lit_effnet.network.registry import build
-from lit_effnet.network.released import safetensors_of
+from lit_effnet.network.weight_sources import safetensors_of
 from lit_effnet.scaling.compound import VARIANTS
 
 from .conftest import TINY

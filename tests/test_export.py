@@ -9,8 +9,8 @@ import torchvision
 from safetensors.torch import load_file
 
 from lit_effnet import export, fit
-from lit_effnet.network.released import choose
 from lit_effnet.network.trained import network_of_run
+from lit_effnet.network.weight_sources import choose
 
 B0 = ["--data.image_size=32", "--data.batch_size=4", "--data.num_workers=0",
       "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1",

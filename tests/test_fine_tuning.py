@@ -14,7 +14,7 @@ from datasets import ClassLabel
 from lit_effnet import fit
 from lit_effnet.data.images import ImageData
 from lit_effnet.network.registry import build
-from lit_effnet.network.released import choose
+from lit_effnet.network.weight_sources import choose
 from lit_effnet.scaling.compound import Scaling
 
 from .conftest import HUNG_S, ROOT, start

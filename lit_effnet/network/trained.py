@@ -7,7 +7,7 @@ from torch import nn
 
 from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import OURS, build
-from lit_effnet.network.released import find
+from lit_effnet.network.weight_sources import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_json
 from lit_effnet.runs.paths import Location

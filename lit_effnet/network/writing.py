@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.network.conventions import told_of
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.layouts import Layout, to_layout
+from lit_effnet.network.pretrained_cfg import told_of
 from lit_effnet.network.registry import BASELINES
-from lit_effnet.network.released import HEADER, find, safetensors_of
 from lit_effnet.network.trained import filled
+from lit_effnet.network.weight_sources import HEADER, find, safetensors_of
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.files import scratch_folder
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.network.maps import last_map, stages
+from lit_effnet.network.feature_layers import last_map, stages
 from lit_effnet.network.registry import BASELINES, NETWORKS, build
 from lit_effnet.scaling.compound import Scaling
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from lit_effnet import export
 from lit_effnet.building import network_of
-from lit_effnet.network.conventions import told_of
 from lit_effnet.network.efficientnet import ACTIVATIONS
+from lit_effnet.network.pretrained_cfg import told_of
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.registry import build
-from lit_effnet.network.released import choose
 from lit_effnet.network.trained import network_of_run
+from lit_effnet.network.weight_sources import choose
 from lit_effnet.network.writing import write_tensors
 from lit_effnet.scaling.compound import Scaling
 from lit_effnet.training import recipe

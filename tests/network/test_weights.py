@@ -14,11 +14,11 @@ from efficientnet_pytorch import EfficientNet as LukemelasPeer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lit_effnet.network import conventions as module
+from lit_effnet.network import pretrained_cfg as module
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.layouts import layout_of, names, to_layout
 from lit_effnet.network.registry import build
-from lit_effnet.network.released import choose, read_state
+from lit_effnet.network.weight_sources import choose, read_state
 from lit_effnet.network.weights import IMAGENET_MEAN
 from lit_effnet.scaling.compound import VARIANTS, Scaling
 

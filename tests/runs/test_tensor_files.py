@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from lit_effnet.network.released import read_state
+from lit_effnet.network.weight_sources import read_state
 from lit_effnet.runs.tensor_files import DIGEST, digest
 from lit_effnet.training.checkpoints import PARTS, read_checkpoint
 

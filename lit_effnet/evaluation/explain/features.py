@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.network.maps import stages
+from lit_effnet.network.feature_layers import stages
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lit_effnet.network.maps import last_map
+from lit_effnet.network.feature_layers import last_map
 
 # By the class in grad-cam that computes them.
 METHODS = MappingProxyType(

@@ -17,7 +17,7 @@ from lit_effnet.evaluation.explain.maps import (
     class_activation_maps,
     explaining,
 )
-from lit_effnet.network.maps import last_map
+from lit_effnet.network.feature_layers import last_map
 from lit_effnet.network.registry import build
 from lit_effnet.scaling.compound import Scaling
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from lit_effnet.network.conventions import (
+from lit_effnet.network.pretrained_cfg import (
     as_layout_says,
     as_timm_says,
     as_told,
