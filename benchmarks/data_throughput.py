@@ -34,11 +34,11 @@ from torchvision.transforms import InterpolationMode, v2
 
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.batches import DecodedImages, FromFiles, normalised_batch
+from lit_effnet.data.decoded_cache import open_store
 from lit_effnet.data.decoding import decode
 from lit_effnet.data.photos import photographs
 from lit_effnet.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from lit_effnet.data.sources import ImageSet
-from lit_effnet.data.store import open_store
 from lit_effnet.data.transforms import training
 from lit_effnet.runs.provenance import cpu_name
 

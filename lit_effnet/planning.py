@@ -15,7 +15,7 @@ import torch
 from lit_effnet import outlook
 from lit_effnet.cli.parser import usual_setting
 from lit_effnet.composing import Composer
-from lit_effnet.data.store import available_cores
+from lit_effnet.data.decoded_cache import available_cores
 from lit_effnet.outlook import Outlook
 from lit_effnet.results.best_rates import Rates
 from lit_effnet.runs.documents import read_json

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lit_effnet.checking import Checked
 from lit_effnet.cli.parser import SETTING
-from lit_effnet.data.store import available_cores
+from lit_effnet.data.decoded_cache import available_cores
 from lit_effnet.planning import MODULE, Options, Planner
 from lit_effnet.runs.paths import local
 from lit_effnet.sweep_watch import close, watch

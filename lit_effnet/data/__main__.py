@@ -129,7 +129,7 @@ def show(name: str, images: "ImageSet", entry: "Entry | None", headers_only: boo
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from lit_effnet.data.overview import headers
+    from lit_effnet.data.summary import headers
 
     if entry is not None:
         _print(f"{name}: {entry.citation}")
@@ -164,7 +164,7 @@ def show_classes(images: "ImageSet") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from lit_effnet.data.overview import class_counts
+    from lit_effnet.data.summary import class_counts
 
     counts = class_counts(images)
     order = np.arange(len(images.classes))
@@ -201,7 +201,7 @@ def show_list(lines: Sequence[str], what: str, most: int) -> None:
 
 def draw(images: "ImageSet", file: Path) -> None:
     """Write the contact sheet, or end with one line if it cannot be written."""
-    from lit_effnet.data.overview import contact_sheet
+    from lit_effnet.data.summary import contact_sheet
 
     file = local(str(file), "sheet")
     try:
@@ -213,8 +213,8 @@ def draw(images: "ImageSet", file: Path) -> None:
 
 def check(name: str, images: "ImageSet") -> None:
     """Decode every image, list the bad and what is there twice; exit status 1 if any is bad."""
+    from lit_effnet.data.decoded_cache import decoded
     from lit_effnet.data.duplicates import Signatures
-    from lit_effnet.data.store import decoded
 
     bad = []
     signatures = {split: Signatures() for split in images.splits}
@@ -256,7 +256,7 @@ def show_copies(images: "ImageSet", signatures: Mapping[str, "Signatures"]) -> N
 
 def remove() -> None:
     """Remove the decoded images of all data sets and say what that freed."""
-    from lit_effnet.data.store import cache_folder, remove_stores
+    from lit_effnet.data.decoded_cache import cache_folder, remove_stores
 
     _print(f"removed  {remove_stores() / 1e6:,.1f} MB of decoded images in {cache_folder()}")
 

@@ -25,12 +25,7 @@ from lit_effnet.data.batches import (
 )
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.corruptions.corruption import Corruption
-from lit_effnet.data.decoding import BadImageError
-from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.data.rows import labels_of, places, spread
-from lit_effnet.data.schema import WHOLE, Use
-from lit_effnet.data.sources import ImageSet
-from lit_effnet.data.store import (
+from lit_effnet.data.decoded_cache import (
     Store,
     available_cores,
     bad_rows,
@@ -39,6 +34,11 @@ from lit_effnet.data.store import (
     place,
     room,
 )
+from lit_effnet.data.decoding import BadImageError
+from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.data.rows import labels_of, places, spread
+from lit_effnet.data.schema import WHOLE, Use
+from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.stratified import stratified_order
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
@@ -368,7 +368,7 @@ class ImageData(LightningDataModule):
             processes: How many share the images, and the number of this one; none is repeated to
                 give all the same number, so one may have a batch more than another.
         """
-        from lit_effnet.data.corrupt import CorruptedEvaluation
+        from lit_effnet.data.corrupted_view import CorruptedEvaluation
         from lit_effnet.data.transforms import Evaluation
 
         own = replace(self.preprocessing, image_size=self.image_size)

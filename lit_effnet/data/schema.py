@@ -8,9 +8,9 @@ import numpy as np
 
 from lit_effnet.data.catalog import Entry
 from lit_effnet.data.class_matching import Matched
-from lit_effnet.data.cutting import CutRule, missing_parts, not_official
 from lit_effnet.data.labels import encode_labels
 from lit_effnet.data.rows import labels_of
+from lit_effnet.data.splits import CutRule, missing_parts, not_official
 
 SPLITS = ("train", "validation", "test")
 WHOLE = "all"  # the only split of a folder without splits that is evaluated whole

@@ -17,12 +17,12 @@ from lit_effnet.data.archives import load_archive
 from lit_effnet.data.caches import tables_cache
 from lit_effnet.data.catalog import CATALOG, Entry
 from lit_effnet.data.class_folders import OTHER_NAMES, load_class_folders
-from lit_effnet.data.cutting import CutRule
-from lit_effnet.data.fetching import fetched
 from lit_effnet.data.image_files import is_clutter
 from lit_effnet.data.label_files import load_label_files
+from lit_effnet.data.remote_cache import fetched
 from lit_effnet.data.rows import files_digest, images_fingerprint, labels_of, where
 from lit_effnet.data.schema import SPLITS, Use, labelled
+from lit_effnet.data.splits import CutRule
 from lit_effnet.runs.files import moved
 from lit_effnet.runs.paths import Location, as_os_error, is_url, locate
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lit_effnet.data.corrupt import CorruptedEvaluation
+from lit_effnet.data.corrupted_view import CorruptedEvaluation
 from lit_effnet.data.corruptions.families import make
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData

@@ -10,11 +10,11 @@ from datasets import Image as Encoded
 from PIL import Image
 
 from lit_effnet.data.class_folders import load_class_folders
-from lit_effnet.data.cutting import hashed_cut, image_hashes, missing_parts, stratified_cut
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.rows import labels_of, where
 from lit_effnet.data.schema import Use
 from lit_effnet.data.sources import find
+from lit_effnet.data.splits import hashed_cut, image_hashes, missing_parts, stratified_cut
 
 
 def folder_of(root: Path, count: int, first: int = 0) -> Path:

@@ -13,8 +13,8 @@ from PIL import Image
 from lit_effnet.data import duplicates
 from lit_effnet.data.__main__ import main
 from lit_effnet.data.duplicates import Signatures, similar
-from lit_effnet.data.overview import CAPTION, CELL, class_counts, contact_sheet, headers
 from lit_effnet.data.sources import find
+from lit_effnet.data.summary import CAPTION, CELL, class_counts, contact_sheet, headers
 
 
 def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

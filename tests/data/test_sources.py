@@ -11,10 +11,10 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
 from PIL import Image as Pillow
 
 from lit_effnet.data.catalog import CATALOG
-from lit_effnet.data.cutting import stratified_cut
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.rows import encoded, labels_of, where
 from lit_effnet.data.sources import find, load_from_hub
+from lit_effnet.data.splits import stratified_cut
 
 
 def png(value: int, size: int = 8) -> bytes:

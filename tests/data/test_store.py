@@ -13,13 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lit_effnet.data import store
+from lit_effnet.data import decoded_cache as store
 from lit_effnet.data.augment import Augment
-from lit_effnet.data.decoding import decode
-from lit_effnet.data.images import ImageData
-from lit_effnet.data.rows import encoded, images_fingerprint
-from lit_effnet.data.sources import find
-from lit_effnet.data.store import (
+from lit_effnet.data.decoded_cache import (
     cache_folder,
     decoded,
     decoded_bytes,
@@ -29,6 +25,10 @@ from lit_effnet.data.store import (
     remove_stores,
     room,
 )
+from lit_effnet.data.decoding import decode
+from lit_effnet.data.images import ImageData
+from lit_effnet.data.rows import encoded, images_fingerprint
+from lit_effnet.data.sources import find
 from lit_effnet.data.transforms import training
 
 from ..conftest import HUNG_S
@@ -143,7 +143,7 @@ def test_a_builder_that_was_killed_leaves_nothing_that_is_taken_for_a_store(
 ) -> None:
     program = f"""
 import time
-from lit_effnet.data import store
+from lit_effnet.data import decoded_cache as store
 from lit_effnet.data.sources import find
 rows = find({str(own_images)!r}).splits["train"]
 whole = store.decoded
