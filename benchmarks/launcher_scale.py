@@ -31,7 +31,7 @@ from lit_effnet.checking import check
 from lit_effnet.planning import Options, Planner
 from lit_effnet.sweep_progress import show_progress
 from lit_effnet.sweep_tables import live_view
-from lit_effnet.training.record import FINISHED, RunFolder
+from lit_effnet.training.recorder import FINISHED, RunFolder
 from lit_effnet.trials import process
 from lit_effnet.trials.launch import Launch, Machines
 from lit_effnet.trials.ledger import Status

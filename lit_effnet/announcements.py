@@ -4,7 +4,7 @@ from typing import Any
 
 from lit_effnet.experiment import Experiment
 from lit_effnet.training.progress import percent
-from lit_effnet.training.record import HEADLINE, RunFolder, RunRecord
+from lit_effnet.training.recorder import HEADLINE, RunFolder, RunRecord
 
 
 def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:

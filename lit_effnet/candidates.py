@@ -22,7 +22,7 @@ from lit_effnet.scaling import arms
 from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.scaling.cost import Complexity
 from lit_effnet.subjects import RELEASED, Changes, Subject, subject
-from lit_effnet.training.record import RunFolder
+from lit_effnet.training.recorder import RunFolder
 
 # EfficientNet-Lite's own sizes; tensorflow/tpu, efficientnet/lite.
 LITE_IMAGE_SIZES = {"lite0": 224, "lite1": 240, "lite2": 260, "lite3": 280, "lite4": 300}

@@ -36,14 +36,14 @@ from lit_effnet.scaling import arms
 from lit_effnet.scaling.arms import Arm
 from lit_effnet.scaling.compound import Scaling
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.batch_norm import (
+from lit_effnet.training.checkpoints import WholeCheckpointIO
+from lit_effnet.training.classifier import LitClassifier
+from lit_effnet.training.distributed.batch_norm import (
     SynchronisedBatchNorm,
     check_batch,
     check_synchronised_on_cpu,
 )
-from lit_effnet.training.checkpoints import WholeCheckpointIO
-from lit_effnet.training.classifier import LitClassifier
-from lit_effnet.training.ddp import (
+from lit_effnet.training.distributed.strategy import (
     COLLECTIVE_TIMEOUT_S,
     cluster_plugins,
     finds_unused,
@@ -51,7 +51,7 @@ from lit_effnet.training.ddp import (
 )
 from lit_effnet.training.precision import choose_precision
 from lit_effnet.training.recipe import Recipe, accumulation, epochs_of
-from lit_effnet.training.tracking import Mode, check_timeout
+from lit_effnet.training.wandb_logging import Mode, check_timeout
 
 NOT_IN_PROJECTS, LONGEST_PROJECT = "/\\#?%:", 128  # W&B's rule for a project's name
 

@@ -7,7 +7,7 @@ from lit_effnet.experiment import Experiment
 from lit_effnet.network.weight_sources import find
 from lit_effnet.training.checkpoints import read_checkpoint
 from lit_effnet.training.progress import say
-from lit_effnet.training.record import FINISHED, RunRecord, first_process
+from lit_effnet.training.recorder import FINISHED, RunRecord, first_process
 
 
 def check_evaluation(experiment: Experiment) -> None:

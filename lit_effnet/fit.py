@@ -44,15 +44,15 @@ from lit_effnet.run_choice import (
     weights_in,
 )
 from lit_effnet.runs.files import write_whole
-from lit_effnet.training.allocator import keep_freed_memory
-from lit_effnet.training.averaging import ExponentialMovingAverage
-from lit_effnet.training.batch_norm import SharedRunningStatistics
 from lit_effnet.training.checkpoints import check_network, checkpoint_callbacks, read_checkpoint
-from lit_effnet.training.ddp import stop_on_warning
-from lit_effnet.training.failure import explain_failure
+from lit_effnet.training.distributed.batch_norm import SharedRunningStatistics
+from lit_effnet.training.distributed.strategy import stop_on_warning
+from lit_effnet.training.distributed.watchdog import FAILURE, STOPPED, RankWatch
+from lit_effnet.training.ema import ExponentialMovingAverage
+from lit_effnet.training.errors import explain_failure
+from lit_effnet.training.malloc import keep_freed_memory
 from lit_effnet.training.progress import EpochBar, EpochLines, say
-from lit_effnet.training.rank_watch import FAILURE, STOPPED, RankWatch
-from lit_effnet.training.record import (
+from lit_effnet.training.recorder import (
     FINISHED,
     INTERRUPTED,
     RUNNING,
@@ -62,7 +62,7 @@ from lit_effnet.training.record import (
 )
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.training.throughput import ThroughputRecord
-from lit_effnet.training.tracking import choose_mode, finish, wandb_logger
+from lit_effnet.training.wandb_logging import choose_mode, finish, wandb_logger
 
 
 def main(args: list[str] | None = None) -> None:

@@ -20,7 +20,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lit_effnet.cli.parser import quiet_libraries
 from lit_effnet.experiment import Experiment
 from lit_effnet.planning import Planner
-from lit_effnet.training.averaging import ExponentialMovingAverage
+from lit_effnet.training.ema import ExponentialMovingAverage
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.trials.plan import Trial
 from lit_effnet.trials.process import Share, pool

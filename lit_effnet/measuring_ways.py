@@ -10,7 +10,7 @@ from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.free_memory import available_memory
 from lit_effnet.profiling.memory import Work, reason, return_memory
 from lit_effnet.profiling.timing import alternating
-from lit_effnet.training.failure import is_out_of_memory
+from lit_effnet.training.errors import is_out_of_memory
 
 # Bytes of activations that live at once, in times of those of all convolutions' outputs: a guess
 # on the safe side of what peak_memory measures.

@@ -21,7 +21,7 @@ from lit_effnet.profiling.latency import latency
 from lit_effnet.runs.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.scaling.arms import Arm, arm_name
 from lit_effnet.scaling.cost import Complexity
-from lit_effnet.training.record import RUNNING, RunFolder
+from lit_effnet.training.recorder import RUNNING, RunFolder
 
 
 def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from lit_effnet.results.best_rates import Rates
 from lit_effnet.runs.documents import read_json
 from lit_effnet.scaling import arms
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.record import RunFolder
+from lit_effnet.training.recorder import RunFolder
 from lit_effnet.trials.bayes import Proposals
 from lit_effnet.trials.command import PARAMETERS_AS
 from lit_effnet.trials.distributions import Parameter, flat, nested

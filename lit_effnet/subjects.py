@@ -28,7 +28,7 @@ from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import reason
 from lit_effnet.runs.paths import Location, locate
 from lit_effnet.runs.provenance import versions
-from lit_effnet.training.record import FINISHED, RunFolder
+from lit_effnet.training.recorder import FINISHED, RunFolder
 
 RELEASED = "released"  # status of a folder that no training made
 NAMING = ("name", "path", "subset", "image_column", "label_column", "labels")

@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Callback
 
 from lit_effnet import fit
-from lit_effnet.training.averaging import ExponentialMovingAverage
 from lit_effnet.training.classifier import LitClassifier
+from lit_effnet.training.ema import ExponentialMovingAverage
 
 SPOIL, RANK = os.environ.get("SPOIL"), int(os.environ.get("SPOILT_RANK", "1"))
 FOUND = Path(os.environ.get("FOUND", "."))  # where ranks leave what they saw

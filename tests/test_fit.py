@@ -20,7 +20,7 @@ from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
 from lit_effnet.scaling.compound import Scaling
 from lit_effnet.subjects import Changes, subject
-from lit_effnet.training.record import RunFolder
+from lit_effnet.training.recorder import RunFolder
 
 from .conftest import HUNG_S, ROOT, TINY, start
 

@@ -12,7 +12,7 @@ from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.narrowing import narrowed_line
 from lit_effnet.results.table import load
 from lit_effnet.subjects import Changes, subject
-from lit_effnet.training.record import RunFolder
+from lit_effnet.training.recorder import RunFolder
 
 from .conftest import TINY
 

@@ -22,7 +22,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet import fit
 from lit_effnet.experiment import Experiment
-from lit_effnet.training import tracking
+from lit_effnet.training import wandb_logging as tracking
 
 from .conftest import start
 from .test_wandb import COMMAND, Client, short

@@ -13,7 +13,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.paths import Location, locate
 from lit_effnet.runs.tensor_files import other_checkpoint, read_tensors
-from lit_effnet.training.record import HEADLINE, RunFolder
+from lit_effnet.training.recorder import HEADLINE, RunFolder
 
 # Of Lightning's checkpoints, what a training goes on from.
 PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch", "global_step")

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
 
 from lit_effnet.network.metrics import classification_metrics
-from lit_effnet.training.batch_norm import batch_norms
+from lit_effnet.training.distributed.batch_norm import batch_norms
 from lit_effnet.training.precision import at_least_float32
 from lit_effnet.training.recipe import Recipe, warmup_cosine
 

@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from lit_effnet.training.record import HEADLINE, RunRecord
+from lit_effnet.training.recorder import HEADLINE, RunRecord
 
 
 def say(line: str) -> None:

@@ -7,7 +7,7 @@ from lightning.fabric.utilities.throughput import Throughput, get_available_flop
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet.training.precision import dtype_of
-from lit_effnet.training.record import RunRecord
+from lit_effnet.training.recorder import RunRecord
 
 TRAINING_PASSES = 3  # forward once, and backward twice as much
 WINDOW = 100  # batches at most, of which the throughput is told

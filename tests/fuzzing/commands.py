@@ -22,7 +22,7 @@ from lit_effnet.results.shipped import read_shipped_rows
 from lit_effnet.results.table import load
 from lit_effnet.subjects import _flags_of_run
 from lit_effnet.sweep_rates import rates_in
-from lit_effnet.training.record import RunFolder
+from lit_effnet.training.recorder import RunFolder
 from lit_effnet.trials import status
 from lit_effnet.trials.ledger import Entry
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_effnet.training.averaging import ExponentialMovingAverage, warmed_up_decay
 from lit_effnet.training.classifier import LitClassifier
+from lit_effnet.training.ema import ExponentialMovingAverage, warmed_up_decay
 from lit_effnet.training.recipe import choose
 
 from .test_classifier import loader, network, trainer

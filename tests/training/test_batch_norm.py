@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from lit_effnet.training.batch_norm import (
+from lit_effnet.training.distributed.batch_norm import (
     SharedBatchNorm2d,
     SynchronisedBatchNorm,
     check_synchronised_on_cpu,

@@ -10,10 +10,8 @@ import psutil
 import pytest
 from torch.distributed import HashStore
 
-from lit_effnet.training import ranks
-from lit_effnet.training.ddp import LOOPBACK, open_store
-from lit_effnet.training.rank_watch import from_collective
-from lit_effnet.training.ranks import (
+from lit_effnet.training.distributed import heartbeats as ranks
+from lit_effnet.training.distributed.heartbeats import (
     TESTED,
     TESTING,
     TRAINING,
@@ -22,6 +20,8 @@ from lit_effnet.training.ranks import (
     RankBoard,
     Verdict,
 )
+from lit_effnet.training.distributed.strategy import LOOPBACK, open_store
+from lit_effnet.training.distributed.watchdog import from_collective
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 from lit_effnet import fit
 from lit_effnet.training.precision import dtype_of
-from lit_effnet.training.record import RunFolder, RunRecord
+from lit_effnet.training.recorder import RunFolder, RunRecord
 from lit_effnet.training.throughput import ThroughputRecord
 
 

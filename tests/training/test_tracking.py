@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_effnet.training.tracking import choose_mode, wandb_logger
+from lit_effnet.training.wandb_logging import choose_mode, wandb_logger
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError, TCPStore
 
 from lit_effnet.runs.paths import locate
-from lit_effnet.training.ddp import LOOPBACK, Launcher, open_store
-from lit_effnet.training.ranks import (
+from lit_effnet.training.distributed.heartbeats import (
     LOST_AFTER_S,
     TESTED,
     TESTING,
@@ -28,8 +27,9 @@ from lit_effnet.training.ranks import (
     RankBoard,
     Verdict,
 )
-from lit_effnet.training.record import FAILED, INTERRUPTED, RunFolder, RunRecord
-from lit_effnet.training.tracking import finish
+from lit_effnet.training.distributed.strategy import LOOPBACK, Launcher, open_store
+from lit_effnet.training.recorder import FAILED, INTERRUPTED, RunFolder, RunRecord
+from lit_effnet.training.wandb_logging import finish
 
 EVERY_S = 1.0
 TIME_TO_SPEAK_S = 5.0  # that the others give the one that speaks
