@@ -12,7 +12,7 @@ from lit_effnet.runs.documents import MOST_YAML, load_yaml, read_text
 from lit_effnet.runs.messages import one_line
 from lit_effnet.runs.yaml_scan import LOADER
 from lit_effnet.trials.command import DEFAULT_COMMAND
-from lit_effnet.trials.rules import violations
+from lit_effnet.trials.schema import violations
 
 _MERGE = "tag:yaml.org,2002:merge"
 SEED = "seed_everything"  # the parameter whose values are the repeats of an arm

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lit_effnet.trials.parameter_rules import PARAMETER_KEYS
+from lit_effnet.trials.parameter_schema import PARAMETER_KEYS
 from lit_effnet.trials.sweep_file import Problem, Sweep, problems
 from tests.trials import engine
 

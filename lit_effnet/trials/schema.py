@@ -6,7 +6,7 @@ from typing import Any
 
 from lit_effnet.trials.command import DEFAULT_COMMAND, ENVIRONMENT_VARIABLE, MACROS, macro
 from lit_effnet.trials.hyperband import bands
-from lit_effnet.trials.parameter_rules import (
+from lit_effnet.trials.parameter_schema import (
     Finding,
     check_parameters,
     is_number,
