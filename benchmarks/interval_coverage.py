@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from lit_effnet.results.statistics import Interval, estimate, wilson
+from lit_effnet.results.stats.estimates import Interval, estimate, wilson
 
 TRUTH, SPREAD = 0.77, 0.003  # an accuracy and its standard deviation over random seeds
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lit_effnet.results.table import load, write
+from lit_effnet.results.frame.table import load, write
 
 SIZES = (
     ("params", 4020358),

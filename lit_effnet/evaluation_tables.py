@@ -10,7 +10,7 @@ from rich.text import Text
 from lit_effnet.data.schema import WHOLE
 from lit_effnet.evaluation.conditions import CLEAN
 from lit_effnet.evaluation.evaluator import TRAINED
-from lit_effnet.results.robustness import (
+from lit_effnet.results.stats.robustness import (
     BENCHMARK,
     MeanCorruptionError,
     corruption_errors,

@@ -17,7 +17,7 @@ from lit_effnet.cli.parser import usual_setting
 from lit_effnet.composing import Composer
 from lit_effnet.data.decoded_cache import available_cores
 from lit_effnet.outlook import Outlook
-from lit_effnet.results.best_rates import Rates
+from lit_effnet.results.stats.learning_rates import Rates
 from lit_effnet.runs.documents import read_json
 from lit_effnet.scaling import arms
 from lit_effnet.training import recipe as recipes

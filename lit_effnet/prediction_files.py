@@ -13,8 +13,8 @@ from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.predictions import Predictions, per_class
 from lit_effnet.evaluation_tables import class_table, label
-from lit_effnet.results.table import FORMATS, csv_of, write
-from lit_effnet.results.writing import ending
+from lit_effnet.results.figures.files import ending
+from lit_effnet.results.frame.table import FORMATS, csv_of, write
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.paths import local
 from lit_effnet.subjects import Subject

@@ -21,8 +21,8 @@ from lit_effnet.runs.paths import local
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lit_effnet.results.frame.table import Table
     from lit_effnet.results.report.view import View
-    from lit_effnet.results.table import Table
 
 SWEEPS = "sweeps"  # of the project; a report elsewhere goes without
 NO_FONT = (
@@ -92,9 +92,9 @@ def report(config: Any) -> None:
     """
     from tqdm import tqdm
 
+    from lit_effnet.results.frame.table import load
     from lit_effnet.results.report import page, paper
     from lit_effnet.results.report.plan import plans
-    from lit_effnet.results.table import load
 
     if not 0 < config.confidence < 1:
         raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
@@ -151,8 +151,8 @@ def check_numbers(config: Any) -> None:
 
 def write_numbers(table: "Table", config: Any) -> None:
     """Write the finished runs into one file, and say where it is."""
-    from lit_effnet.results.records import FINISHED
-    from lit_effnet.results.shipped import ship
+    from lit_effnet.results.frame.records import FINISHED
+    from lit_effnet.results.frame.shipped import ship
 
     done, path = table.frame[table.frame["status"] == FINISHED], local(config.numbers, "numbers")
     try:
@@ -168,7 +168,7 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
     Raises:
         ValueError: there is none, and why.
     """
-    from lit_effnet.results.records import FINISHED
+    from lit_effnet.results.frame.records import FINISHED
 
     named = " ".join(paths)
     frame = table.frame
@@ -185,7 +185,7 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
 
 def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], page: Path) -> None:
     """Print each section's question and answer, where the page is, and how much is not in it."""
-    from lit_effnet.results.narrowing import narrowed_line
+    from lit_effnet.results.frame.narrowing import narrowed_line
     from lit_effnet.results.report.words import WORDS
 
     lines = []
@@ -207,8 +207,8 @@ def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], p
 
 def document_tables() -> tuple[Any, ...]:
     """The design document's tables with what this suite counts."""
-    from lit_effnet.results.document import plain, tables
-    from lit_effnet.results.document_ours import counted
+    from lit_effnet.results.design_doc.ours import counted
+    from lit_effnet.results.design_doc.tables import plain, tables
 
     return tuple(plain(one) for one in tables(counted()))
 

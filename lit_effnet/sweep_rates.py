@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from lit_effnet.checking import Checked
 from lit_effnet.planning import rate_of, run_name
-from lit_effnet.results.best_rates import Rates, best_rates
-from lit_effnet.results.table import load
+from lit_effnet.results.frame.table import load
+from lit_effnet.results.stats.learning_rates import Rates, best_rates
 
 SAME_NETWORK = 0.01  # relative: by which its multiply-adds may differ, of another classifier say
 

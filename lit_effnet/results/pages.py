@@ -19,7 +19,9 @@ from lit_effnet.network.golden import golden_complexity
 from lit_effnet.results.figures.coefficients import coefficient_figure
 from lit_effnet.results.figures.equal_cost import equal_cost_figure
 from lit_effnet.results.figures.noise import noise_figure
-from lit_effnet.results.measured_tables import (
+from lit_effnet.results.figures.pareto import PAGE_IN
+from lit_effnet.results.frame.shipped import RESULTS
+from lit_effnet.results.tables.measured import (
     efficiency_h200_table,
     efficiency_table,
     gpu_speed_table,
@@ -27,8 +29,7 @@ from lit_effnet.results.measured_tables import (
     int8_lite0_table,
     parity_table,
 )
-from lit_effnet.results.pareto import PAGE_IN
-from lit_effnet.results.runs_tables import (
+from lit_effnet.results.tables.runs import (
     arms_table,
     coefficients_table,
     noise_lite0_table,
@@ -37,7 +38,6 @@ from lit_effnet.results.runs_tables import (
     shipped_runs,
     transfer_table,
 )
-from lit_effnet.results.shipped import RESULTS
 from lit_effnet.runs.files import write_whole
 
 ROOT = Path(__file__).parents[2]

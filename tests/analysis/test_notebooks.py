@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from lit_effnet.results.shipped import ship, ship_rows
-from lit_effnet.results.showing import Shown
+from lit_effnet.results.figures.notebook import Shown
+from lit_effnet.results.frame.shipped import ship, ship_rows
 
 from ..results.figures import examples
 

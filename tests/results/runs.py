@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.columns import frame_of
+from lit_effnet.results.frame.columns import frame_of
 
 RECORD = {
     "status": "finished",

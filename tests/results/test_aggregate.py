@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lit_effnet.results.aggregate import interquartile_mean, probability_of_improvement
+from lit_effnet.results.stats.aggregate import interquartile_mean, probability_of_improvement
 
 
 def test_the_interquartile_mean_is_that_of_the_middle_half() -> None:

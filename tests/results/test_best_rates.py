@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lit_effnet.results.best_rates import Rates, best_rates
-from lit_effnet.results.table import load
+from lit_effnet.results.frame.table import load
+from lit_effnet.results.stats.learning_rates import Rates, best_rates
 
 from .runs import make_run
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lit_effnet.results.comparison import (
+from lit_effnet.results.stats.comparison import (
     compare,
     compare_all,
     compare_images,
     comparison_frame,
     relative_gain,
 )
-from lit_effnet.results.statistics import Repeats
+from lit_effnet.results.stats.estimates import Repeats
 
 # Student 1908, extra sleep of the same ten persons after two drugs; R's data set `sleep`.
 DRUG_1 = dict(enumerate((0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0)))

@@ -9,7 +9,9 @@ import pytest
 
 from lit_effnet.cli.tables import as_csv, as_latex, as_markdown
 from lit_effnet.network.golden import golden_complexity
-from lit_effnet.results.document import (
+from lit_effnet.results.design_doc.cells import Figure, Measured, Quantity
+from lit_effnet.results.design_doc.ours import counted
+from lit_effnet.results.design_doc.tables import (
     DOCUMENT,
     contradictions,
     document_table,
@@ -17,8 +19,6 @@ from lit_effnet.results.document import (
     plain,
     tables,
 )
-from lit_effnet.results.document_cells import Figure, Measured, Quantity
-from lit_effnet.results.document_ours import counted
 
 CELLS = [(table.number, row) for table in tables(counted()) for row in table.rows]
 DATA = files("lit_effnet.results").joinpath("document.json").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ from lit_effnet.evaluation.quantization.timing import Timing
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.latency import Latency
 from lit_effnet.profiling.timing import Times
-from lit_effnet.results.document import document_table, tables
-from lit_effnet.results.document_cells import Measured
-from lit_effnet.results.document_ours import counted, evaluated, exported, measured, quantised
+from lit_effnet.results.design_doc.cells import Measured
+from lit_effnet.results.design_doc.ours import counted, evaluated, exported, measured, quantised
+from lit_effnet.results.design_doc.tables import document_table, tables
 
 LATENCY = Latency.of(Times([9.0, 10.0, 11.0], [8.0, 8.0, 8.0]), 1, "float32", torch.device("cpu"))
 NO_ENERGY = "the system shows no energy counter of its processors (RAPL)"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_effnet.results.equal_cost import around, at_equal_cost, groups_of
+from lit_effnet.results.stats.equal_cost import around, at_equal_cost, groups_of
 
 from .runs import frame
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lit_effnet.results import measured_tables, pages
-from lit_effnet.results.measured_tables import int8_table
+from lit_effnet.results import pages
+from lit_effnet.results.frame.shipped import RESULTS, read_shipped_rows
 from lit_effnet.results.pages import TABLES
-from lit_effnet.results.shipped import RESULTS, read_shipped_rows
+from lit_effnet.results.tables import measured as measured_tables
+from lit_effnet.results.tables.measured import int8_table
 
 FILES = sorted(RESULTS.glob("*.json"))
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lit_effnet.results.best_rates import best_rates
-from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.noise import noise_points
-from lit_effnet.results.narrowing import narrowed_line
+from lit_effnet.results.frame.columns import clean_rows
+from lit_effnet.results.frame.narrowing import narrowed_line
+from lit_effnet.results.frame.table import load
 from lit_effnet.results.report.sections import sections_of
-from lit_effnet.results.statistics import repeats
-from lit_effnet.results.table import load
+from lit_effnet.results.stats.estimates import repeats
+from lit_effnet.results.stats.learning_rates import best_rates
 
 from .runs import make_run
 
@@ -127,7 +127,7 @@ def test_a_noise_curve_is_of_runs_that_are_not_narrowed(tmp_path: Path) -> None:
 
 
 def test_a_run_that_only_wandb_knows_is_judged_by_its_flags() -> None:
-    from lit_effnet.results.wandb_runs import row_of_run
+    from lit_effnet.results.frame.wandb_runs import row_of_run
 
     config = {
         "scaling": {}, "model": {"name": "efficientnet"}, "data": {"name": "photos"},

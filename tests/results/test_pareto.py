@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from lit_effnet.results.pareto import PAGE_IN, arm_points, pareto_figure, pareto_front
-from lit_effnet.results.writing import write_figure
+from lit_effnet.results.figures.files import write_figure
+from lit_effnet.results.figures.pareto import PAGE_IN, arm_points, pareto_figure, pareto_front
 
 from .runs import frame
 

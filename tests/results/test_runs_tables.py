@@ -6,11 +6,12 @@ from statistics import mean
 import pandas as pd
 import pytest
 
-from lit_effnet.results.columns import frame_of
 from lit_effnet.results.figures.coefficients import coefficient_points
-from lit_effnet.results.records import Row
-from lit_effnet.results.robustness import ALEXNET_ERRORS, BENCHMARK
-from lit_effnet.results.runs_tables import (
+from lit_effnet.results.frame.columns import frame_of
+from lit_effnet.results.frame.records import Row
+from lit_effnet.results.frame.shipped import RESULTS, read_shipped
+from lit_effnet.results.stats.robustness import ALEXNET_ERRORS, BENCHMARK
+from lit_effnet.results.tables.runs import (
     arms_table,
     coefficients_table,
     corruptions_table,
@@ -19,7 +20,6 @@ from lit_effnet.results.runs_tables import (
     sigmas_table,
     transfer_table,
 )
-from lit_effnet.results.shipped import RESULTS, read_shipped
 
 from .figures import examples
 from .test_measured_tables import cells

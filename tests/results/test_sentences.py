@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from lit_effnet.results.columns import frame_of
-from lit_effnet.results.sentences import (
+from lit_effnet.results.findings.sentences import (
     accuracy,
     coefficient_sentence,
     efficiency_sentence,
@@ -16,6 +15,7 @@ from lit_effnet.results.sentences import (
     se_sentence,
     transfer_sentence,
 )
+from lit_effnet.results.frame.columns import frame_of
 
 from .figures import examples
 

@@ -8,9 +8,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from lit_effnet.results.found import newest_run, project_root, read_int8_rows, read_rows, read_runs
-from lit_effnet.results.report.plan import parameters_of
-from lit_effnet.results.run_parts import (
+from lit_effnet.results.frame.lookup import (
+    newest_run,
+    project_root,
+    read_int8_rows,
+    read_rows,
+    read_runs,
+)
+from lit_effnet.results.frame.run_parts import (
     METRICS,
     command_of,
     common,
@@ -19,8 +24,9 @@ from lit_effnet.results.run_parts import (
     text_of,
     without,
 )
-from lit_effnet.results.shipped import read_shipped, read_shipped_rows, ship, ship_rows
-from lit_effnet.results.table import load
+from lit_effnet.results.frame.shipped import read_shipped, read_shipped_rows, ship, ship_rows
+from lit_effnet.results.frame.table import load
+from lit_effnet.results.report.plan import parameters_of
 
 from .figures import examples
 from .runs import make_run

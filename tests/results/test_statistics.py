@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lit_effnet.results.statistics import (
+from lit_effnet.results.stats.estimates import (
     FRACTION,
     Estimate,
     bootstrap,

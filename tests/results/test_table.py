@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lit_effnet.results.columns import COLUMNS
-from lit_effnet.results.table import load, write
+from lit_effnet.results.frame.columns import COLUMNS
+from lit_effnet.results.frame.table import load, write
 from lit_effnet.runs.csv_text import read_rows
 
 from .runs import EVALUATION, RECORD, make_run

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lit_effnet.results.folders import Folder
-from lit_effnet.results.table import load
-from lit_effnet.results.wandb_runs import row_of_run, rows_of_project
+from lit_effnet.results.frame.folders import Folder
+from lit_effnet.results.frame.table import load
+from lit_effnet.results.frame.wandb_runs import row_of_run, rows_of_project
 
 from ..conftest import HUNG_S, ROOT
 from ..wandb_server import WandbServer
@@ -26,7 +26,7 @@ SUMMARY = {"val/top1": 0.75, "val/loss": 1, "_runtime": 12}
 
 LOAD = """
 import sys
-from lit_effnet.results.table import load_project, write
+from lit_effnet.results.frame.table import load_project, write
 from pathlib import Path
 try:
     table = load_project(sys.argv[1])

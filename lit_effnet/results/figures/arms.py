@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
@@ -22,7 +21,8 @@ from lit_effnet.results.figures.drawing import (
     note,
     repeats_note,
 )
-from lit_effnet.results.pareto import SIZE, arm_points
+from lit_effnet.results.figures.pareto import SIZE, arm_points
+from lit_effnet.results.frame.columns import clean_rows
 
 ROW_IN = 0.165
 # What stands right of each arm, by the column of its cost.

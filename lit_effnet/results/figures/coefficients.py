@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import COLUMN_IN, PERCENT, Words, canvas, note
-from lit_effnet.results.pareto import SIZE, arm_points
+from lit_effnet.results.figures.pareto import SIZE, arm_points
+from lit_effnet.results.frame.columns import clean_rows
 from lit_effnet.scaling.compound import ALPHA, BETA, GAMMA
 
 USUAL = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}

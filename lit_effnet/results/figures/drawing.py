@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from lit_effnet.results.labels import Label, place
-from lit_effnet.results.pareto import COLUMN_IN, PAGE_IN, SIZE, STYLE
+from lit_effnet.results.figures.labels import Label, place
+from lit_effnet.results.figures.pareto import COLUMN_IN, PAGE_IN, SIZE, STYLE
 
 Words = Callable[[str], str]
 

@@ -20,7 +20,7 @@ from lit_effnet.results.figures.drawing import (
     note,
     value_axis,
 )
-from lit_effnet.results.labels import Label
+from lit_effnet.results.figures.labels import Label
 
 Row = Mapping[str, Any]
 

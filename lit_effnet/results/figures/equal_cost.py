@@ -8,16 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lit_effnet.results.columns import clean_rows
-from lit_effnet.results.comparison import (
-    ALPHA,
-    POINTS,
-    Comparison,
-    adjusted,
-    compare,
-    comparison_frame,
-)
-from lit_effnet.results.equal_cost import around
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
@@ -31,7 +21,17 @@ from lit_effnet.results.figures.drawing import (
     note,
     repeats_note,
 )
-from lit_effnet.results.statistics import repeats
+from lit_effnet.results.frame.columns import clean_rows
+from lit_effnet.results.stats.comparison import (
+    ALPHA,
+    POINTS,
+    Comparison,
+    adjusted,
+    compare,
+    comparison_frame,
+)
+from lit_effnet.results.stats.equal_cost import around
+from lit_effnet.results.stats.estimates import repeats
 
 ROW_IN = 0.19
 

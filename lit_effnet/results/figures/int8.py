@@ -20,8 +20,8 @@ from lit_effnet.results.figures.drawing import (
     note,
     value_axis,
 )
-from lit_effnet.results.labels import Label
-from lit_effnet.results.statistics import Interval, wilson
+from lit_effnet.results.figures.labels import Label
+from lit_effnet.results.stats.estimates import Interval, wilson
 
 Row = Mapping[str, Any]
 

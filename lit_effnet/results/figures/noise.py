@@ -28,9 +28,9 @@ from lit_effnet.results.figures.drawing import (
     repeats_note,
     value_axis,
 )
-from lit_effnet.results.pareto import SIZE
-from lit_effnet.results.records import FINISHED
-from lit_effnet.results.statistics import FRACTION, estimate, repeats
+from lit_effnet.results.figures.pareto import SIZE
+from lit_effnet.results.frame.records import FINISHED
+from lit_effnet.results.stats.estimates import FRACTION, estimate, repeats
 
 NOISE = "gaussian_noise"
 PARTS = ("clean", NOISE)

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lit_effnet.network.golden import golden_complexity
-from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
@@ -28,8 +27,9 @@ from lit_effnet.results.figures.drawing import (
     repeats_note,
     value_axis,
 )
-from lit_effnet.results.labels import Label
-from lit_effnet.results.pareto import arm_points
+from lit_effnet.results.figures.labels import Label
+from lit_effnet.results.figures.pareto import arm_points
+from lit_effnet.results.frame.columns import clean_rows
 
 VARIANTS = tuple(f"b{number}" for number in range(8))
 BESIDE = ("resnet50", "resnet152", "densenet201", "mobilenetv3_large")

@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     PERCENT,
@@ -22,8 +21,9 @@ from lit_effnet.results.figures.drawing import (
     repeats_note,
     value_axis,
 )
-from lit_effnet.results.labels import Label
-from lit_effnet.results.pareto import arm_points
+from lit_effnet.results.figures.labels import Label
+from lit_effnet.results.figures.pareto import arm_points
+from lit_effnet.results.frame.columns import clean_rows
 
 COSTS = {
     "parameters": "parameters",

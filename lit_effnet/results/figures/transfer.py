@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lit_effnet.results.columns import clean_rows
 from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     GRID,
@@ -23,7 +22,8 @@ from lit_effnet.results.figures.drawing import (
     note,
     repeats_note,
 )
-from lit_effnet.results.pareto import arm_points
+from lit_effnet.results.figures.pareto import arm_points
+from lit_effnet.results.frame.columns import clean_rows
 
 ROW_IN = 0.2
 RECIPES = {"finetune": "fine-tuned", "linear_probe": "linear probe"}

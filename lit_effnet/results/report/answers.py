@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lit_effnet.results.comparison import adjusted, compare
-from lit_effnet.results.equal_cost import Group, around, groups_of
-from lit_effnet.results.questions import Question
-from lit_effnet.results.records import FINISHED
+from lit_effnet.results.findings.questions import Question
+from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.language import Text, same
 from lit_effnet.results.report.sections import Section
 from lit_effnet.results.report.wording import Family, reference_of, sentences
 from lit_effnet.results.report.words import WORDS, arm_text, cost_text
-from lit_effnet.results.statistics import Repeats, repeats
+from lit_effnet.results.stats.comparison import adjusted, compare
+from lit_effnet.results.stats.equal_cost import Group, around, groups_of
+from lit_effnet.results.stats.estimates import Repeats, repeats
 
 NOISE = "gaussian_noise"
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lit_effnet.results.pareto import arm_points, pareto_front
+from lit_effnet.results.figures.pareto import arm_points, pareto_front
+from lit_effnet.results.frame.run_parts import METRICS, text_of
 from lit_effnet.results.report.answers import NOISE
 from lit_effnet.results.report.labelling import Placed, at_ends, placed
 from lit_effnet.results.report.language import Text, same
@@ -25,8 +26,7 @@ from lit_effnet.results.report.shapes import (
     axis,
 )
 from lit_effnet.results.report.words import WORDS, arm_text, cost_text, number
-from lit_effnet.results.run_parts import METRICS, text_of
-from lit_effnet.results.statistics import FRACTION, Estimate, Interval, Repeats, estimate
+from lit_effnet.results.stats.estimates import FRACTION, Estimate, Interval, Repeats, estimate
 from lit_effnet.runs.csv_text import read_rows
 
 ROW = 38  # of an arm in the figure of arms

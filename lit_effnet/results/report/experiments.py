@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.records import FINISHED
+from lit_effnet.results.frame.records import FINISHED
+from lit_effnet.results.frame.run_parts import config_of
 from lit_effnet.results.report.plan import parameters_of
-from lit_effnet.results.run_parts import config_of
 
 DEVICE = "device"
 BASELINE = ("scaling.base_depth", "scaling.base_width")

@@ -19,14 +19,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from lit_effnet.cli.tables import PlainTable, as_csv, as_latex, as_markdown
+from lit_effnet.results.figures.files import FIGURES, write_figure
+from lit_effnet.results.frame.table import Table
 from lit_effnet.results.report import paper, shapes
 from lit_effnet.results.report.language import LANGUAGES, Language
 from lit_effnet.results.report.plan import Plan
 from lit_effnet.results.report.sections import sections_of
 from lit_effnet.results.report.view import View, view
 from lit_effnet.results.report.words import WORDS
-from lit_effnet.results.table import Table
-from lit_effnet.results.writing import FIGURES, write_figure
 from lit_effnet.runs.files import write_whole
 
 PAGE = "index.html"

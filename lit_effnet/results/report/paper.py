@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 
-from lit_effnet.results.pareto import (
+from lit_effnet.results.figures.pareto import (
     BEHIND,
     COLUMN_IN,
     COSTS,
@@ -23,7 +23,7 @@ from lit_effnet.results.pareto import (
 )
 from lit_effnet.results.report.language import Language, Text
 from lit_effnet.results.report.words import WORDS, arm_text
-from lit_effnet.results.statistics import FRACTION, Repeats, estimate
+from lit_effnet.results.stats.estimates import FRACTION, Repeats, estimate
 
 CHARACTERS = "宽度深度分辨率训练轮次延迟参数量乘加运算准确率噪声"
 # Those that are likely, before all others are looked through.

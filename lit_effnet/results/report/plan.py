@@ -7,9 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.results.questions import sweep_of
-from lit_effnet.results.records import FINISHED
-from lit_effnet.results.run_parts import POINT, RECORD, text_of
+from lit_effnet.results.findings.questions import sweep_of
+from lit_effnet.results.frame.records import FINISHED
+from lit_effnet.results.frame.run_parts import POINT, RECORD, text_of
 from lit_effnet.runs.documents import load_json
 from lit_effnet.trials.search import grid
 from lit_effnet.trials.sweep_file import Sweep, load

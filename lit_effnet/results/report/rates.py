@@ -3,8 +3,7 @@
 import pandas as pd
 from scipy import stats
 
-from lit_effnet.results.best_rates import best_rates, trials
-from lit_effnet.results.records import FINISHED
+from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.charts import Chart, lines_chart
 from lit_effnet.results.report.language import Text, joined, same
@@ -18,7 +17,8 @@ from lit_effnet.results.report.tables import (
     text_cell,
 )
 from lit_effnet.results.report.words import WORDS, arm_text
-from lit_effnet.results.statistics import Repeats
+from lit_effnet.results.stats.estimates import Repeats
+from lit_effnet.results.stats.learning_rates import best_rates, trials
 
 SUFFIX = r", learning_rate=[^,]+"  # by which a section tells arms apart that differ in it alone
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.narrowing import NARROWED
-from lit_effnet.results.records import FINISHED
+from lit_effnet.results.frame.narrowing import NARROWED
+from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.experiments import experiments_of
 from lit_effnet.results.report.plan import parameters_of, recipe_of
-from lit_effnet.results.statistics import OF_ARM
+from lit_effnet.results.stats.estimates import OF_ARM
 
 CLEAN = "clean"
 # Not the images seen: a resumed run repeats those of the epoch in which it was stopped.

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from lit_effnet.cli.tables import PlainTable
-from lit_effnet.results.comparison import POINTS, Comparison
+from lit_effnet.results.frame.run_parts import command_of
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.language import Language, Text, same
 from lit_effnet.results.report.sections import CLEAN, Section
 from lit_effnet.results.report.words import WORDS, arm_text
-from lit_effnet.results.run_parts import command_of
-from lit_effnet.results.statistics import estimates
+from lit_effnet.results.stats.comparison import POINTS, Comparison
+from lit_effnet.results.stats.estimates import estimates
 
 COSTS = ("parameters", "macs", "latency_ms", "duration_s")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.questions import question_of
-from lit_effnet.results.records import FINISHED
+from lit_effnet.results.findings.questions import question_of
+from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer, answer
 from lit_effnet.results.report.charts import (
     Chart,

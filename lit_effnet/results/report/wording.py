@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lit_effnet.results.comparison import ALPHA, POINTS, Comparison
-from lit_effnet.results.pareto import arm_points, pareto_front
-from lit_effnet.results.questions import Question
+from lit_effnet.results.figures.pareto import arm_points, pareto_front
+from lit_effnet.results.findings.questions import Question
 from lit_effnet.results.report.language import Text, joined, same
 from lit_effnet.results.report.words import WORDS, arm_text, number
-from lit_effnet.results.statistics import FEWEST, Repeats, repeats_needed
+from lit_effnet.results.stats.comparison import ALPHA, POINTS, Comparison
+from lit_effnet.results.stats.estimates import FEWEST, Repeats, repeats_needed
 
 MOST_NEEDED = 1000  # more repeats than that are no plan
 MOST_TOLD = 3  # differences in words; the table has them all

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from lit_effnet.results.columns import frame_of
 from lit_effnet.results.figures.arms import arms_figure
 from lit_effnet.results.figures.coefficients import coefficient_figure, coefficient_points
 from lit_effnet.results.figures.drawing import axis_of
@@ -21,10 +20,11 @@ from lit_effnet.results.figures.efficiency import efficiency_figure
 from lit_effnet.results.figures.equal_cost import equal_cost_figure, equal_cost_points
 from lit_effnet.results.figures.int8 import int8_figure
 from lit_effnet.results.figures.noise import noise_figure
+from lit_effnet.results.figures.pareto import COLUMN_IN, PAGE_IN
 from lit_effnet.results.figures.scaling import scaling_figure
 from lit_effnet.results.figures.se_ratio import se_ratio_figure
 from lit_effnet.results.figures.transfer import transfer_figure
-from lit_effnet.results.pareto import COLUMN_IN, PAGE_IN
+from lit_effnet.results.frame.columns import frame_of
 
 from . import examples
 

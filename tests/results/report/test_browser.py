@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from lit_effnet.results.frame.table import load
 from lit_effnet.results.report import page
 from lit_effnet.results.report.plan import plans
-from lit_effnet.results.statistics import estimates, repeats
-from lit_effnet.results.table import load
+from lit_effnet.results.stats.estimates import estimates, repeats
 from tests.conftest import ROOT
 
 from .sweep import add_run, make_sweep

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
+from lit_effnet.results.frame.shipped import RESULTS, ship
+from lit_effnet.results.frame.table import load
 from lit_effnet.results.report.page import Options, views
 from lit_effnet.results.report.plan import plans
 from lit_effnet.results.report.sections import Section, sections_of
 from lit_effnet.results.report.view import View
-from lit_effnet.results.shipped import RESULTS, ship
-from lit_effnet.results.table import load
 from tests.conftest import ROOT
 from tests.results.report.sweep import ARMS, add_run, make_sweep
 

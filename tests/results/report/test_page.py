@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from lit_effnet.results import questions
+from lit_effnet.results.findings import questions
+from lit_effnet.results.frame.table import load
 from lit_effnet.results.report import page, paper
 from lit_effnet.results.report.plan import plans
 from lit_effnet.results.report.sections import sections_of
 from lit_effnet.results.report.words import WORDS, arm_text
-from lit_effnet.results.table import load
 from tests.conftest import ROOT
 from tests.results.runs import EVALUATION, make_run
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lit_effnet.results.comparison import Comparison, adjusted, compare, comparison_frame
-from lit_effnet.results.records import FINISHED
-from lit_effnet.results.statistics import CONFIDENCE, FEWEST, Repeats, repeats
+from lit_effnet.results.frame.records import FINISHED
+from lit_effnet.results.stats.comparison import Comparison, adjusted, compare, comparison_frame
+from lit_effnet.results.stats.estimates import CONFIDENCE, FEWEST, Repeats, repeats
 
 COSTS = ("macs", "parameters", "duration_s")
 TOLERANCE = 0.05  # relative; steps of whole blocks and of eight channels are often as large

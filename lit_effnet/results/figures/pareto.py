@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from lit_effnet.results.labels import Label, place
-from lit_effnet.results.records import FINISHED
-from lit_effnet.results.statistics import FRACTION, estimate, repeats
+from lit_effnet.results.figures.labels import Label, place
+from lit_effnet.results.frame.records import FINISHED
+from lit_effnet.results.stats.estimates import FRACTION, estimate, repeats
 
 COLUMN_IN, PAGE_IN = 3.3, 6.9  # widths of a column and of a page of a paper, in inches
 FRONT, BEHIND = "#0b5394", "#767676"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.records import FINISHED
-from lit_effnet.results.shipped import read_shipped, read_shipped_rows
-from lit_effnet.results.table import load
+from lit_effnet.results.frame.records import FINISHED
+from lit_effnet.results.frame.shipped import read_shipped, read_shipped_rows
+from lit_effnet.results.frame.table import load
 from lit_effnet.runs.documents import json_rows, read_text
 
 Row = dict[str, Any]

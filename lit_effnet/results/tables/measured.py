@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lit_effnet.cli.tables import markdown_table
-from lit_effnet.results.comparison import POINTS
-from lit_effnet.results.shipped import RESULTS, read_shipped_rows
+from lit_effnet.results.frame.shipped import RESULTS, read_shipped_rows
+from lit_effnet.results.stats.comparison import POINTS
 
 Row = Mapping[str, Any]
 

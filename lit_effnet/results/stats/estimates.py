@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from lit_effnet.results.records import FINISHED
+from lit_effnet.results.frame.records import FINISHED
 
 Values = Sequence[float] | NDArray[np.float64]
 

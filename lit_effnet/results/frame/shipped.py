@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.columns import COLUMNS, NUMBER, TEXT, TIME, TRUTH, WHOLE, frame_of
-from lit_effnet.results.folders import get
-from lit_effnet.results.records import FINISHED, WORDS
-from lit_effnet.results.run_parts import METRICS, check_parts, common, parts_of, without
+from lit_effnet.results.frame.columns import COLUMNS, NUMBER, TEXT, TIME, TRUTH, WHOLE, frame_of
+from lit_effnet.results.frame.folders import get
+from lit_effnet.results.frame.records import FINISHED, WORDS
+from lit_effnet.results.frame.run_parts import METRICS, check_parts, common, parts_of, without
 from lit_effnet.runs.documents import DocumentError, load_json, read_text
 from lit_effnet.runs.files import write_whole
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lit_effnet.results.folders import Skipped, get
-from lit_effnet.results.narrowing import narrowed_by
-from lit_effnet.results.records import FINISHED, Row, scores_of
+from lit_effnet.results.frame.folders import Skipped, get
+from lit_effnet.results.frame.narrowing import narrowed_by
+from lit_effnet.results.frame.records import FINISHED, Row, scores_of
 from lit_effnet.scaling.arms import choose
 
 STATES = {"finished": FINISHED, "crashed": "failed", "killed": "interrupted"}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lit_effnet.results.statistics import CONFIDENCE, FEWEST, Interval
+from lit_effnet.results.stats.estimates import CONFIDENCE, FEWEST, Interval
 
 Scores = Mapping[str, Sequence[float]]  # repeats of each data set
 RESAMPLES = 2_000

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lit_effnet.results.found import read_runs
+from lit_effnet.results.frame.lookup import read_runs
 
 DPI = 200
 SHOWN_DPI = 120  # at which it is shown, smaller than it is, for screens of many pixels

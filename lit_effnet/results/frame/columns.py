@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.narrowing import narrowed_line
-from lit_effnet.results.records import FINISHED, Row
+from lit_effnet.results.frame.narrowing import narrowed_line
+from lit_effnet.results.frame.records import FINISHED, Row
 
 TEXT, WHOLE, NUMBER, TRUTH = "str", "Int64", "float64", "boolean"
 TIME = "datetime64[ms, UTC]"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from lit_effnet.results.columns import frame_of
-from lit_effnet.results.folders import Search, Skipped, printable
-from lit_effnet.results.records import Row, rows_of
-from lit_effnet.results.shipped import read_shipped
-from lit_effnet.results.wandb_log import rows_of_log
-from lit_effnet.results.wandb_runs import rows_of_project
-from lit_effnet.results.writing import ending
+from lit_effnet.results.figures.files import ending
+from lit_effnet.results.frame.columns import frame_of
+from lit_effnet.results.frame.folders import Search, Skipped, printable
+from lit_effnet.results.frame.records import Row, rows_of
+from lit_effnet.results.frame.shipped import read_shipped
+from lit_effnet.results.frame.wandb_log import rows_of_log
+from lit_effnet.results.frame.wandb_runs import rows_of_project
 from lit_effnet.runs.csv_text import csv_text
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.paths import is_url

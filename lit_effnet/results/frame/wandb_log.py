@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.results.folders import Folder, Skipped, printable
-from lit_effnet.results.records import FINISHED, Row
-from lit_effnet.results.wandb_runs import row_of_run
+from lit_effnet.results.frame.folders import Folder, Skipped, printable
+from lit_effnet.results.frame.records import FINISHED, Row
+from lit_effnet.results.frame.wandb_runs import row_of_run
 
 BLOCK = 32 * 1024
 FILE_HEADER = b":W&B\xe1\xbe\x00"

@@ -7,8 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lit_effnet.results.folders import Folder, Skipped, get, kind_of, printable
-from lit_effnet.results.narrowing import ALL, Flags, flags_of, limit_of, narrowed_by, training_limit
+from lit_effnet.results.frame.folders import Folder, Skipped, get, kind_of, printable
+from lit_effnet.results.frame.narrowing import (
+    ALL,
+    Flags,
+    flags_of,
+    limit_of,
+    narrowed_by,
+    training_limit,
+)
 from lit_effnet.runs.documents import json_rows
 
 Json = Mapping[str, Any]

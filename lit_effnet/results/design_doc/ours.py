@@ -6,8 +6,8 @@ from statistics import mean
 from typing import Any
 
 from lit_effnet.network.golden import golden_complexity
-from lit_effnet.results.document import tables
-from lit_effnet.results.document_cells import Measured
+from lit_effnet.results.design_doc.cells import Measured
+from lit_effnet.results.design_doc.tables import tables
 from lit_effnet.scaling import arms
 from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.scaling.cost import count

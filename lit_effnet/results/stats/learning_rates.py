@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from lit_effnet.results.columns import clean_rows
-from lit_effnet.results.records import FINISHED
+from lit_effnet.results.frame.columns import clean_rows
+from lit_effnet.results.frame.records import FINISHED
 
 # Of these all runs must have one, so that rates alone differ.
 SAME = (

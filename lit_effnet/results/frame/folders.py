@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.results.run_parts import text_of
+from lit_effnet.results.frame.run_parts import text_of
 from lit_effnet.runs.documents import DocumentError, load_json
 from lit_effnet.runs.paths import is_url, list_folder, locate
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lit_effnet.results.statistics import CONFIDENCE, FEWEST, Interval, Repeats, holm
+from lit_effnet.results.stats.estimates import CONFIDENCE, FEWEST, Interval, Repeats, holm
 
 Test = Literal["paired t", "Welch", "McNemar"]
 ALPHA = 0.05

@@ -15,7 +15,14 @@ from typing import Any
 
 from lit_effnet.cli.tables import PlainTable
 from lit_effnet.network.golden import golden_complexity
-from lit_effnet.results.document_cells import Cell, Figure, Measured, Ours, Quantity, disagreements
+from lit_effnet.results.design_doc.cells import (
+    Cell,
+    Figure,
+    Measured,
+    Ours,
+    Quantity,
+    disagreements,
+)
 
 DOCUMENT = "the design document"
 NOT_QUOTED, NO_SOURCE = "no figure is quoted", "no source was found"

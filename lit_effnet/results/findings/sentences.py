@@ -5,9 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.results.columns import clean_rows
-from lit_effnet.results.comparison import POINTS, compare, compare_all
-from lit_effnet.results.equal_cost import around
 from lit_effnet.results.figures.coefficients import PUBLISHED, coefficient_points
 from lit_effnet.results.figures.efficiency import efficiency_rows, utilisation
 from lit_effnet.results.figures.int8 import int8_points
@@ -15,7 +12,10 @@ from lit_effnet.results.figures.noise import noise_points
 from lit_effnet.results.figures.scaling import scaling_points
 from lit_effnet.results.figures.se_ratio import se_name, se_points
 from lit_effnet.results.figures.transfer import RECIPES, transfer_points
-from lit_effnet.results.statistics import Repeats, repeats
+from lit_effnet.results.frame.columns import clean_rows
+from lit_effnet.results.stats.comparison import POINTS, compare, compare_all
+from lit_effnet.results.stats.equal_cost import around
+from lit_effnet.results.stats.estimates import Repeats, repeats
 
 Row = Mapping[str, Any]
 Point = Mapping[Any, Any]

@@ -1,0 +1,1 @@
+"""The design document's tables: its figure, the published one and ours."""

@@ -1,0 +1,1 @@
+"""Run folders and result files to one data frame."""

@@ -1,0 +1,1 @@
+"""Statistics of the frame: intervals, tests, comparisons, aggregates."""
