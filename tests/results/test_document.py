@@ -21,7 +21,7 @@ from lit_effnet.results.design_doc.tables import (
 )
 
 CELLS = [(table.number, row) for table in tables(counted()) for row in table.rows]
-DATA = files("lit_effnet.results").joinpath("document.json").read_text(encoding="utf-8")
+DATA = files("lit_effnet.results.design_doc").joinpath("document.json").read_text(encoding="utf-8")
 MACS = Quantity("macs", "MACs", "G", "not counted", relative=0.02)
 
 
