@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
     from lit_effnet.data.images import ImageData
-    from lit_effnet.subjects import Changes, Subject
+    from lit_effnet.evaluation.target import Changes, Subject
 
 
 def add_calibration_flags(parser: "ArgumentParser") -> None:

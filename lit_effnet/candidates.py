@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from lit_effnet.building import settled
+from lit_effnet.evaluation.target import RELEASED, Changes, Subject, subject
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only
@@ -21,7 +22,6 @@ from lit_effnet.runs.paths import Location, locate
 from lit_effnet.scaling import arms
 from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.scaling.cost import Complexity
-from lit_effnet.subjects import RELEASED, Changes, Subject, subject
 from lit_effnet.training.recorder import RunFolder
 
 # EfficientNet-Lite's own sizes; tensorflow/tpu, efficientnet/lite.

@@ -21,7 +21,7 @@ from lit_effnet.evaluation.quantization.calibration import (
 )
 from lit_effnet.evaluation.quantization.layers import NOTHING
 from lit_effnet.evaluation.quantization.outliers import PART
-from lit_effnet.subjects import Changes, Subject, subject
+from lit_effnet.evaluation.target import Changes, Subject, subject
 
 SPLIT = "validation"
 STAND_IN = "photos"  # shown to a released network where no images are named

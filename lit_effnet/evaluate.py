@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from lit_effnet.evaluation.conditions import Condition
     from lit_effnet.evaluation.evaluator import Evaluator
+    from lit_effnet.evaluation.prediction_files import PredictionFiles
     from lit_effnet.evaluation.predictions import Predictions
-    from lit_effnet.prediction_files import PredictionFiles
-    from lit_effnet.subjects import Subject
+    from lit_effnet.evaluation.target import Subject
 
 FAILURE = 1
 
@@ -104,9 +104,9 @@ def evaluate_all(config: Any) -> bool:
     """
     from rich.console import Console
 
-    from lit_effnet.evaluation_tables import networks_tables
-    from lit_effnet.prediction_files import PredictionFiles
-    from lit_effnet.subjects import run_folders
+    from lit_effnet.evaluation.prediction_files import PredictionFiles
+    from lit_effnet.evaluation.tables import networks_tables
+    from lit_effnet.evaluation.target import run_folders
 
     asked = PredictionFiles(config.predictions, config.per_class)
     if config.relative_to is not None and not locate(config.relative_to, "relative_to").is_dir():
@@ -153,7 +153,7 @@ def evaluate_one(
     Raises:
         ValueError: the network or its images cannot be had.
     """
-    from lit_effnet.evaluation_tables import levels_table, notes, severities_table
+    from lit_effnet.evaluation.tables import levels_table, notes, severities_table
 
     subject, evaluator, conditions = prepare(name, config)
     first = config.relative_to == name
@@ -188,7 +188,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.data.images import LEAST_IMAGE_SIZE
     from lit_effnet.evaluation import conditions
     from lit_effnet.evaluation.evaluator import Evaluator
-    from lit_effnet.subjects import changes_of, device_of, subject
+    from lit_effnet.evaluation.target import changes_of, device_of, subject
 
     found = subject(name, changes_of(config, whole=True), config.root)
     data_there = found.data  # which must be named with released weights

@@ -156,8 +156,8 @@ def networks(config: Any) -> list["Looker"]:
     Raises:
         ValueError: one cannot be had, or they tell other classes apart than the first.
     """
+    from lit_effnet.evaluation.target import changes_of, device_of, run_folders, subject
     from lit_effnet.looking import Looker
-    from lit_effnet.subjects import changes_of, device_of, run_folders, subject
 
     changes = changes_of(config, whole=True)
     device = device_of(config.device)

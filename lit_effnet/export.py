@@ -90,8 +90,8 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
     from rich.console import Console
 
     from lit_effnet.conversion import Order, convert
+    from lit_effnet.evaluation.target import changes_of
     from lit_effnet.export_tables import notes, parity_table
-    from lit_effnet.subjects import changes_of
 
     changes = changes_of(config, whole=config.precision != "int8" or bool(named))
     order = Order(

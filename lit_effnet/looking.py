@@ -22,8 +22,8 @@ from lit_effnet.data.transforms import Evaluation
 from lit_effnet.evaluation.explain import scores as quality
 from lit_effnet.evaluation.explain.figures import Column
 from lit_effnet.evaluation.explain.maps import Maps, explaining
+from lit_effnet.evaluation.target import Subject
 from lit_effnet.runs.paths import read_file
-from lit_effnet.subjects import Subject
 
 SCORES = ("insertion", "deletion", "road", "randomisation")
 

@@ -103,8 +103,8 @@ def features_sentence(run: Path) -> str:
 
 
 def _look(run: Path, count: int) -> tuple["Looker", list["Picture"]]:
+    from lit_effnet.evaluation.target import Changes, subject
     from lit_effnet.looking import Looker, of_split
-    from lit_effnet.subjects import Changes, subject
 
     try:
         found = subject(str(run), Changes({}, num_workers=0))

@@ -99,10 +99,10 @@ def run(config: Any, done: list[str]) -> None:
     from rich.console import Console
 
     from lit_effnet.candidates import candidate
+    from lit_effnet.evaluation.target import device_of
     from lit_effnet.measurement_tables import costs_table, notes, throughput_table
     from lit_effnet.measuring import Plan, measure
     from lit_effnet.profiling.execution import Configuration
-    from lit_effnet.subjects import device_of
     from lit_effnet.tuning import TUNE_BATCH
 
     check_numbers(config)

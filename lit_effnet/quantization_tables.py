@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from lit_effnet.evaluation.quantization.sensitivity import Sensitivity
-from lit_effnet.evaluation_tables import percent
+from lit_effnet.evaluation.tables import percent
 
 Row = Mapping[str, Any]
 SHOWN = 12  # of the most sensitive layers

@@ -17,9 +17,9 @@ from lit_effnet.evaluation.quantization.layers import blocks, choices, gates, ke
 from lit_effnet.evaluation.quantization.sensitivity import Sensitivity, worst
 from lit_effnet.evaluation.quantization.study import EAGER, Study, Variant, variants
 from lit_effnet.evaluation.quantization.timing import Eager
+from lit_effnet.evaluation.target import Subject, changes_of, subject
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.provenance import cpu_name
-from lit_effnet.subjects import Subject, changes_of, subject
 
 SENSITIVITY_IMAGES = 64
 

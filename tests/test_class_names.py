@@ -17,8 +17,8 @@ from lit_effnet import evaluate, explain, fit
 from lit_effnet.data.class_matching import match
 from lit_effnet.data.rows import labels_of, where
 from lit_effnet.data.sources import find
+from lit_effnet.evaluation.target import Changes, known_classes, subject
 from lit_effnet.network.weight_sources import find as find_weights
-from lit_effnet.subjects import Changes, known_classes, subject
 
 from .conftest import TINY
 

@@ -14,7 +14,7 @@ from lit_effnet.data.photos import NAMES
 from lit_effnet.evaluation.exporting.formats import FORMATS
 from lit_effnet.evaluation.quantization.calibration import calibration_batches
 from lit_effnet.evaluation.quantization.outliers import without_outliers
-from lit_effnet.subjects import Changes, subject
+from lit_effnet.evaluation.target import Changes, subject
 
 from .evaluation.exporting.conftest import needs
 

@@ -16,10 +16,10 @@ import yaml
 
 from lit_effnet import fit
 from lit_effnet.data.images import ImageData
+from lit_effnet.evaluation.target import Changes, subject
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
 from lit_effnet.scaling.compound import Scaling
-from lit_effnet.subjects import Changes, subject
 from lit_effnet.training.recorder import RunFolder
 
 from .conftest import HUNG_S, ROOT, TINY, start

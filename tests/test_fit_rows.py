@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from lit_effnet import fit
+from lit_effnet.evaluation.target import Changes, subject
 from lit_effnet.results.frame.columns import clean_rows
 from lit_effnet.results.frame.narrowing import narrowed_line
 from lit_effnet.results.frame.table import load
-from lit_effnet.subjects import Changes, subject
 from lit_effnet.training.recorder import RunFolder
 
 from .conftest import TINY

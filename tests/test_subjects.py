@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 
 from lit_effnet import evaluate, explain, fit
 from lit_effnet.evaluation.evaluator import View
+from lit_effnet.evaluation.target import Changes, run_folders, subject
 from lit_effnet.network.registry import BASELINES, build
 from lit_effnet.network.released_networks import architecture
 from lit_effnet.network.weight_sources import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling.compound import VARIANTS
-from lit_effnet.subjects import Changes, run_folders, subject
 
 from .conftest import TINY
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.evaluation.bn_adaptation import recalibrated
 from lit_effnet.evaluation.conditions import CLEAN, Condition
 from lit_effnet.evaluation.predictions import Predictions
-from lit_effnet.evaluation.recalibration import recalibrated
 from lit_effnet.evaluation.scoring import score
 
 TRAINED = "trained"  # batch norm's statistics are those of the training

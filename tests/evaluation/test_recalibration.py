@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.recalibration import recalibrated
+from lit_effnet.evaluation.bn_adaptation import recalibrated
 from lit_effnet.network.registry import build
 from lit_effnet.scaling.compound import Scaling
 

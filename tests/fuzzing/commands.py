@@ -15,12 +15,12 @@ from typing import Any
 
 from lit_effnet import outlook, report, sweep
 from lit_effnet.cli.parser import one_line_errors
+from lit_effnet.evaluation.target import _flags_of_run
 from lit_effnet.results.frame.run_parts import CONFIG, METRICS, RECORD, parts_of, text_of
 from lit_effnet.results.frame.shipped import read_shipped_rows
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.report import page
 from lit_effnet.results.report.plan import plans
-from lit_effnet.subjects import _flags_of_run
 from lit_effnet.sweep_rates import rates_in
 from lit_effnet.training.recorder import RunFolder
 from lit_effnet.trials import status

@@ -241,7 +241,9 @@ def _source(key: str) -> str:
 
 @cache
 def _data() -> dict[str, Any]:
-    text = files("lit_effnet.results.design_doc").joinpath("document.json").read_text(encoding="utf-8")
+    text = (
+        files("lit_effnet.results.design_doc").joinpath("document.json").read_text(encoding="utf-8")
+    )
     # Decimals keep the digits that were printed.
     data: dict[str, Any] = json.loads(text, parse_float=Decimal)
     for quantity in data["quantities"].values():

@@ -12,12 +12,12 @@ from lit_effnet.cli.parser import written
 from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.predictions import Predictions, per_class
-from lit_effnet.evaluation_tables import class_table, label
+from lit_effnet.evaluation.tables import class_table, label
+from lit_effnet.evaluation.target import Subject
 from lit_effnet.results.figures.files import ending
 from lit_effnet.results.frame.table import FORMATS, csv_of, write
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.paths import local
-from lit_effnet.subjects import Subject
 
 FOLDER = "per_class"
 MOST_TABLES = 3  # of classes on the screen; all are in files

@@ -10,13 +10,13 @@ from rich.text import Text
 from lit_effnet.data.schema import WHOLE
 from lit_effnet.evaluation.conditions import CLEAN
 from lit_effnet.evaluation.evaluator import TRAINED
+from lit_effnet.evaluation.target import Subject
 from lit_effnet.results.stats.robustness import (
     BENCHMARK,
     MeanCorruptionError,
     corruption_errors,
     mean_corruption_error,
 )
-from lit_effnet.subjects import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
