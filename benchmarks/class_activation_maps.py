@@ -15,7 +15,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from lit_effnet.evaluation.explain.maps import explaining
+from lit_effnet.attribution.cam import explaining
 from lit_effnet.network.feature_layers import last_map
 from lit_effnet.network.registry import build
 from lit_effnet.scaling.compound import VARIANTS

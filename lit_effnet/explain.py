@@ -26,7 +26,7 @@ from lit_effnet.runs.paths import local
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lit_effnet.looking import Looker, Picture
+    from lit_effnet.attribution.session import Looker, Picture
 
 FIGURES = Path("figures")
 LEAST_SEEN = 0.5  # part of a picture below which a person is told
@@ -89,10 +89,10 @@ def show(config: Any) -> None:
     Raises:
         ValueError: bad input.
     """
+    from lit_effnet.attribution.cam import METHODS
+    from lit_effnet.attribution.figures import map_grid
+    from lit_effnet.attribution.session import SCORES, column, targets_of
     from lit_effnet.data.rows import spread
-    from lit_effnet.evaluation.explain.figures import map_grid
-    from lit_effnet.evaluation.explain.maps import METHODS
-    from lit_effnet.looking import SCORES, column, targets_of
 
     methods = words("method", config.method, tuple(METHODS))
     scores = words("scores", config.scores, SCORES) if config.scores is not None else []
@@ -156,8 +156,8 @@ def networks(config: Any) -> list["Looker"]:
     Raises:
         ValueError: one cannot be had, or they tell other classes apart than the first.
     """
+    from lit_effnet.attribution.session import Looker
     from lit_effnet.evaluation.target import changes_of, device_of, run_folders, subject
-    from lit_effnet.looking import Looker
 
     changes = changes_of(config, whole=True)
     device = device_of(config.device)
@@ -177,7 +177,7 @@ def images(config: Any, first: "Looker") -> list["Picture"]:
     Raises:
         ValueError: there is none.
     """
-    from lit_effnet.looking import from_files, of_split
+    from lit_effnet.attribution.session import from_files, of_split
 
     if not config.images:
         data = first.subject.data
@@ -194,8 +194,8 @@ def images(config: Any, first: "Looker") -> list["Picture"]:
 
 def show_features(config: Any, output: Path, lookers: list["Looker"], picture: "Picture") -> None:
     """Write each network's feature maps of one picture."""
-    from lit_effnet.evaluation.explain.features import feature_maps
-    from lit_effnet.evaluation.explain.figures import feature_grid
+    from lit_effnet.attribution.feature_maps import feature_maps
+    from lit_effnet.attribution.figures import feature_grid
 
     ids = [looker.subject.folder.path.name for looker in lookers]
     for looker in lookers:
@@ -223,7 +223,7 @@ def show_scores(
 
     from rich.console import Console
 
-    from lit_effnet.looking_tables import scores_table
+    from lit_effnet.attribution.tables import scores_table
 
     rows = []
     with bar(len(lookers) * len(methods) * len(pictures), "scores") as step:
@@ -268,7 +268,7 @@ def bar(total: int, what: str) -> Iterator[Callable[[int], object]]:
 
 def keep(what: str, folder: Path, stem: str, content: "Figure | dict[str, bytes]") -> None:
     """Write a figure's files, or others by their endings, and print where they are."""
-    from lit_effnet.evaluation.explain.figures import rendered
+    from lit_effnet.attribution.figures import rendered
     from lit_effnet.runs.files import write_whole
     from lit_effnet.training.progress import say
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from lit_effnet.attribution.figures import rendered
 from lit_effnet.calibration import calibration_data, calibration_flags
 from lit_effnet.evaluation.evaluator import Evaluator
-from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
 from lit_effnet.evaluation.quantization.calibration import calibration_images, check_unseen
 from lit_effnet.evaluation.quantization.figure import sensitivity_figure

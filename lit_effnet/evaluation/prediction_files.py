@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from lit_effnet.attribution.figures import rendered
 from lit_effnet.cli.parser import written
 from lit_effnet.evaluation.confusion_figure import confusion_figure
-from lit_effnet.evaluation.explain.figures import rendered
 from lit_effnet.evaluation.predictions import Predictions, per_class
 from lit_effnet.evaluation.tables import class_table, label
 from lit_effnet.evaluation.target import Subject

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from lit_effnet.attribution.session import from_files
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.image_files import ImageFiles
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.rows import encoded, labels_of
 from lit_effnet.data.sources import ImageSet, find
-from lit_effnet.looking import from_files
 from lit_effnet.runs.paths import read_file
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lit_effnet.evaluation.explain.features import feature_maps
-from lit_effnet.evaluation.explain.figures import Column, broken, feature_grid, map_grid, rendered
+from lit_effnet.attribution.feature_maps import feature_maps
+from lit_effnet.attribution.figures import Column, broken, feature_grid, map_grid, rendered
 
 from .test_maps import IMAGES, network_named
 

@@ -11,12 +11,7 @@ import torch
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from lit_effnet.evaluation.explain.maps import (
-    METHODS,
-    LayerOutput,
-    class_activation_maps,
-    explaining,
-)
+from lit_effnet.attribution.cam import METHODS, LayerOutput, class_activation_maps, explaining
 from lit_effnet.network.feature_layers import last_map
 from lit_effnet.network.registry import build
 from lit_effnet.scaling.compound import Scaling

@@ -9,8 +9,8 @@ from scipy.stats import spearmanr
 from torch import nn
 from torchvision.transforms.functional import gaussian_blur
 
-from lit_effnet.evaluation.explain.maps import class_activation_maps
-from lit_effnet.evaluation.explain.scores import deletion, insertion, randomisation, road
+from lit_effnet.attribution.cam import class_activation_maps
+from lit_effnet.attribution.faithfulness import deletion, insertion, randomisation, road
 from lit_effnet.network.efficientnet import initialise
 from lit_effnet.network.registry import build
 

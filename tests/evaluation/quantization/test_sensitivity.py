@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.explain.figures import rendered
+from lit_effnet.attribution.figures import rendered
 from lit_effnet.evaluation.quantization.figure import sensitivity_figure
 from lit_effnet.evaluation.quantization.layers import blocks, gates, layers
 from lit_effnet.evaluation.quantization.sensitivity import (

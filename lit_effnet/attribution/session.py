@@ -12,6 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lit_effnet.attribution import faithfulness as quality
+from lit_effnet.attribution.cam import Maps, explaining
+from lit_effnet.attribution.figures import Column
 from lit_effnet.data.batches import normalised_batch
 from lit_effnet.data.decoding import BadImageError, decode
 from lit_effnet.data.image_files import EXTENSIONS, ImageFiles
@@ -19,9 +22,6 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.data.pixels import Rgb
 from lit_effnet.data.rows import spread
 from lit_effnet.data.transforms import Evaluation
-from lit_effnet.evaluation.explain import scores as quality
-from lit_effnet.evaluation.explain.figures import Column
-from lit_effnet.evaluation.explain.maps import Maps, explaining
 from lit_effnet.evaluation.target import Subject
 from lit_effnet.runs.paths import read_file
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lit_effnet.evaluation.explain.features import FeatureMaps
-    from lit_effnet.looking import Looker, Picture
+    from lit_effnet.attribution.feature_maps import FeatureMaps
+    from lit_effnet.attribution.session import Looker, Picture
 
 METHOD = "gradcam"
 SPLIT = "validation"
@@ -26,8 +26,8 @@ def maps_figure(run: Path, count: int = PICTURES) -> "Figure":
     Raises:
         ValueError: the run has no weights, or its images are not there.
     """
-    from lit_effnet.evaluation.explain.figures import map_grid
-    from lit_effnet.looking import column, targets_of
+    from lit_effnet.attribution.figures import map_grid
+    from lit_effnet.attribution.session import column, targets_of
 
     looker, pictures = _look(run, count)
     targets = targets_of(pictures, None, looker)
@@ -48,7 +48,7 @@ def maps_sentence(run: Path, count: int = PICTURES) -> str:
     Raises:
         ValueError: the run has no weights, or its images are not there.
     """
-    from lit_effnet.looking import targets_of
+    from lit_effnet.attribution.session import targets_of
 
     looker, pictures = _look(run, count)
     targets = targets_of(pictures, None, looker)
@@ -73,7 +73,7 @@ def features_figure(run: Path, channels: int = 8) -> "Figure":
     Raises:
         ValueError: the run has no weights, or its images are not there.
     """
-    from lit_effnet.evaluation.explain.figures import feature_grid
+    from lit_effnet.attribution.figures import feature_grid
 
     looker, pictures = _look(run, 1)
     (view,) = looker.views(pictures, SIZE)
@@ -103,8 +103,8 @@ def features_sentence(run: Path) -> str:
 
 
 def _look(run: Path, count: int) -> tuple["Looker", list["Picture"]]:
+    from lit_effnet.attribution.session import Looker, of_split
     from lit_effnet.evaluation.target import Changes, subject
-    from lit_effnet.looking import Looker, of_split
 
     try:
         found = subject(str(run), Changes({}, num_workers=0))
@@ -115,6 +115,6 @@ def _look(run: Path, count: int) -> tuple["Looker", list["Picture"]]:
 
 
 def _stages(looker: "Looker", pictures: list["Picture"]) -> list["FeatureMaps"]:
-    from lit_effnet.evaluation.explain.features import feature_maps
+    from lit_effnet.attribution.feature_maps import feature_maps
 
     return [*feature_maps(looker.network, looker.batch(pictures))]

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from lit_effnet.attribution.feature_maps import FeatureMaps
 from lit_effnet.data.pixels import Rgb
-from lit_effnet.evaluation.explain.features import FeatureMaps
 
 CELL, GAP = 1.7, 0.13  # inches of a map, and beside the lines under it
 FEATURE_COLOURS = "viridis"

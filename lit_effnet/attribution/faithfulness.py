@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from lit_effnet.evaluation.explain.maps import Maps, class_activation_maps
+from lit_effnet.attribution.cam import Maps, class_activation_maps
 from lit_effnet.network.efficientnet import EfficientNet, initialise
 
 STEPS = 64  # of insertion and deletion; RISE takes one for each row of pixels

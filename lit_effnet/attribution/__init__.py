@@ -1,0 +1,1 @@
+"""Class activation maps, feature maps, faithfulness scores and their figures."""

@@ -1,1 +1,0 @@
-"""What a network looks at: class activation maps, how good they are, and its feature maps."""
