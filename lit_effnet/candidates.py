@@ -93,7 +93,7 @@ def candidate(
 
 
 def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
-    from lit_effnet.evaluation.exporting.formats import beside, load
+    from lit_effnet.deploy.formats import beside, load
 
     if not file.is_file():
         raise ValueError(f"names {file}: no such file")

@@ -11,8 +11,8 @@ not there if it is not the network. FILE.json beside it tells how to use it.
 
 from typing import Any, Literal
 
-from lit_effnet.calibration import add_calibration_flags, calibration_flags
 from lit_effnet.cli.parser import OneLineErrors, add_image_flags, fail, prepare_output, stopping
+from lit_effnet.deploy.calibration_data import add_calibration_flags, calibration_flags
 from lit_effnet.runs.paths import local, locate
 
 TENSORS = "safetensors"
@@ -83,15 +83,15 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
         fail(f"--layout {config.layout}: is for --format {TENSORS}")
     with parser.bad_input():
         output = local(config.output, "output")
-        from lit_effnet.evaluation.exporting.formats import FORMATS
+        from lit_effnet.deploy.formats import FORMATS
 
         FORMATS[config.format].check(output, config.precision)
         named = calibration_flags(config)
     from rich.console import Console
 
-    from lit_effnet.conversion import Order, convert
+    from lit_effnet.deploy.export_job import Order, convert
+    from lit_effnet.deploy.export_tables import notes, parity_table
     from lit_effnet.evaluation.target import changes_of
-    from lit_effnet.export_tables import notes, parity_table
 
     changes = changes_of(config, whole=config.precision != "int8" or bool(named))
     order = Order(

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.calibration import add_calibration_flags
 from lit_effnet.cli.parser import (
     OneLineErrors,
     add_network_flags,
@@ -29,13 +28,14 @@ from lit_effnet.cli.parser import (
     stopping,
     written,
 )
+from lit_effnet.deploy.calibration_data import add_calibration_flags
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lit_effnet.evaluation.quantization.backends import Built
-    from lit_effnet.evaluation.quantization.study import Variant
-    from lit_effnet.quantizing import Work
+    from lit_effnet.deploy.backends import Built
+    from lit_effnet.deploy.quantize_job import Work
+    from lit_effnet.deploy.study import Variant
 
     BuiltVariants = dict[Variant, Built]
 
@@ -124,8 +124,8 @@ def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Cons
     Raises:
         ValueError: the network or its images cannot be had.
     """
-    from lit_effnet.quantization_tables import notes, variants_table
-    from lit_effnet.quantizing import prepare
+    from lit_effnet.deploy.int8_tables import notes, variants_table
+    from lit_effnet.deploy.quantize_job import prepare
     from lit_effnet.training.progress import say
 
     work = prepare(name, config, freed_memory_kept=freed_memory_kept)
@@ -155,8 +155,8 @@ def find_sensitivity(work: "Work", config: Any, due: list["Variant"], console: "
     """Measure layers one at a time where that is asked for or needed, and show what was asked."""
     from tqdm import tqdm
 
-    from lit_effnet.evaluation.quantization.sensitivity import sensitivities
-    from lit_effnet.quantization_tables import sensitivity_table
+    from lit_effnet.deploy.int8_tables import sensitivity_table
+    from lit_effnet.deploy.sensitivity import sensitivities
     from lit_effnet.training.progress import say
 
     needed = ["layer"] if any(variant.keeps_worst for variant in due) else []
@@ -178,7 +178,7 @@ def build_all(work: "Work", due: list["Variant"], stale: list["Variant"]) -> "Bu
     """Build all, and score what is due, each with a row; what fails is told and left out."""
     from tqdm import tqdm
 
-    from lit_effnet.quantization_tables import line
+    from lit_effnet.deploy.int8_tables import line
     from lit_effnet.training.progress import say
 
     built: BuiltVariants = {}
@@ -219,8 +219,8 @@ def time_all(work: "Work", built: "BuiltVariants", runs: int) -> None:
     """Time what was built in turns, PyTorch's eager mode always among it, and complete the rows."""
     from tqdm import tqdm
 
-    from lit_effnet.evaluation.quantization.study import EAGER, Variant
-    from lit_effnet.evaluation.quantization.timing import BATCHES, WARM_UP, timed_in_turn
+    from lit_effnet.deploy.study import EAGER, Variant
+    from lit_effnet.deploy.timing import BATCHES, WARM_UP, timed_in_turn
 
     if not built:
         return

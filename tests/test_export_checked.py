@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from lit_effnet import export
-from lit_effnet.evaluation.exporting import packages
-from lit_effnet.evaluation.exporting.formats import FORMATS, load
-from lit_effnet.evaluation.exporting.parity import eager_logits
+from lit_effnet.deploy import packages
+from lit_effnet.deploy.formats import FORMATS, load
+from lit_effnet.deploy.parity import eager_logits
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from lit_effnet import export
 from lit_effnet.data.photos import NAMES
-from lit_effnet.evaluation.exporting.formats import FORMATS
-from lit_effnet.evaluation.quantization.calibration import calibration_batches
-from lit_effnet.evaluation.quantization.outliers import without_outliers
+from lit_effnet.deploy.calibration import calibration_batches
+from lit_effnet.deploy.formats import FORMATS
+from lit_effnet.deploy.outliers import without_outliers
 from lit_effnet.evaluation.target import Changes, subject
 
 from .evaluation.exporting.conftest import needs

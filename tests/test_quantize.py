@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_effnet import quantize, quantizing
-from lit_effnet.evaluation.quantization import backends, study
-from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet import quantize
+from lit_effnet.deploy import backends, study
+from lit_effnet.deploy import quantize_job as quantizing
+from lit_effnet.deploy.backends import Backend, Built, find_backend
+from lit_effnet.deploy.runtime import Runtime
 from lit_effnet.runs.provenance import cpu_name
 
 from .conftest import HUNG_S, start

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from lit_effnet.data.images import ImageData
+from lit_effnet.deploy import checked
+from lit_effnet.deploy.checked import Export
+from lit_effnet.deploy.formats import FORMATS
+from lit_effnet.deploy.parity import taken
+from lit_effnet.deploy.running import measure
 from lit_effnet.evaluation.bn_adaptation import recalibrated
-from lit_effnet.evaluation.exporting import checked
-from lit_effnet.evaluation.exporting.checked import Export
-from lit_effnet.evaluation.exporting.formats import FORMATS
-from lit_effnet.evaluation.exporting.parity import taken
-from lit_effnet.evaluation.exporting.running import measure
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.scaling.compound import Scaling

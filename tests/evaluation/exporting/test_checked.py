@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from lit_effnet.evaluation.exporting.checked import Export
-from lit_effnet.evaluation.exporting.formats import FORMATS, beside, preparation
-from lit_effnet.evaluation.exporting.packages import ConversionError, imported
-from lit_effnet.evaluation.exporting.parity import ParityError, Tolerance
-from lit_effnet.evaluation.quantization.calibration import Calibration
+from lit_effnet.deploy.calibration import Calibration
+from lit_effnet.deploy.checked import Export
+from lit_effnet.deploy.formats import FORMATS, beside, preparation
+from lit_effnet.deploy.packages import ConversionError, imported
+from lit_effnet.deploy.parity import ParityError, Tolerance
 
 from .conftest import Written, images, needs, small
 
@@ -173,7 +173,7 @@ def test_int8_must_be_calibrated() -> None:
 def test_images_are_left_as_they_are(written: Callable[[str], Written]) -> None:
     """The networks work in place where no gradient is recorded."""
     made, shown = written("onnx"), images().clone()
-    from lit_effnet.evaluation.exporting.parity import eager_logits
+    from lit_effnet.deploy.parity import eager_logits
 
     first = eager_logits(made.network, shown[:, :, :48, :48].contiguous())
     again = eager_logits(made.network, images()[:, :, :48, :48].contiguous())

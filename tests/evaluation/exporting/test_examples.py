@@ -22,7 +22,7 @@ from lit_effnet.data.decoding import BadImageError, decode
 from lit_effnet.data.photos import photographs
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.transforms import Evaluation
-from lit_effnet.evaluation.exporting.formats import FORMATS, preparation
+from lit_effnet.deploy.formats import FORMATS, preparation
 
 from ...conftest import ROOT
 from ...odd import odd_images, saved

@@ -9,11 +9,11 @@ from shutil import copy
 import pytest
 import torch
 
-from lit_effnet.evaluation.exporting import packages
-from lit_effnet.evaluation.exporting.checked import Export
-from lit_effnet.evaluation.exporting.formats import FORMATS, beside, load
-from lit_effnet.evaluation.exporting.parity import eager_logits
-from lit_effnet.evaluation.quantization.layers import gates, swishes
+from lit_effnet.deploy import packages
+from lit_effnet.deploy.checked import Export
+from lit_effnet.deploy.formats import FORMATS, beside, load
+from lit_effnet.deploy.layers import gates, swishes
+from lit_effnet.deploy.parity import eager_logits
 from lit_effnet.evaluation.scoring import score
 
 from ...conftest import ROOT
@@ -146,7 +146,7 @@ def test_openvino_computes_in_float32_whatever_its_default_is(
 def test_openvino_tells_nobody_that_it_is_used() -> None:
     needs("openvino")
     code = (
-        "from lit_effnet.evaluation.exporting.packages import imported; "
+        "from lit_effnet.deploy.packages import imported; "
         "print(imported('openvino.tools.ovc').telemetry.__class__.__module__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -2,7 +2,7 @@
 
 import re
 
-from lit_effnet.evaluation.exporting.litert_conversion import scope
+from lit_effnet.deploy.litert_conversion import scope
 
 TENSOR = (
     "program.Named/efficientnet.EfficientNet_network/container.Sequential_stages/"

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lit_effnet.evaluation.exporting.parity import TOLERANCES, Tolerance, compare, taken
+from lit_effnet.deploy.parity import TOLERANCES, Tolerance, compare, taken
 
 LOGITS = torch.tensor([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 5.0]])
 LABELS = torch.tensor([0, 1, 0])

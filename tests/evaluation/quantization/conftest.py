@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_effnet.data.images import ImageData
-from lit_effnet.evaluation.quantization.calibration import calibration_batches
+from lit_effnet.deploy.calibration import calibration_batches
 from lit_effnet.evaluation.target import Changes, subject
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.scaling.compound import Scaling

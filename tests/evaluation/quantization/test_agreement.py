@@ -6,12 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.quantization.agreement import (
-    Heard,
-    agreement,
-    median_snr,
-    signal_to_noise,
-)
+from lit_effnet.deploy.agreement import Heard, agreement, median_snr, signal_to_noise
 
 
 def test_agreement_is_the_part_with_the_same_first_class() -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lit_effnet.data.batches import DecodedImages
 from lit_effnet.data.images import ImageData
-from lit_effnet.evaluation.quantization.calibration import calibration_batches, chosen, single
+from lit_effnet.deploy.calibration import calibration_batches, chosen, single
 
 
 def test_as_many_of_each_class_as_there_are() -> None:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lit_effnet.evaluation.quantization.graph import module_of, nodes_of, onnx_graph
-from lit_effnet.evaluation.quantization.layers import gates, layers
+from lit_effnet.deploy.layers import gates, layers
+from lit_effnet.deploy.onnx_graph import module_of, nodes_of, onnx_graph
 
 from .conftest import EfficientNet, Trained
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_effnet.evaluation.quantization.layers import (
+from lit_effnet.deploy.layers import (
     blocks,
     choices,
     gates,

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from lit_effnet.evaluation.exporting.onnx import Loaded
-from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
-from lit_effnet.evaluation.quantization.graph import module_of, nodes_of
-from lit_effnet.evaluation.quantization.layers import gates, layers, swishes
+from lit_effnet.deploy.agreement import agreement, median_snr
+from lit_effnet.deploy.layers import gates, layers, swishes
+from lit_effnet.deploy.onnx import Loaded
+from lit_effnet.deploy.onnx_graph import module_of, nodes_of
 
 from .conftest import EfficientNet, Trained
 
@@ -14,7 +14,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from lit_effnet.evaluation.quantization.onnxruntime_qdq import OnnxRuntime
+from lit_effnet.deploy.onnxruntime_qdq import OnnxRuntime
 
 LEAST_AGREEMENT = 0.85  # measured .948 to .965
 

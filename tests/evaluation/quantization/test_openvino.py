@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
-from lit_effnet.evaluation.quantization.graph import module_of
-from lit_effnet.evaluation.quantization.layers import gates, inside, swishes
+from lit_effnet.deploy.agreement import agreement, median_snr
+from lit_effnet.deploy.layers import gates, inside, swishes
+from lit_effnet.deploy.onnx_graph import module_of
 
 from .conftest import EfficientNet, Trained
 
@@ -13,7 +13,7 @@ pytest.importorskip("openvino")
 pytest.importorskip("nncf")
 pytest.importorskip("onnxscript")
 
-from lit_effnet.evaluation.quantization.openvino_nncf import Mixed, Performance
+from lit_effnet.deploy.openvino_nncf import Mixed, Performance
 
 LEAST_AGREEMENT, LEAST_SNR = 0.9, 15  # measured .957 to .963 and 20 to 24 dB
 

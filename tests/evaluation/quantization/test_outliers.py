@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lit_effnet.evaluation.quantization.outliers import prominence, without_outliers
+from lit_effnet.deploy.outliers import prominence, without_outliers
 
 from .conftest import EfficientNet, Trained
 

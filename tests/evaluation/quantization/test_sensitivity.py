@@ -5,15 +5,15 @@ import torch
 from torch import nn
 
 from lit_effnet.attribution.figures import rendered
-from lit_effnet.evaluation.quantization.figure import sensitivity_figure
-from lit_effnet.evaluation.quantization.layers import blocks, gates, layers
-from lit_effnet.evaluation.quantization.sensitivity import (
+from lit_effnet.deploy.layers import blocks, gates, layers
+from lit_effnet.deploy.sensitivity import (
     quantised,
     quantised_values,
     quantised_weights,
     sensitivities,
     worst,
 )
+from lit_effnet.deploy.sensitivity_figure import sensitivity_figure
 
 from .conftest import Trained
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.quantization.timing import WARM_UP, Eager, Timing, timed_in_turn
+from lit_effnet.deploy.timing import WARM_UP, Eager, Timing, timed_in_turn
 
 from .conftest import Trained
 

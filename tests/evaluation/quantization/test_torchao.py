@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
-from lit_effnet.evaluation.quantization.layers import gates, inside, layers
+from lit_effnet.deploy.agreement import agreement, median_snr
+from lit_effnet.deploy.layers import gates, inside, layers
 
 from .conftest import Trained
 
 pytest.importorskip("torchao")
 
-from lit_effnet.evaluation.quantization.torchao_pt2e import TorchAo
+from lit_effnet.deploy.torchao_pt2e import TorchAo
 
 pytestmark = pytest.mark.slow
 

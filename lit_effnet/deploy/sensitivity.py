@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
-from lit_effnet.evaluation.quantization.layers import inside
+from lit_effnet.deploy.agreement import agreement, median_snr
+from lit_effnet.deploy.layers import inside
 
 STEPS = 255  # between the least and the greatest of 8 bits
 LARGEST = 127  # of signed 8 bits, symmetric

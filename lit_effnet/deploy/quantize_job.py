@@ -8,15 +8,15 @@ from typing import Any
 from torch import Tensor
 
 from lit_effnet.attribution.figures import rendered
-from lit_effnet.calibration import calibration_data, calibration_flags
+from lit_effnet.deploy.backends import Backend, Built, find_backend
+from lit_effnet.deploy.calibration import calibration_images, check_unseen
+from lit_effnet.deploy.calibration_data import calibration_data, calibration_flags
+from lit_effnet.deploy.layers import blocks, choices, gates, kept_modules, layers
+from lit_effnet.deploy.sensitivity import Sensitivity, worst
+from lit_effnet.deploy.sensitivity_figure import sensitivity_figure
+from lit_effnet.deploy.study import EAGER, Study, Variant, variants
+from lit_effnet.deploy.timing import Eager
 from lit_effnet.evaluation.evaluator import Evaluator
-from lit_effnet.evaluation.quantization.backends import Backend, Built, find_backend
-from lit_effnet.evaluation.quantization.calibration import calibration_images, check_unseen
-from lit_effnet.evaluation.quantization.figure import sensitivity_figure
-from lit_effnet.evaluation.quantization.layers import blocks, choices, gates, kept_modules, layers
-from lit_effnet.evaluation.quantization.sensitivity import Sensitivity, worst
-from lit_effnet.evaluation.quantization.study import EAGER, Study, Variant, variants
-from lit_effnet.evaluation.quantization.timing import Eager
 from lit_effnet.evaluation.target import Subject, changes_of, subject
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.provenance import cpu_name

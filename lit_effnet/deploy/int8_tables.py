@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from lit_effnet.evaluation.quantization.sensitivity import Sensitivity
+from lit_effnet.deploy.sensitivity import Sensitivity
 from lit_effnet.evaluation.tables import percent
 
 Row = Mapping[str, Any]

@@ -1,6 +1,6 @@
 """Run an exported file in a process of its own: its logits, and what it costs.
 
-python -m lit_effnet.evaluation.exporting.running FILE IMAGES LOGITS THREADS
+python -m lit_effnet.deploy.running FILE IMAGES LOGITS THREADS
 
 In a process of its own since a file's memory can be told from that of torch and the network only
 there, and since some files can be run only by another Python. Prints one line of JSON.
@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lit_effnet.evaluation.exporting.formats import FORMATS, Format, beside, load
-from lit_effnet.evaluation.exporting.packages import imported, run_module
+from lit_effnet.deploy.formats import FORMATS, Format, beside, load
+from lit_effnet.deploy.packages import imported, run_module
 from lit_effnet.profiling.latency import RUNS, WARM_UP, Latency
 from lit_effnet.profiling.memory import RESET, resident_bytes
 from lit_effnet.profiling.timing import alternating

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
-from lit_effnet.evaluation.exporting.formats import FORMATS, beside, preparation
+from lit_effnet.deploy.formats import FORMATS, beside, preparation
+from lit_effnet.deploy.int8_tables import left_out
 from lit_effnet.evaluation.target import Subject
-from lit_effnet.quantization_tables import left_out
 
 
 def parity_table(file: Path, told: Mapping[str, Any]) -> Table:

@@ -11,19 +11,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from lit_effnet.data import prepare
-from lit_effnet.evaluation.exporting.formats import FORMATS, Precision, beside, digests, preparation
-from lit_effnet.evaluation.exporting.packages import ConversionError, versions
-from lit_effnet.evaluation.exporting.parity import (
-    TOLERANCES,
-    ParityError,
-    Tolerance,
-    compare,
-    eager_logits,
-)
-from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT
-from lit_effnet.evaluation.exporting.running import run_apart
-from lit_effnet.evaluation.quantization.calibration import Calibration
-from lit_effnet.evaluation.quantization.layers import NOTHING, choices, kept_modules
+from lit_effnet.deploy.calibration import Calibration
+from lit_effnet.deploy.formats import FORMATS, Precision, beside, digests, preparation
+from lit_effnet.deploy.layers import NOTHING, choices, kept_modules
+from lit_effnet.deploy.packages import ConversionError, versions
+from lit_effnet.deploy.parity import TOLERANCES, ParityError, Tolerance, compare, eager_logits
+from lit_effnet.deploy.program import INPUT, OUTPUT
+from lit_effnet.deploy.running import run_apart
 from lit_effnet.runs.files import scratch_folder
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.packages import imported
-from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT, program, quietly
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.packages import imported
+from lit_effnet.deploy.program import INPUT, OUTPUT, program, quietly
+from lit_effnet.deploy.runtime import Runtime
 
 
 def write(
@@ -62,7 +62,7 @@ def _quantised(
     method: str | None,
     kept: Sequence[str],
 ) -> Any:
-    from lit_effnet.evaluation.quantization.onnxruntime_qdq import OnnxRuntime
+    from lit_effnet.deploy.onnxruntime_qdq import OnnxRuntime
 
     backend = OnnxRuntime(network, example_size)
     content = backend.quantized_file([calibration], method or backend.methods[0], kept)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from lit_effnet.data.images import ImageData
-from lit_effnet.evaluation.quantization.outliers import check_part, without_outliers
+from lit_effnet.deploy.outliers import check_part, without_outliers
 
 CALIBRATION_SPLIT = "train"
 IMAGES, SEED = 300, 0

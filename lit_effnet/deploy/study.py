@@ -9,13 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
+from lit_effnet.deploy.agreement import Heard, agreement, median_snr
+from lit_effnet.deploy.backends import Built, find_backend
+from lit_effnet.deploy.calibration import Calibration
+from lit_effnet.deploy.layers import NOTHING, merged, words_of
+from lit_effnet.deploy.timing import BATCHES, Timing
 from lit_effnet.evaluation.conditions import Condition
 from lit_effnet.evaluation.evaluator import Evaluator
-from lit_effnet.evaluation.quantization.agreement import Heard, agreement, median_snr
-from lit_effnet.evaluation.quantization.backends import Built, find_backend
-from lit_effnet.evaluation.quantization.calibration import Calibration
-from lit_effnet.evaluation.quantization.layers import NOTHING, merged, words_of
-from lit_effnet.evaluation.quantization.timing import BATCHES, Timing
 
 # Counts the changes of what a variant means that nothing else in its identity tells: which graph is
 # quantised, which settings of a quantiser are not told by a name. Whoever makes one adds one here,

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.quantization.layers import KEPT
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.layers import KEPT
+from lit_effnet.deploy.runtime import Runtime
 
 ROOM = "lit_effnet.evaluation.quantization"
 BACKENDS = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lit_effnet.evaluation.quantization.layers import inside
+from lit_effnet.deploy.layers import inside
 
 SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter notes the modules
 INPUT, OUTPUT = "images", "logits"

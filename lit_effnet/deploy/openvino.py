@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.packages import imported
-from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT, program, quietly
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.packages import imported
+from lit_effnet.deploy.program import INPUT, OUTPUT, program, quietly
+from lit_effnet.deploy.runtime import Runtime
 
 
 def write(
@@ -54,7 +54,7 @@ def _quantised(
     method: str | None,
     kept: Sequence[str],
 ) -> Any:
-    from lit_effnet.evaluation.quantization.openvino_nncf import Mixed
+    from lit_effnet.deploy.openvino_nncf import Mixed
 
     backend = Mixed(network, example_size)
     return backend.quantized_model([calibration], method or backend.methods[0], kept)

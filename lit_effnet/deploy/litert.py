@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.formats import FORMATS
-from lit_effnet.evaluation.exporting.packages import imported, run_module
-from lit_effnet.evaluation.exporting.program import INPUT, OUTPUT, program
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.formats import FORMATS
+from lit_effnet.deploy.packages import imported, run_module
+from lit_effnet.deploy.program import INPUT, OUTPUT, program
+from lit_effnet.deploy.runtime import Runtime
 
 
 def write(

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from lit_effnet.evaluation.quantization.backends import Backend, Built
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.backends import Backend, Built
+from lit_effnet.deploy.runtime import Runtime
 
 METHODS = ("mse", "min-max")
 NOISY = ("torch.utils.cpp_extension", "torch.utils._pytree")

@@ -7,10 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from lit_effnet.evaluation.exporting.packages import interpreter, missing
-from lit_effnet.evaluation.quantization.backends import find_backend
-from lit_effnet.evaluation.quantization.layers import NOTHING, words_of
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.backends import find_backend
+from lit_effnet.deploy.layers import NOTHING, words_of
+from lit_effnet.deploy.packages import interpreter, missing
+from lit_effnet.deploy.runtime import Runtime
 from lit_effnet.runs.documents import read_json
 
 Precision = Literal["float32", "float16", "int8"]

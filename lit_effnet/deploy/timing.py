@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.quantization.backends import Built
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.backends import Built
+from lit_effnet.deploy.runtime import Runtime
 from lit_effnet.profiling.timing import K, Times, alternating
 
 BATCHES = (1, 32)

@@ -8,19 +8,14 @@ from typing import Any
 
 import torch
 
-from lit_effnet.calibration import calibration_data
 from lit_effnet.data.images import ImageData
-from lit_effnet.evaluation.exporting.checked import Export
-from lit_effnet.evaluation.exporting.formats import FORMATS, Precision
-from lit_effnet.evaluation.exporting.parity import TOLERANCES, Tolerance, taken
-from lit_effnet.evaluation.quantization.calibration import (
-    IMAGES,
-    SEED,
-    calibration_images,
-    check_unseen,
-)
-from lit_effnet.evaluation.quantization.layers import NOTHING
-from lit_effnet.evaluation.quantization.outliers import PART
+from lit_effnet.deploy.calibration import IMAGES, SEED, calibration_images, check_unseen
+from lit_effnet.deploy.calibration_data import calibration_data
+from lit_effnet.deploy.checked import Export
+from lit_effnet.deploy.formats import FORMATS, Precision
+from lit_effnet.deploy.layers import NOTHING
+from lit_effnet.deploy.outliers import PART
+from lit_effnet.deploy.parity import TOLERANCES, Tolerance, taken
 from lit_effnet.evaluation.target import Changes, Subject, subject
 
 SPLIT = "validation"

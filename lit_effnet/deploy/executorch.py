@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.packages import imported
-from lit_effnet.evaluation.exporting.program import INPUT, NETWORK, program, quietly
-from lit_effnet.evaluation.runtime import Runtime
+from lit_effnet.deploy.packages import imported
+from lit_effnet.deploy.program import INPUT, NETWORK, program, quietly
+from lit_effnet.deploy.runtime import Runtime
 
 
 def write(

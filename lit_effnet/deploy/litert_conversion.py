@@ -1,6 +1,6 @@
 """Convert a program of torch.export to LiteRT; run by the Python that has litert-torch.
 
-python -m lit_effnet.evaluation.exporting.litert_conversion PROGRAM FILE PRECISION IMAGES [KEPT ...]
+python -m lit_effnet.deploy.litert_conversion PROGRAM FILE PRECISION IMAGES [KEPT ...]
 """
 
 import re
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lit_effnet.evaluation.exporting.packages import imported
-from lit_effnet.evaluation.exporting.program import INPUT, NETWORK
+from lit_effnet.deploy.packages import imported
+from lit_effnet.deploy.program import INPUT, NETWORK
 
 SIGNATURE = "serving_default"
 

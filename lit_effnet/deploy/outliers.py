@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.quantization.layers import layers
+from lit_effnet.deploy.layers import layers
 
 PART = 0.05
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.quantization.agreement import agreement, median_snr
+from lit_effnet.deploy.agreement import agreement, median_snr
 
 BATCH = 16
 

@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.openvino import PRECISIONS, Loaded
-from lit_effnet.evaluation.exporting.packages import imported
-from lit_effnet.evaluation.quantization.backends import Backend, Built
-from lit_effnet.evaluation.quantization.calibration import single
-from lit_effnet.evaluation.quantization.graph import INPUT, module_of, onnx_graph
-from lit_effnet.evaluation.quantization.layers import gates, inside
+from lit_effnet.deploy.backends import Backend, Built
+from lit_effnet.deploy.calibration import single
+from lit_effnet.deploy.layers import gates, inside
+from lit_effnet.deploy.onnx_graph import INPUT, module_of, onnx_graph
+from lit_effnet.deploy.openvino import PRECISIONS, Loaded
+from lit_effnet.deploy.packages import imported
 
 RANGES = {
     "mse": "HISTOGRAM",

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 from matplotlib.figure import Figure
 
-from lit_effnet.evaluation.quantization.layers import inside
-from lit_effnet.evaluation.quantization.sensitivity import Sensitivity
+from lit_effnet.deploy.layers import inside
+from lit_effnet.deploy.sensitivity import Sensitivity
 
 BAR = 0.17  # inches
 INK, MARKED = "#4477aa", "#ee6677"

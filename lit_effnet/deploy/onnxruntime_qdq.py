@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lit_effnet.evaluation.exporting.onnx import Loaded
-from lit_effnet.evaluation.quantization.backends import Backend, Built
-from lit_effnet.evaluation.quantization.calibration import single
-from lit_effnet.evaluation.quantization.graph import INPUT, nodes_of, onnx_graph
+from lit_effnet.deploy.backends import Backend, Built
+from lit_effnet.deploy.calibration import single
+from lit_effnet.deploy.onnx import Loaded
+from lit_effnet.deploy.onnx_graph import INPUT, nodes_of, onnx_graph
 
 METHODS = {"min-max": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}
 

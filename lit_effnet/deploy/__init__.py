@@ -1,0 +1,1 @@
+"""INT8 and export: write, run and quantize for each runtime, held to eager float32."""

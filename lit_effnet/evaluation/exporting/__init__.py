@@ -1,1 +1,0 @@
-"""A network in the files of other programs: written, run, and compared with eager float32."""

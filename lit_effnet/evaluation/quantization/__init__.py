@@ -1,1 +1,0 @@
-"""What is left of a network in INT8, and how fast it is then: post-training, calibrated."""
