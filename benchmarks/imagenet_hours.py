@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from lit_effnet.building import cost, settled
+from lit_effnet.experiment.factories import cost, settled
 from lit_effnet.scaling.arms import Arm, choose
 from lit_effnet.scaling.cost import Complexity
 

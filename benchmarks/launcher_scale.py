@@ -26,8 +26,8 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from lit_effnet import outlook
 from lit_effnet.checking import check
+from lit_effnet.experiment import preview as outlook
 from lit_effnet.planning import Options, Planner
 from lit_effnet.sweep_progress import show_progress
 from lit_effnet.sweep_tables import live_view

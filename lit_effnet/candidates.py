@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from lit_effnet.building import settled
 from lit_effnet.evaluation.target import RELEASED, Changes, Subject, subject
+from lit_effnet.experiment.factories import settled
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only

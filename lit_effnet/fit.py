@@ -16,7 +16,6 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
-from lit_effnet.announcements import closing_line, opening_lines
 from lit_effnet.cli.parser import (
     BAD_INPUT,
     one_line_errors,
@@ -26,16 +25,14 @@ from lit_effnet.cli.parser import (
 )
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.schema import Use
-from lit_effnet.experiment import Experiment
-from lit_effnet.final_evaluation import (
+from lit_effnet.experiment.final_evaluation import (
     check_evaluation,
     evaluate_final_weights,
     evaluate_on_test_split,
     evaluate_under_noise,
 )
-from lit_effnet.network.pretrained_cfg import told_of
-from lit_effnet.new_run import compare_classes, new_record
-from lit_effnet.run_choice import (
+from lit_effnet.experiment.lightning_cli import Experiment
+from lit_effnet.experiment.run_folder import (
     RUN_ID_VARIABLE,
     choose_folder,
     folder_to_resume,
@@ -43,6 +40,9 @@ from lit_effnet.run_choice import (
     make_folder,
     weights_in,
 )
+from lit_effnet.experiment.run_record import compare_classes, new_record
+from lit_effnet.experiment.summary import closing_line, opening_lines
+from lit_effnet.network.pretrained_cfg import told_of
 from lit_effnet.runs.files import write_whole
 from lit_effnet.training.checkpoints import check_network, checkpoint_callbacks, read_checkpoint
 from lit_effnet.training.distributed.batch_norm import SharedRunningStatistics

@@ -18,7 +18,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet.cli.parser import quiet_libraries
-from lit_effnet.experiment import Experiment
+from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.planning import Planner
 from lit_effnet.training.ema import ExponentialMovingAverage
 from lit_effnet.training.seeding import SeedEachStep

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from lit_effnet import outlook
 from lit_effnet.cli.parser import usual_setting
-from lit_effnet.composing import Composer
 from lit_effnet.data.decoded_cache import available_cores
-from lit_effnet.outlook import Outlook
+from lit_effnet.experiment import preview as outlook
+from lit_effnet.experiment.config_composer import Composer
+from lit_effnet.experiment.preview import Outlook
 from lit_effnet.results.stats.learning_rates import Rates
 from lit_effnet.runs.documents import read_json
 from lit_effnet.scaling import arms

@@ -9,8 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lit_effnet.experiment.preview import Outlook
 from lit_effnet.forecast import Forecast
-from lit_effnet.outlook import Outlook
 from lit_effnet.trials.launch import Launch, Progress
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial

@@ -12,8 +12,8 @@ import wandb.sdk.launch  # noqa: F401 # which every W&B run asks for
 
 import lit_effnet.data.transforms  # albumentations, which asks no network so
 import lit_effnet.fit  # noqa: F401
-from lit_effnet import outlook
 from lit_effnet.data.photos import photos
+from lit_effnet.experiment import preview as outlook
 from lit_effnet.runs.provenance import git_commit
 
 cv2.setNumThreads(1)

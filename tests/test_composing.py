@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lit_effnet import outlook
+from lit_effnet.experiment import preview as outlook
 from lit_effnet.planning import Options, Planner
 from lit_effnet.trials.sweep_file import Sweep
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lit_effnet import outlook, sweep
+from lit_effnet import sweep
+from lit_effnet.experiment import preview as outlook
 from lit_effnet.network.registry import BASELINES
 from lit_effnet.scaling.arms import coefficient_grid, parse
 

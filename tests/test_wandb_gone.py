@@ -21,7 +21,7 @@ import pytest
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet import fit
-from lit_effnet.experiment import Experiment
+from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.training import wandb_logging as tracking
 
 from .conftest import start

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
-from lit_effnet import outlook, report, sweep
+from lit_effnet import report, sweep
 from lit_effnet.cli.parser import one_line_errors
 from lit_effnet.evaluation.target import _flags_of_run
+from lit_effnet.experiment import preview as outlook
 from lit_effnet.results.frame.run_parts import CONFIG, METRICS, RECORD, parts_of, text_of
 from lit_effnet.results.frame.shipped import read_shipped_rows
 from lit_effnet.results.frame.table import load

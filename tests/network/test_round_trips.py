@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lit_effnet import export
-from lit_effnet.building import network_of
+from lit_effnet.experiment.factories import network_of
 from lit_effnet.network.efficientnet import ACTIVATIONS
 from lit_effnet.network.pretrained_cfg import told_of
 from lit_effnet.network.properties import conventions

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lit_effnet.experiment import Experiment
+from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.training.progress import percent
 from lit_effnet.training.recorder import HEADLINE, RunFolder, RunRecord
 

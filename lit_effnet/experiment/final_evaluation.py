@@ -3,7 +3,7 @@
 import torch
 from lightning.pytorch import Trainer
 
-from lit_effnet.experiment import Experiment
+from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.network.weight_sources import find
 from lit_effnet.training.checkpoints import read_checkpoint
 from lit_effnet.training.progress import say

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from lit_effnet.building import baseline_on, residual_of
 from lit_effnet.data.class_matching import match
 from lit_effnet.data.images import ImageData
-from lit_effnet.experiment import Experiment
+from lit_effnet.experiment.factories import baseline_on, residual_of
+from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights

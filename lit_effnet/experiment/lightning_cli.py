@@ -25,10 +25,16 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lit_effnet.building import augmentation, classifier, preprocessing, resolution, scaling_on
 from lit_effnet.cli.parser import OneLineErrors, fail, quiet_libraries
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
+from lit_effnet.experiment.factories import (
+    augmentation,
+    classifier,
+    preprocessing,
+    resolution,
+    scaling_on,
+)
 from lit_effnet.network import weight_sources as released
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.names import check_folder_name

@@ -1,0 +1,1 @@
+"""One experiment: its configuration, its parts, its run folder, its final evaluation."""
