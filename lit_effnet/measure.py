@@ -22,7 +22,7 @@ from lit_effnet.runs.paths import local
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lit_effnet.candidates import Candidate
+    from lit_effnet.benchmark.models import Candidate
     from lit_effnet.profiling.execution import Configuration
 
 
@@ -98,12 +98,12 @@ def run(config: Any, done: list[str]) -> None:
     """
     from rich.console import Console
 
-    from lit_effnet.candidates import candidate
+    from lit_effnet.benchmark.autotune import TUNE_BATCH
+    from lit_effnet.benchmark.models import candidate
+    from lit_effnet.benchmark.runner import Plan, measure
+    from lit_effnet.benchmark.tables import costs_table, notes, throughput_table
     from lit_effnet.evaluation.target import device_of
-    from lit_effnet.measurement_tables import costs_table, notes, throughput_table
-    from lit_effnet.measuring import Plan, measure
     from lit_effnet.profiling.execution import Configuration
-    from lit_effnet.tuning import TUNE_BATCH
 
     check_numbers(config)
     asked = Configuration(
@@ -160,8 +160,8 @@ def check_numbers(config: Any) -> None:
 
 def fastest(found: "Sequence[Candidate]", asked: "Configuration") -> "list[Configuration]":
     """The fastest correct configuration of each network; a file has its own."""
+    from lit_effnet.benchmark.autotune import tuned
     from lit_effnet.profiling.execution import alternatives
-    from lit_effnet.tuning import tuned
 
     tries = len(list(alternatives(asked.threads, asked.device, compiled=asked.compiled)))
     with bar(len(found) * tries) as step:
@@ -183,8 +183,8 @@ def read_logs(config: Any) -> None:
 
     from rich.console import Console
 
-    from lit_effnet.evaluation.device_logs import read
-    from lit_effnet.measurement_tables import devices_table
+    from lit_effnet.benchmark.device_logs import read
+    from lit_effnet.benchmark.tables import devices_table
 
     if not config.device_name:
         raise ValueError("device_name null: must name the device that the logs are of")

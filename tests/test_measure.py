@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from lit_effnet import measure
-from lit_effnet.candidates import candidate
+from lit_effnet.benchmark.batch_size import Batch, fitting, limited
+from lit_effnet.benchmark.models import candidate
 from lit_effnet.cli.rows_file import keep
-from lit_effnet.measuring_ways import Batch, fitting, limited
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.utilisation import Peak
@@ -32,7 +32,7 @@ def run(*arguments: object) -> int:
 @pytest.fixture
 def known_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peak that is known, or the product that measures it would take its time."""
-    monkeypatch.setattr("lit_effnet.measuring_rows.peak", lambda how: Peak(1e12, "made up"))
+    monkeypatch.setattr("lit_effnet.benchmark.schema.peak", lambda how: Peak(1e12, "made up"))
 
 
 def rows(file: Path) -> list[dict]:
@@ -94,7 +94,7 @@ def test_the_fastest_configuration_is_used_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = Configuration("bf16", channels_last=False)
-    monkeypatch.setattr("lit_effnet.tuning.tuned", lambda candidate, asked, **_: chosen)
+    monkeypatch.setattr("lit_effnet.benchmark.autotune.tuned", lambda candidate, asked, **_: chosen)
     file = tmp_path / "rows.jsonl"
     words = ["baseline", "--image_size=32", "--tune=true", "--training=false"]
     assert run(*words, *QUICK, "--output", file) == 0
@@ -136,7 +136,7 @@ def test_a_stop_keeps_the_rows_that_are_done(
         yield {"name": "baseline"}
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lit_effnet.measuring.measure", stopped)
+    monkeypatch.setattr("lit_effnet.benchmark.runner.measure", stopped)
     file = tmp_path / "rows.jsonl"
     assert run("baseline", "--image_size=32", "--output", file) == measure.STOPPED
     assert rows(file) == [{"name": "baseline"}]

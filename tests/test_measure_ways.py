@@ -7,17 +7,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_effnet import measuring, measuring_rows, measuring_ways, tuning
-from lit_effnet.candidates import Candidate
-from lit_effnet.measurement_tables import costs_table, notes, ratios, throughput_table
-from lit_effnet.measuring import Plan, measure
-from lit_effnet.measuring_ways import Batch, Way, grown, tried
+from lit_effnet.benchmark import autotune as tuning
+from lit_effnet.benchmark import batch_size as measuring_ways
+from lit_effnet.benchmark import runner as measuring
+from lit_effnet.benchmark import schema as measuring_rows
+from lit_effnet.benchmark.autotune import tuned
+from lit_effnet.benchmark.batch_size import Batch, Way, grown, tried
+from lit_effnet.benchmark.models import Candidate
+from lit_effnet.benchmark.runner import Plan, measure
+from lit_effnet.benchmark.tables import costs_table, notes, ratios, throughput_table
 from lit_effnet.profiling.execution import Configuration, alternatives
 from lit_effnet.profiling.latency import Latency
 from lit_effnet.profiling.timing import Times, processor_time_counts
 from lit_effnet.profiling.utilisation import Peak
 from lit_effnet.scaling.cost import Complexity
-from lit_effnet.tuning import tuned
 
 NOTHING = Complexity(1, 1, 1)
 PLAN = Plan(batch=8, runs=1, rounds=1, training=False, memory=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_effnet.evaluation.device_logs import read
+from lit_effnet.benchmark.device_logs import read
 
 ANDROID = """\
 INFO: STARTING!

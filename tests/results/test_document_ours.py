@@ -5,9 +5,9 @@ from dataclasses import asdict
 import pytest
 import torch
 
+from lit_effnet.benchmark.device_logs import DeviceTiming
 from lit_effnet.deploy.running import Cost
 from lit_effnet.deploy.timing import Timing
-from lit_effnet.evaluation.device_logs import DeviceTiming
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.latency import Latency
 from lit_effnet.profiling.timing import Times

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from lit_effnet.candidates import Candidate
-from lit_effnet.measuring_ways import Batch
+from lit_effnet.benchmark.batch_size import Batch
+from lit_effnet.benchmark.models import Candidate
 from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.latency import Latency
 from lit_effnet.profiling.memory import Work

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from lit_effnet.candidates import Candidate
+from lit_effnet.benchmark.models import Candidate
 from lit_effnet.profiling.execution import Configuration, alternatives, is_correct
 from lit_effnet.profiling.timing import Times, alternating, processor_time_counts, torch_threads
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from lit_effnet.candidates import Candidate
-from lit_effnet.measuring_rows import Row, identity, latency, throughput
-from lit_effnet.measuring_ways import Batch, Way, fitting, grown, limited, prepared, tried
+from lit_effnet.benchmark.batch_size import Batch, Way, fitting, grown, limited, prepared, tried
+from lit_effnet.benchmark.models import Candidate
+from lit_effnet.benchmark.schema import Row, identity, latency, throughput
 from lit_effnet.profiling.energy import LEAST_S, EnergyCounter, energy_counter, images_per_wh
 from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.latency import RUNS, WARM_UP

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lit_effnet.candidates import Candidate
+from lit_effnet.benchmark.models import Candidate
 from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.free_memory import available_memory
 from lit_effnet.profiling.memory import Work, reason, return_memory

@@ -1,0 +1,1 @@
+"""Benchmarks of networks on this device, timed interleaved."""
