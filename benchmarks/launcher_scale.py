@@ -26,11 +26,11 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from lit_effnet.checking import check
 from lit_effnet.experiment import preview as outlook
-from lit_effnet.planning import Options, Planner
-from lit_effnet.sweep_progress import show_progress
-from lit_effnet.sweep_tables import live_view
+from lit_effnet.orchestration.planner import Options, Planner
+from lit_effnet.orchestration.status import show_progress
+from lit_effnet.orchestration.tables import live_view
+from lit_effnet.orchestration.validate import check
 from lit_effnet.training.recorder import FINISHED, RunFolder
 from lit_effnet.trials import process
 from lit_effnet.trials.launch import Launch, Machines

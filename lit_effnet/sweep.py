@@ -33,8 +33,8 @@ from lit_effnet.runs.paths import local
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lit_effnet.checking import Checked
-    from lit_effnet.planning import Options, Planner
+    from lit_effnet.orchestration.planner import Options, Planner
+    from lit_effnet.orchestration.validate import Checked
 
 
 def make_parser() -> OneLineErrors:
@@ -123,16 +123,16 @@ def main(args: list[str] | None = None) -> None:
         check_cluster_flags(flags)
         if flags.on is not None:
             os.environ[SETTING] = flags.on
-        from lit_effnet.planning import Options
-        from lit_effnet.sweep_rates import rates_in
+        from lit_effnet.orchestration.learning_rates import rates_in
+        from lit_effnet.orchestration.planner import Options
 
         root, rates = local(flags.root, "--root"), rates_in(flags.rates)
         options = Options(root, flags.seed, flags.count, tuple(extra), rates, flags.repeats)
         if flags.check:
             check_files(files, options)
         elif flags.status:
-            from lit_effnet.sweep_progress import show_progress
-            from lit_effnet.sweep_tables import console
+            from lit_effnet.orchestration.status import show_progress
+            from lit_effnet.orchestration.tables import console
 
             show_progress(files[0], options, console())
         else:
@@ -161,8 +161,8 @@ def check_cluster_flags(flags: Any) -> None:
 
 def check_files(files: Sequence[Path], options: "Options") -> None:
     """Print every mistake in the files, each in a line; exit status 2 if there is one."""
-    from lit_effnet.checking import check
-    from lit_effnet.planning import MOST_CHECKED
+    from lit_effnet.orchestration.planner import MOST_CHECKED
+    from lit_effnet.orchestration.validate import check
 
     wrong = 0
     for file in files:
@@ -183,19 +183,21 @@ def check_files(files: Sequence[Path], options: "Options") -> None:
 
 def run(file: Path, options: "Options", flags: Any) -> None:
     """Check, then run, or print the plan, or write a job."""
-    from lit_effnet.checking import check
-    from lit_effnet.sweep_tables import console
+    from lit_effnet.orchestration.tables import console
+    from lit_effnet.orchestration.validate import check
     from lit_effnet.trials import process
 
     if flags.ray is None:
-        process.prepare(["lit_effnet.trial_imports"])  # it imports while the file is checked
+        process.prepare(
+            ["lit_effnet.orchestration.preload"]
+        )  # it imports while the file is checked
     else:
         from lit_effnet.trials import ray_cluster
 
         ray_cluster.check_address(flags.ray)
     screen = console()
     if flags.trial is not None:
-        from lit_effnet.sweep_cluster import run_one
+        from lit_effnet.orchestration.cluster import run_one
 
         make_root(options.root)
         run_one(file, options, flags, screen)
@@ -211,22 +213,22 @@ def run(file: Path, options: "Options", flags: Any) -> None:
             f"--on {flags.on}: must be left out, the command of {file} has no ${{envvar:{SETTING}}}"
         )
     if flags.rates is not None:
-        from lit_effnet.sweep_rates import borrowed, check_rated, rates_line
+        from lit_effnet.orchestration.learning_rates import borrowed, check_rated, rates_line
 
         check_rated(checked, flags.rates)
         screen.print(f"--rates {flags.rates}: {rates_line(checked.planner.rates)}", soft_wrap=True)
         if told := borrowed(checked):
             screen.print(told, soft_wrap=True)
     if flags.dry_run:
-        from lit_effnet.planning import share_machine
-        from lit_effnet.sweep_plan import print_plan
+        from lit_effnet.orchestration.dry_run import print_plan
+        from lit_effnet.orchestration.planner import share_machine
 
         shares = share_machine(flags.workers, len(checked.unlike) or None)
         print_plan(checked.planner, checked, shares, screen)
         return
     make_root(options.root)
     if flags.slurm is not None:
-        from lit_effnet.sweep_cluster import write_job
+        from lit_effnet.orchestration.cluster import write_job
 
         write_job(file, checked, flags, screen)
         return
@@ -235,14 +237,14 @@ def run(file: Path, options: "Options", flags: Any) -> None:
 
 def run_all(checked: "Checked", planner: "Planner", flags: Any, screen: "Console") -> None:
     """Run what is missing, on this machine or on Ray."""
-    from lit_effnet.planning import MODULE, MOST_CHECKED, make_source, share_machine
-    from lit_effnet.sweep_watch import close, watch
+    from lit_effnet.orchestration.live import close, watch
+    from lit_effnet.orchestration.planner import MODULE, MOST_CHECKED, make_source, share_machine
     from lit_effnet.trials import process
     from lit_effnet.trials.launch import Launch, Machines
 
     machines: Machines = process
     if flags.ray is not None:
-        from lit_effnet.sweep_cluster import on_ray
+        from lit_effnet.orchestration.cluster import on_ray
 
         machines, shares = on_ray(planner, flags, screen)
     else:

@@ -86,7 +86,7 @@ def stopped(
     **variables: str,
 ) -> int:
     """The exit status of a `fit` that is sent a signal, in a process of its own."""
-    prepare(["lit_effnet.trial_imports"])
+    prepare(["lit_effnet.orchestration.preload"])
     process = multiprocessing.get_context("forkserver").Process(
         target=train_until,
         args=(

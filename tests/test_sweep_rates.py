@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from lit_effnet import fit, sweep
-from lit_effnet.checking import Checked
-from lit_effnet.planning import Options, Planner, run_name
+from lit_effnet.orchestration.learning_rates import borrowed
+from lit_effnet.orchestration.planner import Options, Planner, run_name
+from lit_effnet.orchestration.validate import Checked
 from lit_effnet.results.stats.learning_rates import Rates
-from lit_effnet.sweep_rates import borrowed
 from lit_effnet.trials.sweep_file import Sweep
 
 from .conftest import ROOT, TINY

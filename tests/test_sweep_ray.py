@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lit_effnet import sweep
-from lit_effnet.sweep_cluster import devices_of, resources
+from lit_effnet.orchestration.cluster import devices_of, resources
 from lit_effnet.trials import ray_cluster
 from lit_effnet.trials.ray_cluster import Node
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from lit_effnet import fit, sweep
-from lit_effnet.checking import check
-from lit_effnet.planning import Options
+from lit_effnet.orchestration.planner import Options
+from lit_effnet.orchestration.validate import check
 
 from .conftest import ROOT, TINY
 

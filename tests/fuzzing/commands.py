@@ -17,12 +17,12 @@ from lit_effnet import report, sweep
 from lit_effnet.cli.parser import one_line_errors
 from lit_effnet.evaluation.target import _flags_of_run
 from lit_effnet.experiment import preview as outlook
+from lit_effnet.orchestration.learning_rates import rates_in
 from lit_effnet.results.frame.run_parts import CONFIG, METRICS, RECORD, parts_of, text_of
 from lit_effnet.results.frame.shipped import read_shipped_rows
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.report import page
 from lit_effnet.results.report.plan import plans
-from lit_effnet.sweep_rates import rates_in
 from lit_effnet.training.recorder import RunFolder
 from lit_effnet.trials import status
 from lit_effnet.trials.ledger import Entry

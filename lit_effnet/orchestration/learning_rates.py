@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from lit_effnet.checking import Checked
-from lit_effnet.planning import rate_of, run_name
+from lit_effnet.orchestration.planner import rate_of, run_name
+from lit_effnet.orchestration.validate import Checked
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.stats.learning_rates import Rates, best_rates
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lit_effnet.experiment.preview import Outlook
-from lit_effnet.forecast import Forecast
+from lit_effnet.orchestration.estimate import Forecast
 from lit_effnet.trials.launch import Launch, Progress
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_effnet.experiment import preview as outlook
-from lit_effnet.planning import MODULE, MOST_CHECKED, Options, Planner
+from lit_effnet.orchestration.planner import MODULE, MOST_CHECKED, Options, Planner
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.trials.command import expand
 from lit_effnet.trials.distributions import Parameter, flat, quantile

@@ -12,12 +12,12 @@ from typing import Any
 
 from rich.console import Console
 
-from lit_effnet.checking import Checked
 from lit_effnet.cli.parser import SETTING
 from lit_effnet.data.decoded_cache import available_cores
-from lit_effnet.planning import MODULE, Options, Planner
+from lit_effnet.orchestration.live import close, watch
+from lit_effnet.orchestration.planner import MODULE, Options, Planner
+from lit_effnet.orchestration.validate import Checked
 from lit_effnet.runs.paths import local
-from lit_effnet.sweep_watch import close, watch
 from lit_effnet.trials import ray_cluster, slurm
 from lit_effnet.trials.launch import Launch
 from lit_effnet.trials.ledger import Entry, Status
@@ -26,7 +26,7 @@ from lit_effnet.trials.ray_cluster import Node, RayCluster
 from lit_effnet.trials.source import Listed
 from lit_effnet.trials.sweep_file import load, problems
 
-IMPORTS = ("lit_effnet.trial_imports",)
+IMPORTS = ("lit_effnet.orchestration.preload",)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet.cli.parser import quiet_libraries
 from lit_effnet.experiment.lightning_cli import Experiment
-from lit_effnet.planning import Planner
+from lit_effnet.orchestration.planner import Planner
 from lit_effnet.training.ema import ExponentialMovingAverage
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.trials.plan import Trial

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import track
 
-from lit_effnet.checking import Checked
-from lit_effnet.forecast import Forecast, forecasts
-from lit_effnet.planning import Planner
-from lit_effnet.sweep_tables import by_arm, duration, plan_table, twins
+from lit_effnet.orchestration.estimate import Forecast, forecasts
+from lit_effnet.orchestration.planner import Planner
+from lit_effnet.orchestration.tables import by_arm, duration, plan_table, twins
+from lit_effnet.orchestration.validate import Checked
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.process import Share
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lit_effnet.checking import check
-from lit_effnet.planning import Options, Planner
-from lit_effnet.sweep_tables import STYLES, duration, metric_text, never_arrived
+from lit_effnet.orchestration.planner import Options, Planner
+from lit_effnet.orchestration.tables import STYLES, duration, metric_text, never_arrived
+from lit_effnet.orchestration.validate import check
 from lit_effnet.trials import status as folders
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import arm_of

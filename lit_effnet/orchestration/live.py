@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.live import Live
 
-from lit_effnet.planning import Planner
-from lit_effnet.sweep_tables import (
+from lit_effnet.orchestration.planner import Planner
+from lit_effnet.orchestration.tables import (
     arms_table,
     counts,
     live_view,

@@ -1,0 +1,1 @@
+"""A sweep of this suite: plan, validate, estimate, run, watch."""
