@@ -31,7 +31,7 @@ from lit_effnet.orchestration.planner import Options, Planner
 from lit_effnet.orchestration.status import show_progress
 from lit_effnet.orchestration.tables import live_view
 from lit_effnet.orchestration.validate import check
-from lit_effnet.training.recorder import FINISHED, RunFolder
+from lit_effnet.runs.folder import FINISHED, RunFolder
 from lit_effnet.trials import process
 from lit_effnet.trials.launch import Launch, Machines
 from lit_effnet.trials.ledger import Status

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_effnet.network.efficientnet import EfficientNet
+from lit_effnet.runs.machine import keep_freed_memory
 from lit_effnet.runs.provenance import cpu_name
-from lit_effnet.training.malloc import keep_freed_memory
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     # timm's epsilon, so that the logits can be compared.

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from lit_effnet.network.efficientnet import EfficientNet
+from lit_effnet.runs.machine import keep_freed_memory
 from lit_effnet.scaling.compound import Scaling
-from lit_effnet.training.malloc import keep_freed_memory
 
 ARMS = (
     ("baseline", 0.6, 0.3, 32),

@@ -281,7 +281,7 @@ def reference_of(
         corruption_errors,
         same_images,
     )
-    from lit_effnet.training.recorder import RunFolder
+    from lit_effnet.runs.folder import RunFolder
 
     severe = [condition for condition in conditions if condition.severity is not None]
     if not severe:

@@ -137,7 +137,7 @@ def write_tensors(parser: OneLineErrors, config: Any) -> None:
     from lit_effnet.network import writing
     from lit_effnet.network.trained import folder_of, network_of_run
     from lit_effnet.network.weights import described
-    from lit_effnet.training.recorder import FINISHED, RunFolder
+    from lit_effnet.runs.folder import FINISHED, RunFolder
 
     with parser.bad_input():
         network, weights = network_of_run(locate(config.run))

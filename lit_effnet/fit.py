@@ -44,22 +44,16 @@ from lit_effnet.experiment.run_record import compare_classes, new_record
 from lit_effnet.experiment.summary import closing_line, opening_lines
 from lit_effnet.network.pretrained_cfg import told_of
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.folder import FINISHED, INTERRUPTED, RUNNING, RunFolder
+from lit_effnet.runs.machine import keep_freed_memory
 from lit_effnet.training.checkpoints import check_network, checkpoint_callbacks, read_checkpoint
 from lit_effnet.training.distributed.batch_norm import SharedRunningStatistics
 from lit_effnet.training.distributed.strategy import stop_on_warning
 from lit_effnet.training.distributed.watchdog import FAILURE, STOPPED, RankWatch
 from lit_effnet.training.ema import ExponentialMovingAverage
 from lit_effnet.training.errors import explain_failure
-from lit_effnet.training.malloc import keep_freed_memory
 from lit_effnet.training.progress import EpochBar, EpochLines, say
-from lit_effnet.training.recorder import (
-    FINISHED,
-    INTERRUPTED,
-    RUNNING,
-    RunFolder,
-    RunRecord,
-    first_process,
-)
+from lit_effnet.training.recorder import RunRecord, first_process, only_process
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.training.throughput import ThroughputRecord
 from lit_effnet.training.wandb_logging import choose_mode, finish, wandb_logger
@@ -102,7 +96,7 @@ def start(arguments: list[str]) -> None:
             take_up(folder, record)
             return
         make_folder(folder, experiment.config.run.root)
-    with one_line_errors(), folder.only_process():
+    with one_line_errors(), only_process(folder):
         if first_process():
             write_whole(folder.config, yaml.safe_dump(config, sort_keys=False))
             folder.write(record)
@@ -119,7 +113,7 @@ def go_on(folder: RunFolder) -> None:
         if first_process():
             say(f"already finished: {closing_line(folder)}")
         return
-    with one_line_errors(), folder.only_process():
+    with one_line_errors(), only_process(folder):
         if record.get("status") == FINISHED and not folder.last_checkpoint.exists():
             raise ValueError(f"{folder.last_checkpoint}: is gone, so there is nothing to evaluate")
         if first_process():

@@ -87,7 +87,7 @@ def show(
     import torch
     from rich.console import Console
 
-    from lit_effnet.experiment.factories import settled
+    from lit_effnet.network.arm_cost import settled
     from lit_effnet.network.complexity import complexity
     from lit_effnet.network.detection import COCO_CLASSES, DETECTORS, INSTALL, can_count
     from lit_effnet.network.golden import golden_complexity, published_only

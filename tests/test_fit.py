@@ -19,8 +19,8 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.evaluation.target import Changes, subject
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.scaling.compound import Scaling
-from lit_effnet.training.recorder import RunFolder
 
 from .conftest import HUNG_S, ROOT, TINY, start
 

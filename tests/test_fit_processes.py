@@ -18,7 +18,7 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.data.photos import photos
 from lit_effnet.evaluation.scoring import score
 from lit_effnet.network.trained import network_of_run
-from lit_effnet.training.recorder import RunFolder
+from lit_effnet.runs.folder import RunFolder
 
 from .conftest import HUNG_S, ROOT, TINY, start
 

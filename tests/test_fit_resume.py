@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 
 from lit_effnet import fit
 from lit_effnet.data import images
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.training.checkpoints import WholeCheckpointIO
-from lit_effnet.training.recorder import RunFolder
 from lit_effnet.trials.process import prepare
 
 from .conftest import TINY, start

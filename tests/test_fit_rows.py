@@ -12,7 +12,7 @@ from lit_effnet.evaluation.target import Changes, subject
 from lit_effnet.results.frame.columns import clean_rows
 from lit_effnet.results.frame.narrowing import narrowed_line
 from lit_effnet.results.frame.table import load
-from lit_effnet.training.recorder import RunFolder
+from lit_effnet.runs.folder import RunFolder
 
 from .conftest import TINY
 

@@ -15,8 +15,8 @@ from upath import UPath
 from lit_effnet import evaluate, export, fit, sweep
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.report.charts import _epochs
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.paths import file_state, is_url, local, locate, read_file
-from lit_effnet.training.recorder import RunFolder
 
 from .conftest import TINY
 

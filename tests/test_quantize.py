@@ -160,7 +160,7 @@ def test_what_is_timed_otherwise_is_timed_anew_and_not_scored(
     capsys: pytest.CaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lit_effnet.training.malloc.keep_freed_memory", lambda: True)
+    monkeypatch.setattr("lit_effnet.runs.machine.keep_freed_memory", lambda: True)
     assert run(trained, *QUICK, "--kept=nothing") == 0
     first = rows(trained)
     for name, value in other.items():

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from lit_effnet.evaluation.target import RELEASED, Changes, Subject, subject
-from lit_effnet.experiment.factories import settled
+from lit_effnet.network.arm_cost import settled
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.golden import published_only
@@ -18,11 +18,11 @@ from lit_effnet.network.trained import network_of_run
 from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.memory import reason
 from lit_effnet.runs.documents import DocumentError, read_json
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.paths import Location, locate
 from lit_effnet.scaling import arms
 from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.scaling.cost import Complexity
-from lit_effnet.training.recorder import RunFolder
 
 # EfficientNet-Lite's own sizes; tensorflow/tpu, efficientnet/lite.
 LITE_IMAGE_SIZES = {"lite0": 224, "lite1": 240, "lite2": 260, "lite3": 280, "lite4": 300}

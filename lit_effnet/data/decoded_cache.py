@@ -22,7 +22,7 @@ import sys
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +35,7 @@ from filelock import FileLock, Timeout
 from lit_effnet.data.decoding import BadImageError, decode, open_image, quiet_decoders
 from lit_effnet.data.rows import encoded, images_fingerprint, spread, where
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.machine import available_cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -326,10 +327,3 @@ def bad_rows(rows: Any, name: str) -> Mapping[int, str]:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, json.dumps(bad))
     return bad
-
-
-def available_cores() -> Sequence[int]:
-    """The cores that this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return range(os.cpu_count() or 1)

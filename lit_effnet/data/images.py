@@ -25,21 +25,14 @@ from lit_effnet.data.batches import (
 )
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.corruptions.corruption import Corruption
-from lit_effnet.data.decoded_cache import (
-    Store,
-    available_cores,
-    bad_rows,
-    decoded_bytes,
-    open_store,
-    place,
-    room,
-)
+from lit_effnet.data.decoded_cache import Store, bad_rows, decoded_bytes, open_store, place, room
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.rows import labels_of, places, spread
 from lit_effnet.data.schema import WHOLE, Use
 from lit_effnet.data.sources import ImageSet
 from lit_effnet.data.stratified import stratified_order
+from lit_effnet.runs.machine import available_cores
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
 LARGEST_IMAGE_SIZE = 2**15  # a side of 32,768 pixels has 2^30, beyond any machine's memory

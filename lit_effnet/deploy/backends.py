@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lit_effnet.deploy.layers import KEPT
 from lit_effnet.deploy.runtime import Runtime
 
-ROOM = "lit_effnet.evaluation.quantization"
+ROOM = "lit_effnet.deploy"
 BACKENDS = {
     "openvino_mixed": ("openvino_nncf", "Mixed"),
     "openvino_performance": ("openvino_nncf", "Performance"),

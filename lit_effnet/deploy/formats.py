@@ -111,7 +111,7 @@ class Format:
     @property
     def module(self) -> Any:
         """The module with its `write` and `Loaded`."""
-        return import_module(f"lit_effnet.evaluation.exporting.{self.name}")
+        return import_module(f"lit_effnet.deploy.{self.name}")
 
 
 FORMATS: Mapping[str, Format] = {

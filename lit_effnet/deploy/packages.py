@@ -59,7 +59,7 @@ def run_module(python: str, module: str, *arguments: str) -> str:
     Raises:
         ConversionError: it failed; says its last line.
     """
-    command = [python, "-m", f"lit_effnet.evaluation.exporting.{module}", *arguments]
+    command = [python, "-m", f"lit_effnet.deploy.{module}", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

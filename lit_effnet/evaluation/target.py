@@ -26,9 +26,9 @@ from lit_effnet.network.weight_sources import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import reason
+from lit_effnet.runs.folder import FINISHED, RunFolder
 from lit_effnet.runs.paths import Location, locate
 from lit_effnet.runs.provenance import versions
-from lit_effnet.training.recorder import FINISHED, RunFolder
 
 RELEASED = "released"  # status of a folder that no training made
 NAMING = ("name", "path", "subset", "image_column", "label_column", "labels")

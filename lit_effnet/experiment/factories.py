@@ -1,6 +1,5 @@
 """What an experiment is built of: each group of flags to what the others need of it."""
 
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -8,15 +7,15 @@ from torch import nn
 from lit_effnet.data.augment import Augment
 from lit_effnet.data.images import ImageData, Resolution
 from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.network.arm_cost import cost, settled
 from lit_effnet.network.detection import DETECTORS
 from lit_effnet.network.efficientnet import Activation, Padding
 from lit_effnet.network.properties import CONVENTIONS
 from lit_effnet.network.registry import NETWORKS, OURS, build
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling.arms import Arm
-from lit_effnet.scaling.budget import Budget
 from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS, Scaling
-from lit_effnet.scaling.cost import Complexity, count
+from lit_effnet.scaling.cost import Complexity
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.recipe import Recipe
 
@@ -94,30 +93,6 @@ def network_of(
     )
 
 
-def cost(arm: Arm, num_classes: int, scaling: Scaling, image_size: int) -> Complexity:
-    """What the arm's network costs at a scaling.
-
-    Raises:
-        ValueError: it is none that can be scaled.
-    """
-    if arm.network not in OURS:
-        raise ValueError(f"axis: {arm.network} has no budget to match, only {' and '.join(OURS)}")
-    own = OURS[arm.network]
-    options = {key: own[key] for key in ("se_ratio", "lite") if key in own}
-    if arm.se_ratio is not None:
-        options["se_ratio"] = arm.se_ratio
-    return count(scaling, image_size, num_classes, **options)
-
-
-def settled(arm: Arm, base_size: int, num_classes: int) -> Scaling:
-    """The arm's scaling on images of `base_size` pixels at resolution 1.
-
-    Raises:
-        ValueError: its budget cannot be reached.
-    """
-    return arm.settle(base_size, partial(cost, arm, num_classes))
-
-
 def scaling_on(arm: Arm, data: ImageData) -> Scaling:
     """The arm's scaling on a data set."""
     return settled(arm, data.base_image_size, data.num_classes)
@@ -128,12 +103,6 @@ def baseline_on(arm: Arm, data: ImageData) -> Complexity | None:
     if arm.network not in OURS:
         return None
     return cost(arm, data.num_classes, arm.base, data.base_image_size)
-
-
-def residual_of(budget: Budget, here: Complexity, baseline: Complexity) -> float:
-    """By which part a network misses its budget."""
-    target = budget.times * getattr(baseline, budget.measure)
-    return float(getattr(here, budget.measure) / target - 1)
 
 
 def resolution(arm: Arm) -> Resolution:

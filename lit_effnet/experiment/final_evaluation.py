@@ -5,9 +5,10 @@ from lightning.pytorch import Trainer
 
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.network.weight_sources import find
+from lit_effnet.runs.folder import FINISHED
 from lit_effnet.training.checkpoints import read_checkpoint
 from lit_effnet.training.progress import say
-from lit_effnet.training.recorder import FINISHED, RunRecord, first_process
+from lit_effnet.training.recorder import RunRecord, first_process
 
 
 def check_evaluation(experiment: Experiment) -> None:

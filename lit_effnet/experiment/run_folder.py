@@ -11,9 +11,10 @@ from lit_effnet.cli.parser import fail, one_line_errors
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.runs.documents import read_yaml
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.runs.paths import locate
-from lit_effnet.training.recorder import RunFolder, first_process
+from lit_effnet.training.recorder import first_process
 
 # Lightning starts further processes of a run by the same command line; they find its id here.
 RUN_ID_VARIABLE = "LIT_EFFNET_RUN_ID"

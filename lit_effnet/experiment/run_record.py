@@ -12,16 +12,17 @@ from torch import nn
 
 from lit_effnet.data.class_matching import match
 from lit_effnet.data.images import ImageData
-from lit_effnet.experiment.factories import baseline_on, residual_of
+from lit_effnet.experiment.factories import baseline_on
 from lit_effnet.experiment.lightning_cli import Experiment
+from lit_effnet.network.arm_cost import residual_of
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.weights import Weights
 from lit_effnet.profiling.latency import latency
+from lit_effnet.runs.folder import RUNNING, RunFolder
 from lit_effnet.runs.provenance import config_hash, device_name, git_commit, versions
 from lit_effnet.scaling.arms import Arm, arm_name
 from lit_effnet.scaling.cost import Complexity
-from lit_effnet.training.recorder import RUNNING, RunFolder
 
 
 def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from lit_effnet.experiment.lightning_cli import Experiment
+from lit_effnet.runs.folder import HEADLINE, RunFolder
 from lit_effnet.training.progress import percent
-from lit_effnet.training.recorder import HEADLINE, RunFolder, RunRecord
+from lit_effnet.training.recorder import RunRecord
 
 
 def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 
 from lit_effnet.cli.parser import usual_setting
-from lit_effnet.data.decoded_cache import available_cores
 from lit_effnet.experiment import preview as outlook
 from lit_effnet.experiment.config_composer import Composer
 from lit_effnet.experiment.preview import Outlook
 from lit_effnet.results.stats.learning_rates import Rates
 from lit_effnet.runs.documents import read_json
+from lit_effnet.runs.folder import RunFolder
+from lit_effnet.runs.machine import available_cores
 from lit_effnet.scaling import arms
 from lit_effnet.training import recipe as recipes
-from lit_effnet.training.recorder import RunFolder
 from lit_effnet.trials.bayes import Proposals
 from lit_effnet.trials.command import PARAMETERS_AS
 from lit_effnet.trials.distributions import Parameter, flat, nested

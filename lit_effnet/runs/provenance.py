@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 PACKAGES = (
     "lightning",
     "torch",
@@ -56,6 +54,8 @@ def versions() -> dict[str, str]:
 
 def device_name(accelerator: str) -> str:
     """What a person calls the device that Lightning's accelerator of that name takes."""
+    import torch
+
     if accelerator in ("cuda", "gpu", "auto") and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     if accelerator in ("mps", "gpu", "auto") and torch.backends.mps.is_available():

@@ -11,9 +11,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.folder import HEADLINE, RunFolder
 from lit_effnet.runs.paths import Location, locate
 from lit_effnet.runs.tensor_files import other_checkpoint, read_tensors
-from lit_effnet.training.recorder import HEADLINE, RunFolder
 
 # Of Lightning's checkpoints, what a training goes on from.
 PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch", "global_step")

@@ -7,7 +7,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from lit_effnet.training.recorder import HEADLINE, RunRecord
+from lit_effnet.runs.folder import HEADLINE
+from lit_effnet.training.recorder import RunRecord
 
 
 def say(line: str) -> None:

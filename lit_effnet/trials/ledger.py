@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from lit_effnet.runs.documents import read_json
 from lit_effnet.runs.files import reason, write_whole
-from lit_effnet.training.recorder import FINISHED, RunFolder
+from lit_effnet.runs.folder import FINISHED, RunFolder
 
 LAST_LINES = 5
 

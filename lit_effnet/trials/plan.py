@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.training.recorder import RunFolder
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.trials.command import expand
 from lit_effnet.trials.distributions import KeyPath, flat
 from lit_effnet.trials.search import grid, random_points

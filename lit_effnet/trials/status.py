@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_effnet.runs.documents import read_json, read_yaml
-from lit_effnet.training.recorder import FAILED, FINISHED, INTERRUPTED, RunFolder
+from lit_effnet.runs.folder import FAILED, FINISHED, INTERRUPTED, RunFolder
 from lit_effnet.trials.ledger import Entry, Status
 
 FRESH_S = 60.0  # what wrote within that time lives

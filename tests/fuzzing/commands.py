@@ -23,7 +23,7 @@ from lit_effnet.results.frame.shipped import read_shipped_rows
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.report import page
 from lit_effnet.results.report.plan import plans
-from lit_effnet.training.recorder import RunFolder
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.trials import status
 from lit_effnet.trials.ledger import Entry
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lit_effnet.runs.files import scratch_folder, write_whole
-from lit_effnet.training.recorder import RunFolder
+from lit_effnet.runs.folder import RunFolder
 
 KILLED = """
 import os, signal, sys

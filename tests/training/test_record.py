@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from lit_effnet.runs.files import write_whole
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.provenance import config_hash, cpu_name, device_name, git_commit, versions
 from lit_effnet.training.errors import explain_failure, is_out_of_memory
-from lit_effnet.training.recorder import RunFolder
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from lit_effnet import fit
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.training.precision import dtype_of
-from lit_effnet.training.recorder import RunFolder, RunRecord
+from lit_effnet.training.recorder import RunRecord
 from lit_effnet.training.throughput import ThroughputRecord
 
 

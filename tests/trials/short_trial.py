@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from lit_effnet.training.recorder import FINISHED, INTERRUPTED, RUNNING, RunFolder
+from lit_effnet.runs.folder import FINISHED, INTERRUPTED, RUNNING, RunFolder
 
 
 def main(arguments: list[str]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lit_effnet.training.recorder import RunFolder
+from lit_effnet.runs.folder import RunFolder
 from lit_effnet.trials import process
 from lit_effnet.trials.launch import Launch, Progress
 from lit_effnet.trials.ledger import Entry, Status

@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError, TCPStore
 
+from lit_effnet.runs.folder import FAILED, INTERRUPTED, RunFolder
 from lit_effnet.runs.paths import locate
 from lit_effnet.training.distributed.heartbeats import (
     LOST_AFTER_S,
@@ -28,7 +29,7 @@ from lit_effnet.training.distributed.heartbeats import (
     Verdict,
 )
 from lit_effnet.training.distributed.strategy import LOOPBACK, Launcher, open_store
-from lit_effnet.training.recorder import FAILED, INTERRUPTED, RunFolder, RunRecord
+from lit_effnet.training.recorder import RunRecord
 from lit_effnet.training.wandb_logging import finish
 
 EVERY_S = 1.0

@@ -1,7 +1,9 @@
-"""The C library's allocator, set so that a training step reuses the memory of the last one."""
+"""The machine that a process runs on: its cores, and the settings of its C library."""
 
 import ctypes
+import os
 import platform
+from collections.abc import Sequence
 
 # mallopt's parameters, from glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -21,3 +23,10 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return all([mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, NEVER)])
+
+
+def available_cores() -> Sequence[int]:
+    """The cores that this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return range(os.cpu_count() or 1)
