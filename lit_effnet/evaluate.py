@@ -275,7 +275,7 @@ def reference_of(
     Raises:
         ValueError: the run that is named has no rows on the same corrupted images.
     """
-    from lit_effnet.results.stats.robustness import (
+    from lit_effnet.metrics.robustness import (
         ALEXNET_ERRORS,
         ALEXNET_IMAGE_SIZE,
         corruption_errors,

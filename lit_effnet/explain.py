@@ -268,7 +268,7 @@ def bar(total: int, what: str) -> Iterator[Callable[[int], object]]:
 
 def keep(what: str, folder: Path, stem: str, content: "Figure | dict[str, bytes]") -> None:
     """Write a figure's files, or others by their endings, and print where they are."""
-    from lit_effnet.attribution.figures import rendered
+    from lit_effnet.results.figures.files import rendered
     from lit_effnet.runs.files import write_whole
     from lit_effnet.training.progress import say
 

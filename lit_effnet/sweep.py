@@ -183,14 +183,13 @@ def check_files(files: Sequence[Path], options: "Options") -> None:
 
 def run(file: Path, options: "Options", flags: Any) -> None:
     """Check, then run, or print the plan, or write a job."""
+    from lit_effnet.orchestration.planner import PRELOADED
     from lit_effnet.orchestration.tables import console
     from lit_effnet.orchestration.validate import check
     from lit_effnet.trials import process
 
     if flags.ray is None:
-        process.prepare(
-            ["lit_effnet.orchestration.preload"]
-        )  # it imports while the file is checked
+        process.prepare(PRELOADED)  # it imports while the file is checked
     else:
         from lit_effnet.trials import ray_cluster
 

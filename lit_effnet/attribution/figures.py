@@ -1,13 +1,10 @@
 """Figures of maps as matplotlib objects, and their files."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from textwrap import fill
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from lit_effnet.attribution.feature_maps import FeatureMaps
 from lit_effnet.data.pixels import Rgb
+from lit_effnet.results.figures.files import broken
 
 CELL, GAP = 1.7, 0.13  # inches of a map, and beside the lines under it
 FEATURE_COLOURS = "viridis"
@@ -141,31 +139,6 @@ def feature_grid(
     return figure
 
 
-def rendered(figure: Figure) -> dict[str, bytes]:
-    """The figure's PNG and SVG files by their endings; the same for the same figure."""
-    files = {}
-    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet"}):
-        for kind, metadata in (("png", None), ("svg", {"Date": None})):
-            content = BytesIO()
-            figure.savefig(content, format=kind, metadata=metadata)
-            files[kind] = content.getvalue()
-    return files
-
-
 def _title(text: str) -> str:
     """A column's title in lines that a column has room for."""
     return "\n".join(broken(line, 23) for line in text.splitlines())
-
-
-def broken(name: str, width: int, most: int = 3) -> str:
-    """A name in up to `most` lines of `width`, broken where words end; the middle is left out."""
-    if len(name) > most * width:
-        half = (most * width - 1) // 2
-        name = f"{name[:half]}…{name[-half:]}"
-    lines = [""]
-    for word in re.findall(r".+?(?:[_,\-\s]+|$)", name):
-        for part in [word[i : i + width] for i in range(0, len(word), width)]:
-            if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
-                lines.append("")
-            lines[-1] += part
-    return "\n".join(line.strip() for line in lines)

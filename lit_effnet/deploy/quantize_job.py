@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from lit_effnet.attribution.figures import rendered
 from lit_effnet.deploy.backends import Backend, Built, find_backend
 from lit_effnet.deploy.calibration import calibration_images, check_unseen
 from lit_effnet.deploy.calibration_data import calibration_data, calibration_flags
@@ -18,6 +17,7 @@ from lit_effnet.deploy.study import EAGER, Study, Variant, variants
 from lit_effnet.deploy.timing import Eager
 from lit_effnet.evaluation.evaluator import Evaluator
 from lit_effnet.evaluation.target import Subject, changes_of, subject
+from lit_effnet.results.figures.files import rendered
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.provenance import cpu_name
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lit_effnet.attribution.figures import broken
+from lit_effnet.results.figures.files import broken
 
 MOST = 25  # classes whose names can be read
 OTHERS = "others"

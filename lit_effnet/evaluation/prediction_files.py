@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from lit_effnet.attribution.figures import rendered
 from lit_effnet.cli.parser import written
 from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.predictions import Predictions, per_class
 from lit_effnet.evaluation.tables import class_table, label
 from lit_effnet.evaluation.target import Subject
-from lit_effnet.results.figures.files import ending
+from lit_effnet.results.figures.files import ending, rendered
 from lit_effnet.results.frame.table import FORMATS, csv_of, write
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.paths import local

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_effnet.evaluation.predictions import Predictions
-from lit_effnet.network.metrics import classification_metrics
+from lit_effnet.metrics.classification import classification_metrics
 
 SCORES = ("top1", "top5", "top1_macro", "calibration_error")
 

@@ -11,7 +11,7 @@ from lit_effnet.data.schema import WHOLE
 from lit_effnet.evaluation.conditions import CLEAN
 from lit_effnet.evaluation.evaluator import TRAINED
 from lit_effnet.evaluation.target import Subject
-from lit_effnet.results.stats.robustness import (
+from lit_effnet.metrics.robustness import (
     BENCHMARK,
     MeanCorruptionError,
     corruption_errors,

@@ -14,10 +14,10 @@ from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment.factories import baseline_on, network_of, preprocessing
 from lit_effnet.experiment.lightning_cli import Experiment, check_run, check_seed, check_trainer
+from lit_effnet.metrics.classification import classification_metrics
 from lit_effnet.network import weight_sources as released
 from lit_effnet.network.arm_cost import residual_of, settled
 from lit_effnet.network.complexity import complexity
-from lit_effnet.network.metrics import classification_metrics
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.provenance import config_hash
 from lit_effnet.scaling import arms

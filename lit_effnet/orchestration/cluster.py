@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lit_effnet.cli.parser import SETTING
 from lit_effnet.orchestration.live import close, watch
-from lit_effnet.orchestration.planner import MODULE, Options, Planner
+from lit_effnet.orchestration.planner import MODULE, PRELOADED, Options, Planner
 from lit_effnet.orchestration.validate import Checked
 from lit_effnet.runs.machine import available_cores
 from lit_effnet.runs.paths import local
@@ -25,8 +25,6 @@ from lit_effnet.trials.process import Share
 from lit_effnet.trials.ray_cluster import Node, RayCluster
 from lit_effnet.trials.source import Listed
 from lit_effnet.trials.sweep_file import load, problems
-
-IMPORTS = ("lit_effnet.orchestration.preload",)
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def on_ray(planner: Planner, flags: Any, screen: Console) -> tuple[RayCluster, l
     count = flags.workers or room
     each = f"{given.cpus:g} CPU" + (f", {given.gpus:g} GPU" if given.gpus else "")
     screen.print(f"ray: {len(nodes)} nodes; {count} trials at a time, {each} each")
-    cluster = RayCluster(given.cpus, given.gpus, IMPORTS)
+    cluster = RayCluster(given.cpus, given.gpus, PRELOADED)
     return cluster, [Share(max(1, floor(given.cpus)), {})] * count
 
 

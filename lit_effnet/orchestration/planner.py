@@ -32,6 +32,7 @@ from lit_effnet.trials.source import Listed, Proposed
 from lit_effnet.trials.sweep_file import SEED, Sweep
 
 MODULE = "lit_effnet.fit"
+PRELOADED = (MODULE, "lit_effnet.orchestration.preload")  # before trials are forked
 RATE = "--recipe.learning_rate"
 
 # Macros that write values into flags as Python prints them, and the flag that has to be one.

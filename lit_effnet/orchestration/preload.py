@@ -10,13 +10,12 @@ import timm.optim  # noqa: F401
 import torch._dynamo  # noqa: F401 # which optimisers ask for
 import wandb.sdk.launch  # noqa: F401 # which every W&B run asks for
 
-import lit_effnet.data.transforms  # albumentations, which asks no network so
-import lit_effnet.fit  # noqa: F401
+import lit_effnet.data.transforms  # noqa: F401 # albumentations, which asks no network so
 from lit_effnet.data.photos import photos
-from lit_effnet.experiment import preview as outlook
+from lit_effnet.experiment import preview
 from lit_effnet.runs.provenance import git_commit
 
 cv2.setNumThreads(1)
 git_commit()
 photos()
-outlook.keys()
+preview.keys()

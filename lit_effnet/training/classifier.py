@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
 
-from lit_effnet.network.metrics import classification_metrics
+from lit_effnet.metrics.classification import classification_metrics
 from lit_effnet.training.distributed.batch_norm import batch_norms
 from lit_effnet.training.precision import at_least_float32
 from lit_effnet.training.recipe import Recipe, warmup_cosine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_effnet.results.stats.robustness import (
+from lit_effnet.metrics.robustness import (
     ALEXNET_ERRORS,
     BENCHMARK,
     corruption_errors,

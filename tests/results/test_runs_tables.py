@@ -6,11 +6,11 @@ from statistics import mean
 import pandas as pd
 import pytest
 
+from lit_effnet.metrics.robustness import ALEXNET_ERRORS, BENCHMARK
 from lit_effnet.results.figures.coefficients import coefficient_points
 from lit_effnet.results.frame.columns import frame_of
 from lit_effnet.results.frame.records import Row
 from lit_effnet.results.frame.shipped import RESULTS, read_shipped
-from lit_effnet.results.stats.robustness import ALEXNET_ERRORS, BENCHMARK
 from lit_effnet.results.tables.runs import (
     arms_table,
     coefficients_table,

@@ -10,8 +10,8 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from lit_effnet.metrics.classification import ClassMeanAccuracy, classification_metrics
 from lit_effnet.network.efficientnet import EfficientNet
-from lit_effnet.network.metrics import ClassMeanAccuracy, classification_metrics
 from lit_effnet.scaling.compound import Scaling
 from lit_effnet.training.classifier import LitClassifier, NonFiniteLossError
 from lit_effnet.training.recipe import choose, warmup_cosine

@@ -1,5 +1,6 @@
 """Figures, and the endings of files."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -36,3 +37,28 @@ def ending(path: Path, known: tuple[str, ...]) -> str:
     if kind not in known:
         raise ValueError(f"path {str(path)!r}: must end in .{', .'.join(known)}")
     return kind
+
+
+def rendered(figure: Figure) -> dict[str, bytes]:
+    """The figure's PNG and SVG files by their endings; the same for the same figure."""
+    files = {}
+    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet"}):
+        for kind, metadata in (("png", None), ("svg", {"Date": None})):
+            content = BytesIO()
+            figure.savefig(content, format=kind, metadata=metadata)
+            files[kind] = content.getvalue()
+    return files
+
+
+def broken(name: str, width: int, most: int = 3) -> str:
+    """A name in up to `most` lines of `width`, broken where words end; the middle is left out."""
+    if len(name) > most * width:
+        half = (most * width - 1) // 2
+        name = f"{name[:half]}…{name[-half:]}"
+    lines = [""]
+    for word in re.findall(r".+?(?:[_,\-\s]+|$)", name):
+        for part in [word[i : i + width] for i in range(0, len(word), width)]:
+            if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+                lines.append("")
+            lines[-1] += part
+    return "\n".join(line.strip() for line in lines)

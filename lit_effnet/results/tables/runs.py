@@ -6,19 +6,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lit_effnet.cli.tables import markdown_table
-from lit_effnet.results.figures.coefficients import coefficient_points
-from lit_effnet.results.figures.noise import noise_points
-from lit_effnet.results.frame.columns import clean_rows
-from lit_effnet.results.frame.shipped import RESULTS, read_shipped, read_shipped_rows
-from lit_effnet.results.stats.comparison import POINTS
-from lit_effnet.results.stats.estimates import FRACTION, estimate
-from lit_effnet.results.stats.robustness import (
+from lit_effnet.metrics.robustness import (
     ALEXNET_ERRORS,
     BENCHMARK,
     SEVERITIES,
     corruption_errors,
     mean_corruption_error,
 )
+from lit_effnet.results.figures.coefficients import coefficient_points
+from lit_effnet.results.figures.noise import noise_points
+from lit_effnet.results.frame.columns import clean_rows
+from lit_effnet.results.frame.shipped import RESULTS, read_shipped, read_shipped_rows
+from lit_effnet.results.stats.comparison import POINTS
+from lit_effnet.results.stats.estimates import FRACTION, estimate
 
 STARTS = {
     "finetune": "Lite0's weights, fine-tuned",

@@ -1,0 +1,1 @@
+"""Metrics of a classification and of robustness, shared by training, evaluation and results."""
