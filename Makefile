@@ -77,7 +77,7 @@ $(RAY)/.ready: $(READY)
 
 .PHONY: test-ray
 test-ray: $(READY) $(RAY)/.ready ## Test sweeps on Ray's clusters, with Ray in an environment of its own.
-	$(RAY)/bin/python -m pytest tests/trials/test_ray_cluster.py tests/test_sweep_ray.py
+	$(RAY)/bin/python -m pytest tests/trials/test_ray_cluster.py tests/orchestration/test_ray.py
 
 # The packages of .venv, and before them litert-torch with the older ones that it pins.
 $(MOBILE)/.ready: $(READY)

@@ -12,8 +12,7 @@ import pytest
 
 from lit_effnet import evaluate
 from lit_effnet.data.photos import NAMES, photos
-
-from .conftest import HUNG_S, start, until
+from tests.conftest import HUNG_S, start, until
 
 
 def run(*arguments: object) -> int:

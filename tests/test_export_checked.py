@@ -14,8 +14,7 @@ from lit_effnet.deploy.formats import FORMATS, load
 from lit_effnet.deploy.parity import eager_logits
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
-
-from .evaluation.exporting.conftest import needs
+from tests.deploy.conftest import needs
 
 
 @pytest.fixture(scope="module")

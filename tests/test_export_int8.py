@@ -15,8 +15,7 @@ from lit_effnet.deploy.calibration import calibration_batches
 from lit_effnet.deploy.formats import FORMATS
 from lit_effnet.deploy.outliers import without_outliers
 from lit_effnet.evaluation.target import Changes, subject
-
-from .evaluation.exporting.conftest import needs
+from tests.deploy.conftest import needs
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.network.registry import build
 from lit_effnet.network.weight_sources import choose
 from lit_effnet.scaling.compound import Scaling
-
-from .conftest import HUNG_S, ROOT, start
+from tests.conftest import HUNG_S, ROOT, start
 
 SMALL = Scaling(depth=0.3, width=0.25)
 

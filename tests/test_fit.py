@@ -21,8 +21,7 @@ from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.scaling.compound import Scaling
-
-from .conftest import HUNG_S, ROOT, TINY, start
+from tests.conftest import HUNG_S, ROOT, TINY, start
 
 
 def only_run(root: Path) -> Path:

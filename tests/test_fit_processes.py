@@ -19,8 +19,7 @@ from lit_effnet.data.photos import photos
 from lit_effnet.evaluation.scoring import score
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.runs.folder import RunFolder
-
-from .conftest import HUNG_S, ROOT, TINY, start
+from tests.conftest import HUNG_S, ROOT, TINY, start
 
 SPOILT = ROOT / "tests" / "spoilt_fit.py"
 

@@ -16,10 +16,9 @@ from lit_effnet.orchestration.planner import PRELOADED
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.trials.process import prepare
-
-from .conftest import TINY, start
-from .test_fit import assert_same_training, checkpoint, only_run, record
-from .test_fit_processes import spoilt
+from tests.conftest import TINY, start
+from tests.test_fit import assert_same_training, checkpoint, only_run, record
+from tests.test_fit_processes import spoilt
 
 EPOCHS = 4
 FLAGS = [*TINY, f"--trainer.max_epochs={EPOCHS}"]

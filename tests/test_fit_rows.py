@@ -13,8 +13,7 @@ from lit_effnet.results.frame.columns import clean_rows
 from lit_effnet.results.frame.narrowing import narrowed_line
 from lit_effnet.results.frame.table import load
 from lit_effnet.runs.folder import RunFolder
-
-from .conftest import TINY
+from tests.conftest import TINY
 
 SMALL = [
     *(flag for flag in TINY if "limit" not in flag),

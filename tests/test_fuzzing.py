@@ -2,8 +2,8 @@
 
 import pytest
 
-from .fuzzing.commands import REFUSED, TAKEN, Case, cases, outcome
-from .fuzzing.mutators import GROUPS, NO_GROUPS, mutate
+from tests.fuzzing.commands import REFUSED, TAKEN, Case, cases, outcome
+from tests.fuzzing.mutators import GROUPS, NO_GROUPS, mutate
 
 INPUTS = {"fit": 8, "sweep --status": 4, "report": 4, "sweep --rates": 4, "run folder": 12}
 CASES = cases(thorough=False)

@@ -15,8 +15,7 @@ from lit_effnet.cli.rows_file import keep
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.utilisation import Peak
-
-from .evaluation.test_device_logs import ANDROID
+from tests.benchmark.test_device_logs import ANDROID
 
 QUICK = ["--runs=2", "--rounds=1", "--batch=2", "--memory=false"]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
-from .test_measure import run
+from tests.conftest import ROOT
+from tests.test_measure import run
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """What the project's own files promise."""
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
 
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 
 def test_the_conda_environment_installs_the_locked_versions_and_the_package() -> None:
@@ -32,36 +35,13 @@ def test_every_dependency_is_locked_to_one_version_which_is_the_one_tested() -> 
         assert locked == [version(name)], name
 
 
-@pytest.mark.parametrize(
-    ("room", "foreign"),
-    [
-        *(
-            (f"{name}.py", ["torch", "lightning", "numpy"])
-            for name in ("scaling", "counting", "budget", "arms", "locations")
-        ),
-        ("runs", ["torch", "lightning", "lit_effnet.training", "lit_effnet.data"]),
-        ("network", ["lightning", "datasets", "lit_effnet.data", "lit_effnet.training"]),
-        ("data", ["lit_effnet.network", "lit_effnet.training", "timm"]),
-        ("training", ["lit_effnet.network", "lit_effnet.data", "datasets"]),
-        ("evaluation", ["lit_effnet.training", "lightning"]),
-        ("trials", ["lit_effnet.network", "lit_effnet.data", "torch", "wandb", "sweeps"]),
-        ("results", ["torch", "lightning", "lit_effnet.training", "lit_effnet.data"]),
-    ],
-)
-def test_a_room_does_not_know_what_it_must_not(room: str, foreign: list[str]) -> None:
-    path = ROOT / "lit_effnet" / room
-    for file in [path] if path.is_file() else path.rglob("*.py"):
-        modules = re.findall(r"^\s*(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE)
-        known = {m for m in modules for f in foreign if m == f or m.startswith(f + ".")}
-        assert not known, file
-
-
 # What parses text that the suite itself made or packed: its own dump, a child's answer, a data file.
 OWN_TEXT = {
-    *("runs/documents.py", "experiment.py", "outlook.py", "network/golden.py", "training/ranks.py"),
-    *("evaluation/exporting/running.py", "evaluation/exporting/packages.py", "data/store.py"),
-    *("results/document.py", "results/figures/noise.py", "results/runs_tables.py"),
-    *("results/wandb_log.py", "runs/csv_text.py", "network/properties.py"),
+    *("runs/documents.py", "runs/csv_text.py", "network/golden.py", "network/properties.py"),
+    *("experiment/lightning_cli.py", "experiment/preview.py", "data/decoded_cache.py"),
+    *("training/distributed/heartbeats.py", "deploy/running.py", "deploy/packages.py"),
+    *("results/design_doc/tables.py", "results/figures/noise.py", "results/tables/runs.py"),
+    "results/frame/wandb_log.py",
 }
 
 
@@ -78,46 +58,87 @@ def test_files_of_a_person_are_parsed_by_one_bounded_reader() -> None:
     assert found <= OWN_TEXT
 
 
-def test_imports_point_down_only() -> None:
-    """Floors of the house: a room imports none above its own."""
-    paper = {
-        "scaling": 0,
-        "counting": 0,
-        "budget": 0,
-        "arms": 0,
-        "metrics": 0,
-        "locations": 0,
-        "runs": 0,
-    }
-    rooms = ("network", "data", "training", "evaluation", "trials", "results")
-    floors = paper | {room: floor for floor, room in enumerate(rooms, start=1)}
-    package = ROOT / "lit_effnet"
-    for file in package.rglob("*.py"):
-        room = file.relative_to(package).with_suffix("").parts[0]
-        if room not in floors or file.name == "__main__.py":  # which is a command
-            continue
-        text = file.read_text()
-        imported = re.findall(r"(?:from|import) lit_effnet\.(\w+)", text)
-        imported += re.findall(r"from lit_effnet import ([\w, ]+)", text)
-        above = {name for name in imported if floors.get(name, 7) > floors[room]}
-        assert not above, f"{file} imports {above}"
+# The rooms by level, each with what it must not know: the table of CONTRIBUTING.md.
+HEAVY = ("torch", "lightning")
+LEVELS: list[dict[str, tuple[str, ...]]] = [
+    {"scaling": (*HEAVY, "numpy"), "runs": HEAVY, "metrics": ("lightning",), "profiling": ()},
+    {"cli": HEAVY},
+    {
+        "data": ("timm",),
+        "network": ("lightning", "datasets"),
+        "training": ("datasets",),
+        "trials": (*HEAVY, "wandb", "sweeps"),
+    },
+    {"results": HEAVY},
+    {"evaluation": ("lit_effnet.training",)},
+    {"experiment": (), "attribution": ("lit_effnet.training",), "deploy": ("lit_effnet.training",)},
+    {"orchestration": (), "benchmark": ("lit_effnet.trials",)},
+]
+ROOMS = {room: level for level, rooms in enumerate(LEVELS, start=1) for room in rooms}
+COMMANDS = {
+    *("fit", "sweep", "evaluate", "explain", "measure", "quantize", "scale", "export"),
+    "report",
+}
+PACKAGE = ROOT / "lit_effnet"
+
+
+def imported_rooms(file: Path) -> set[str]:
+    """Rooms and commands that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("lit_effnet.")}
+
+
+def modules_of(room: str) -> list[Path]:
+    """Modules of a room but its command."""
+    return [file for file in (PACKAGE / room).rglob("*.py") if file.name != "__main__.py"]
+
+
+def test_every_folder_is_a_room_and_the_root_holds_commands_only() -> None:
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
+    assert {file.stem for file in PACKAGE.glob("*.py")} == {*COMMANDS, "__init__"}
+    assert len(LEVELS) < 8  # the commands are the last
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_down_only(room: str) -> None:
+    below = {name for name, level in ROOMS.items() if level < ROOMS[room]}
+    foreign = {name.removeprefix("lit_effnet.") for name in LEVELS[ROOMS[room] - 1][room]}
+    for file in modules_of(room):
+        wrong = imported_rooms(file) - {room} - (below - foreign)
+        assert not wrong, f"{file} imports {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("room", "foreign"),
+    [
+        (room, packages)
+        for rooms in LEVELS
+        for room, names in rooms.items()
+        if (packages := {name for name in names if not name.startswith("lit_effnet")})
+    ],
+)
+def test_a_room_does_not_load_what_it_must_not_know(room: str, foreign: set[str]) -> None:
+    """Import its modules in a fresh interpreter, and look at everything that came with them."""
+    names = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in modules_of(room)
+    ]
+    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert not {name.split(".")[0] for name in loaded.split()} & foreign
 
 
 def test_commands_do_not_know_each_other() -> None:
-    package = ROOT / "lit_effnet"
-    commands = {
-        file.stem
-        for file in package.glob("*.py")
-        if 'if __name__ == "__main__":' in file.read_text()
-    }
-    assert commands == {
-        *("fit", "sweep", "evaluate", "explain", "measure", "quantize", "scale", "export"),
-        "report",
-    }
-    for command in commands:
-        text = (package / f"{command}.py").read_text()
-        imported = set(re.findall(r"(?:from|import) lit_effnet\.(\w+)", text))
-        assert not imported & commands, command
+    for command in COMMANDS:
+        assert 'if __name__ == "__main__":' in (PACKAGE / f"{command}.py").read_text()
+        assert not imported_rooms(PACKAGE / f"{command}.py") & COMMANDS, command
 
 
 def test_make_lists_its_targets() -> None:

@@ -15,8 +15,7 @@ from lit_effnet.deploy import quantize_job as quantizing
 from lit_effnet.deploy.backends import Backend, Built, find_backend
 from lit_effnet.deploy.runtime import Runtime
 from lit_effnet.runs.provenance import cpu_name
-
-from .conftest import HUNG_S, start
+from tests.conftest import HUNG_S, start
 
 QUICK = ("--runs_timed=2", "--calibration=16", "--backends=rounding")
 

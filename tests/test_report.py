@@ -9,8 +9,7 @@ import pytest
 
 from lit_effnet import report
 from lit_effnet.results.report import page, paper
-
-from .results.report.sweep import add_run, make_sweep
+from tests.results.report.sweep import add_run, make_sweep
 
 
 def run(*arguments: object) -> None:

@@ -14,8 +14,7 @@ from lit_effnet import sweep
 from lit_effnet.experiment import preview as outlook
 from lit_effnet.network.registry import BASELINES
 from lit_effnet.scaling.arms import coefficient_grid, parse
-
-from .conftest import HUNG_S, ROOT, TINY, start, until
+from tests.conftest import HUNG_S, ROOT, TINY, start, until
 
 FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
 NAMES = {

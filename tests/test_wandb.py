@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import HUNG_S, ROOT, TINY
-from .test_fit_resume import assert_same_as_left_alone
-from .wandb_server import Run, Sweep, WandbServer
+from tests.conftest import HUNG_S, ROOT, TINY
+from tests.test_fit_resume import assert_same_as_left_alone
+from tests.wandb_server import Run, Sweep, WandbServer
 
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 COMMAND = str(Path(sys.executable).with_name("wandb"))

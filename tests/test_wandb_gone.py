@@ -23,10 +23,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lit_effnet import fit
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.training import wandb_logging as tracking
-
-from .conftest import start
-from .test_wandb import COMMAND, Client, short
-from .wandb_server import WandbServer
+from tests.conftest import start
+from tests.test_wandb import COMMAND, Client, short
+from tests.wandb_server import WandbServer
 
 
 class AtEpoch(Callback):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .wandb_server import KEY, WandbServer
+from tests.wandb_server import KEY, WandbServer
 
 
 def post(server: WandbServer, query: str, key: str = KEY, **variables: Any) -> dict:

@@ -13,8 +13,7 @@ from nbclient import NotebookClient
 
 from lit_effnet.results.figures.notebook import Shown
 from lit_effnet.results.frame.shipped import ship, ship_rows
-
-from ..results.figures import examples
+from tests.results.figures import examples
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "analysis").glob("*.ipynb"))

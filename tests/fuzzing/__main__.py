@@ -10,8 +10,7 @@ import time
 from collections import Counter
 
 from lit_effnet.cli.parser import plain_warnings, quiet_libraries
-
-from .commands import REFUSED, SECONDS, TAKEN, cases, outcome
+from tests.fuzzing.commands import REFUSED, SECONDS, TAKEN, cases, outcome
 
 
 def main() -> None:

@@ -26,10 +26,9 @@ from lit_effnet.results.report.plan import plans
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.trials import status
 from lit_effnet.trials.ledger import Entry
-
-from ..conftest import ROOT
-from ..results.runs import make_run
-from .mutators import Mutant, mutate
+from tests.conftest import ROOT
+from tests.fuzzing.mutators import Mutant, mutate
+from tests.results.runs import make_run
 
 LONGEST = 300  # characters of a line
 SECONDS = 60  # of the processor, that a file may take

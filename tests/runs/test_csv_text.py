@@ -7,8 +7,7 @@ import pytest
 
 from lit_effnet.runs.csv_text import csv_text, read_rows
 from lit_effnet.runs.documents import DocumentError
-
-from ..conftest import ROOT
+from tests.conftest import ROOT
 
 FORMULAS = [
     "=1+1",

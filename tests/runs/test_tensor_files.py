@@ -15,8 +15,7 @@ from safetensors.torch import save
 from lit_effnet.network.weight_sources import read_state
 from lit_effnet.runs.tensor_files import DIGEST, digest
 from lit_effnet.training.checkpoints import PARTS, read_checkpoint
-
-from ..damaged_checkpoints import DAMAGES, as_pipe
+from tests.damaged_checkpoints import DAMAGES, as_pipe
 
 
 def checkpoint(seed: int = 0) -> dict[str, Any]:

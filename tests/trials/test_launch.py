@@ -25,8 +25,7 @@ from lit_effnet.trials.plan import Trial
 from lit_effnet.trials.process import Share
 from lit_effnet.trials.source import Listed, Proposed
 from lit_effnet.trials.sweep_file import Sweep
-
-from ..conftest import HUNG_S, ROOT, until
+from tests.conftest import HUNG_S, ROOT, until
 
 MODULE = "tests.trials.short_trial"
 

@@ -13,9 +13,8 @@ from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.process import Share
 from lit_effnet.trials.ray_cluster import RayCluster
 from lit_effnet.trials.source import Listed
-
-from ..conftest import ROOT
-from .test_launch import MODULE, make_launch, make_trials, run, times_run
+from tests.conftest import ROOT
+from tests.trials.test_launch import MODULE, make_launch, make_trials, run, times_run
 
 SIX = ["--seconds=8", f"--values={','.join(str(0.1 * n) for n in range(1, 7))}"]
 

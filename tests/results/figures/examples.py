@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..runs import frame
+from tests.results.runs import frame
 
 ALIKE = {"data": "photos", "group": "made_up"}
 SIGMAS = (0.0, 0.1, 0.3)

@@ -25,8 +25,7 @@ from lit_effnet.results.figures.scaling import scaling_figure
 from lit_effnet.results.figures.se_ratio import se_ratio_figure
 from lit_effnet.results.figures.transfer import transfer_figure
 from lit_effnet.results.frame.columns import frame_of
-
-from . import examples
+from tests.results.figures import examples
 
 FIGURES: dict[str, tuple[Callable[..., Figure], Any]] = {
     "scaling": (scaling_figure, examples.scaling_runs),

@@ -12,8 +12,7 @@ from lit_effnet.results.report import page
 from lit_effnet.results.report.plan import plans
 from lit_effnet.results.stats.estimates import estimates, repeats
 from tests.conftest import ROOT
-
-from .sweep import add_run, make_sweep
+from tests.results.report.sweep import add_run, make_sweep
 
 webdriver = pytest.importorskip("selenium.webdriver")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

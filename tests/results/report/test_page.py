@@ -18,9 +18,8 @@ from lit_effnet.results.report.plan import plans
 from lit_effnet.results.report.sections import sections_of
 from lit_effnet.results.report.words import WORDS, arm_text
 from tests.conftest import ROOT
+from tests.results.report.sweep import ARMS, add_run, make_sweep
 from tests.results.runs import EVALUATION, make_run
-
-from .sweep import ARMS, add_run, make_sweep
 
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 
