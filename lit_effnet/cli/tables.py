@@ -1,9 +1,16 @@
-"""Tables of text as Markdown, LaTeX and CSV."""
+"""Tables: columns declared once; rendered to the terminal, Markdown, LaTeX, CSV and HTML."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from lit_effnet.runs.csv_text import csv_text
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
 
 # What LaTeX reads as a command, and characters that its usual fonts lack.
 LATEX = {
@@ -22,6 +29,42 @@ LATEX = {
 }
 
 
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table, declared once for all renderings.
+
+    Args:
+        heading: Its name.
+        value: Key of the row, or a function of the row; None and NaN leave the cell empty.
+        unit: Of its numbers; follows the heading.
+        write: Turns a value into text, see `lit_effnet.cli.format`.
+        left: Aligns it on the left, as texts are.
+        optional: Leaves the column out where all cells are empty.
+        meaning: One sentence on what it holds.
+    """
+
+    heading: str
+    value: str | Callable[[Row], Any]
+    unit: str = ""
+    write: Callable[[Any], str] = str
+    left: bool = False
+    optional: bool = False
+    meaning: str = ""
+
+    @property
+    def label(self) -> str:
+        """The heading with the unit."""
+        return f"{self.heading}, {self.unit}" if self.unit else self.heading
+
+    def of(self, row: Row) -> Any:
+        """Return the value for a row; None where it is not known."""
+        value = row.get(self.value) if isinstance(self.value, str) else self.value(row)
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+
 @dataclass(frozen=True)
 class PlainTable:
     """A table of text.
@@ -32,6 +75,7 @@ class PlainTable:
         rows: Each with a text for every column.
         notes: Stand below it, a paragraph each.
         alignment: A letter for every column, `l` or `r`; empty for all on the left.
+        keys: What each cell is sorted by, in the shape of `rows`; empty for the texts themselves.
 
     Raises:
         ValueError: a row with more or fewer texts than columns, or another alignment.
@@ -42,6 +86,7 @@ class PlainTable:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     alignment: str = ""
+    keys: tuple[tuple[Any, ...], ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.columns)
@@ -55,6 +100,67 @@ class PlainTable:
     def sides(self) -> str:
         """The alignment, with a letter for every column."""
         return self.alignment or "l" * len(self.columns)
+
+
+def tabulate(
+    columns: Sequence[Column], rows: Sequence[Row], *, title: str = "", notes: Sequence[str] = ()
+) -> PlainTable:
+    """Return the rows as a table with these columns, for any rendering below.
+
+    Args:
+        columns: Declared once; those that are optional and empty are left out.
+        rows: One mapping for each line.
+        title: Stands above it.
+        notes: Stand below it, a paragraph each.
+    """
+    shown = [c for c in columns if not c.optional or any(c.of(row) is not None for row in rows)]
+    keys = tuple(tuple(column.of(row) for column in shown) for row in rows)
+    texts = tuple(
+        tuple(
+            "" if key is None else column.write(key) for column, key in zip(shown, row, strict=True)
+        )
+        for row in keys
+    )
+    sides = "".join("l" if column.left else "r" for column in shown)
+    headings = tuple(column.label for column in shown)
+    return PlainTable(title, headings, texts, tuple(notes), sides, keys)
+
+
+def as_rich(table: PlainTable) -> "RichTable":
+    """Return the table for the terminal; notes are left to the caller, who prints them below."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(title=table.title or None, title_justify="left")
+    for heading, side in zip(table.columns, table.sides, strict=True):
+        left = side == "l"
+        drawn.add_column(
+            Text(heading.replace(", ", "\n", 1)),
+            justify="left" if left else "right",
+            no_wrap=not left,
+            overflow="fold",
+        )
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def as_html(table: PlainTable) -> Markup:
+    """Return the table as HTML; `data-key` of a cell holds what it is sorted by."""
+    rows = table.keys or table.rows
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(text) for text in table.columns)
+    body = Markup("").join(
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(
+                Markup('<td class="{}" data-key="{}">{}</td>').format(
+                    "number" if side == "r" else "text", "" if key is None else key, text
+                )
+                for text, key, side in zip(texts, keys, table.sides, strict=True)
+            )
+        )
+        for texts, keys in zip(table.rows, rows, strict=True)
+    )
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
 
 
 def as_markdown(table: PlainTable) -> str:

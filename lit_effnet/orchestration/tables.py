@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lit_effnet.cli.format import duration
 from lit_effnet.experiment.preview import Outlook
 from lit_effnet.orchestration.estimate import Forecast
 from lit_effnet.trials.launch import Launch, Progress
@@ -22,14 +23,6 @@ STYLES = {
     Status.INTERRUPTED: "yellow",
     Status.DEAD: "bold red",
 }
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 9 s, 4 min, 2 h 05 min."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def metric_text(name: str | None, value: float | None) -> str:

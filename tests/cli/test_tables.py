@@ -5,8 +5,19 @@ import io
 import re
 
 import pytest
+from rich.console import Console
 
-from lit_effnet.cli.tables import PlainTable, as_csv, as_latex, as_markdown
+from lit_effnet.cli import format as form
+from lit_effnet.cli.tables import (
+    Column,
+    PlainTable,
+    as_csv,
+    as_html,
+    as_latex,
+    as_markdown,
+    as_rich,
+    tabulate,
+)
 
 ODD = r"a|b, 5 % & #1_x {y} ~^\ $2 <b> *c* [d] " + "\u00d7"
 TABLE = PlainTable(
@@ -94,3 +105,45 @@ def test_an_alignment_must_fit(alignment: str) -> None:
 
 def test_without_an_alignment_all_is_on_the_left() -> None:
     assert "{tabular}{ll}" in as_latex(PlainTable("t", ("a", "b"), ()))
+
+
+COLUMNS = (
+    Column(heading="network", value="name", left=True),
+    Column(heading="MACs", unit="M", value="macs", write=form.number(",.1f", 1e-6)),
+    Column(heading="top-1", unit="%", value=lambda row: row["correct"] / row["images"],
+           write=form.percent),
+    Column(heading="energy", unit="J", value="joules", optional=True),
+)  # fmt: skip
+ROWS = [
+    {"name": "b0 <b>", "macs": 390_000_000, "correct": 3, "images": 4},
+    {"name": "b1 [bold]", "macs": None, "correct": 1, "images": 3},
+]
+
+
+def test_a_column_is_declared_once_and_comes_out_alike_in_every_rendering() -> None:
+    table = tabulate(COLUMNS, ROWS, title="costs")
+    assert table.columns == ("network", "MACs, M", "top-1, %")
+    assert table.rows == (("b0 <b>", "390.0", "75.0"), ("b1 [bold]", "", "33.3"))
+    assert table.alignment == "lrr"
+    assert "| b1 \\[bold] |  | 33.3 |" in as_markdown(table)
+    assert as_csv(table).splitlines()[1] == "b0 <b>,390.0,75.0"
+    html = as_html(table)
+    assert '<td class="text" data-key="b0 &lt;b&gt;">b0 &lt;b&gt;</td>' in html
+    assert '<td class="number" data-key="">' in html
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(as_rich(table))
+    drawn = console.file.getvalue()
+    assert "b1 [bold]" in drawn
+    assert "33.3" in drawn
+
+
+@pytest.mark.parametrize("write", [form.percent, form.points, form.megabytes, form.count])
+def test_an_unknown_number_is_an_empty_text(write: form.Format) -> None:
+    assert write(None) == write(float("nan")) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(9, "9 s"), (99.4, "99 s"), (240, "4 min"), (7500, "2 h 05 min")]
+)
+def test_a_duration_has_the_unit_that_fits_it(seconds: float, text: str) -> None:
+    assert form.duration(seconds) == text
