@@ -26,8 +26,9 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from lit_effnet.experiment import preview as outlook
-from lit_effnet.orchestration.planner import Options, Planner
+from lit_effnet.experiment import preview
+from lit_effnet.orchestration.options import Options
+from lit_effnet.orchestration.planner import Planner
 from lit_effnet.orchestration.status import show_progress
 from lit_effnet.orchestration.tables import live_view
 from lit_effnet.orchestration.validate import check
@@ -112,7 +113,7 @@ def write_sweep(folder: Path, count: int) -> Path:
 
 def time_check(file: Path, options: Options) -> None:
     """What is looked at before the first trial begins."""
-    outlook.keys()  # with which the parser is made
+    preview.keys()  # which makes the parser
     began = time.process_time()
     checked = check(file, options)
     assert not checked.problems, checked.problems

@@ -123,14 +123,14 @@ def test_every_trial_of_a_sweep_file_can_be_run(
     sweep.main(["--check", str(file), *([] if on is None else ["--on", on])])
     out = capsys.readouterr().out
     seeds = len(yaml.safe_load(file.read_text())["parameters"]["seed_everything"]["values"])
-    trials, arms = map(int, re.search(r"right; (\d+) trials.* (\d+) arms$", out.strip()).groups())
+    trials, arms = map(int, re.search(r"OK, (\d+) trials.* (\d+) arms$", out.strip()).groups())
     assert trials == arms * seeds
-    assert ": right;" in out
+    assert ": OK, " in out
 
 
 def test_a_setting_for_a_file_that_has_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     file = "sweeps/transfer_flowers102.yaml"
-    (line,) = fails([file, "--on=photos", "--dry-run"], capsys)
+    (line,) = fails([file, "--on=photos", "--dry_run"], capsys)
     assert line.startswith("error: --on photos: must be left out, the command of ")
 
 
@@ -236,15 +236,15 @@ def test_a_trial_that_cannot_be_built_is_found_before_the_first_begins(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"metric": {"name": "accuracy"}}, "'accuracy' is not logged; there are train/loss"),
+        ({"metric": {"name": "accuracy"}}, "'accuracy' is not logged; logged: train/loss"),
         (
             {"command": ["${env}", "python", "train.py", "${args}"]},
             "must be ${env} ${interpreter} -m",
         ),
         ({"command": [*COMMAND[:3], "lit_effnet.scale"]}, "must run lit_effnet.fit"),
-        ({"command": COMMAND[:4]}, "passes no parameter: must have ${args}"),
+        ({"command": COMMAND[:4]}, "passes no parameters: must have ${args}"),
         ({"command": [*COMMAND, "--config=nope.yaml"]}, "--config nope.yaml: no such file"),
-        ({"method": "random"}, "has no end of its own; give run_cap or --count"),
+        ({"method": "random"}, "has no end of its own; set run_cap or --count"),
     ],
 )
 def test_a_file_that_would_not_run_as_meant_is_refused(
@@ -258,7 +258,7 @@ def test_a_file_that_would_not_run_as_meant_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "FILE: one sweep file must be named; there are sweeps/baselines.yaml"),
+        ([], "FILE: name one sweep file, such as sweeps/baselines.yaml"),
         (["sweeps/scaling_ablatoin.yaml"], "nearest: sweeps/scaling_ablation.yaml"),
         (["sweeps/se_ratio.yaml", "--on=fotos"], "experiments/ablation/fotos.yaml: no such file; nearest: experiments/ablation/photos.yaml"),
         (["sweeps/se_ratio.yaml", "--workers=0"], "--workers 0: must be at least 1"),
@@ -267,7 +267,7 @@ def test_a_file_that_would_not_run_as_meant_is_refused(
         (["sweeps/se_ratio.yaml", "--on=photos", "--", "--data.name=nowhere"], "--data.name 'nowhere'"),
         (["sweeps"], "sweeps"),
         (["sweeps/se_ratio.yaml", "--", "--model.se_ratio=1"], "--model.se_ratio after --: the sweep sets it"),
-        (["sweeps/se_ratio.yaml", "--", "--resume", "x"], "-- --resume: is the launcher's to say"),
+        (["sweeps/se_ratio.yaml", "--", "--resume", "x"], "--resume after --: the launcher sets it"),
         (["sweeps/se_ratio.yaml", "--on=photos", "--root=Makefile"], "--root Makefile: File exists"),
         (["sweeps/se_ratio.yaml", "--on=photos", "--root=/proc/none"], "--root /proc/none: No such file"),
     ],
@@ -345,7 +345,7 @@ def test_a_trial_that_fails_leaves_the_others_and_the_status(
         *tiny("--recipe.name=plain", "--recipe.warmup_epochs=0"),
     ]
     errors = fails(arguments, capsys, status=1)
-    assert "1 failed; --retry-failed runs them again" in errors[-1]
+    assert "1 failed; --retry_failed runs them again" in errors[-1]
     statuses = sorted(record["status"] for record in records(root).values())
     assert statuses == ["failed", "finished"]
     with pytest.raises(SystemExit):
@@ -364,10 +364,10 @@ def test_a_dry_run_tells_costs_and_time_and_makes_nothing(
     }
     file, root = write(tmp_path, parameters=arms), tmp_path / "runs"
     small = ["--scaling.base_width=0.3", "--data.image_size=64", "--trainer.limit_train_batches=3"]
-    sweep.main([str(file), f"--root={root}", "--dry-run", "--", *small])
+    sweep.main([str(file), f"--root={root}", "--dry_run", "--", *small])
     out = capsys.readouterr().out
     row = next(line for line in out.splitlines() if "axis=width,budget=2.04" in line)
-    assert " % " in row
+    assert re.search(r" [+-]\d+\.\d ", row)
     assert "0, 1" in row
     assert "identical: trials 1, 5 (baseline, width=1.0); run once" in out
     assert "4 trials, 4 to run" in out

@@ -241,7 +241,7 @@ def test_the_process_that_trials_are_forked_from_asks_no_network() -> None:
         "import sys\n"
         "asked = []\n"
         "sys.addaudithook(lambda event, _: asked.append(event) if 'getaddr' in event else None)\n"
-        "import lit_effnet.fit, lit_effnet.orchestration.preload\n"
+        "import lit_effnet.fit, lit_effnet.orchestration.forkserver_preload\n"
         "sys.exit(len(asked))"
     )
     plain = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
