@@ -345,7 +345,7 @@ def test_a_trial_that_fails_leaves_the_others_and_the_status(
         *tiny("--recipe.name=plain", "--recipe.warmup_epochs=0"),
     ]
     errors = fails(arguments, capsys, status=1)
-    assert "1 failed; --retry_failed runs them again" in errors[-1]
+    assert "1 failed; see trial.log in a trial's folder; --retry_failed" in errors[-1]
     statuses = sorted(record["status"] for record in records(root).values())
     assert statuses == ["failed", "finished"]
     with pytest.raises(SystemExit):

@@ -95,7 +95,7 @@ class LaunchOptions:
             folder = local(self.slurm, "--slurm").parent
             raise ValueError(f"slurm {self.slurm}: no such folder {folder}")
         if self.sbatch is not None and self.slurm is None:
-            raise ValueError("sbatch: needs --slurm FILE, for whose job the flags are")
+            raise ValueError("--sbatch: needs --slurm FILE, the job that the flags are for")
         cpus, gpus = self.cpus_per_trial, self.gpus_per_trial
         for name, value in (("cpus_per_trial", cpus), ("gpus_per_trial", gpus)):
             if value is not None and self.ray is None and self.slurm is None:

@@ -118,7 +118,7 @@ CONFIGS = [
     ("scaling: {depth: ._}\n", "mine.yaml: not YAML: could not convert string to float"),
     (f"data: {{image_size: {2**53}}}\n", "image_size 9.0072e+15: must be at most 32,768"),
     ("1: random\n", "mine.yaml:1: 1: a key must be text, and is a number: put it in quotes"),
-    ("scaling: &a [*a]\n", "mine.yaml:1: scaling.0: holds itself"),
+    ("scaling: &a [*a]\n", "mine.yaml:1: scaling.0: contains itself"),
     (f"scaling: {{depth: {'1' * 400}}}\n", "mine.yaml:1: scaling.depth: the integer 1111"),
     ("just text\n", "not a configuration in YAML in mine.yaml: just text"),
 ]

@@ -58,7 +58,7 @@ def test_a_path_stays_a_path_and_file_urls_become_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("foo://x", r"^root foo://x: must be a local path, or the URL .* foo:// is none$"),
+        ("foo://x", r"^root foo://x: must be a local path, or the URL .* foo:// is unknown$"),
         (
             "shop://x",
             r"^root shop://x: must be .* installed \(shopfs is missing: pip install s\w+\)$",

@@ -192,7 +192,7 @@ def test_a_command_with_a_shells_variables_and_numbers_is_right_and_true_is_not(
         ("a: \x00\n", "x.yaml: not YAML: "),
         ("a: 1\nb: 2\n'a': 3\n", "x.yaml:3: a: given twice, first on line 1"),
         ("p:\n  q: {r: 1, r: 2}\n", "x.yaml:2: p.q.r: given twice, first on line 2"),
-        ("a: &a [*a]\n", "x.yaml:1: a.0: holds itself"),
+        ("a: &a [*a]\n", "x.yaml:1: a.0: contains itself"),
     ],
 )
 def test_what_is_no_sweep_file_is_refused_in_one_line(
