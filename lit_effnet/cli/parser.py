@@ -1,11 +1,14 @@
 """The parser of every command: bad input becomes one line on standard error, exit status 2."""
 
+import functools
 import json
+import operator
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, get_args
+from types import UnionType
+from typing import Any, NoReturn, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
@@ -53,6 +56,7 @@ class OneLineErrors(ArgumentParser):
         """
         words = sys.argv[1:] if args is None else args
         self.arguments = [self._current_name(word) for word in words]
+        self._read_integers_first()
         try:
             config = super().parse_args(self.arguments, **kwargs)
         except DocumentError as error:
@@ -72,6 +76,23 @@ class OneLineErrors(ArgumentParser):
             return word
         current = self.renamed.get(name.replace("-", "_"), name.replace("-", "_"))
         return f"--{current}{equals}{value}" if current in keys else word
+
+    def _read_integers_first(self) -> None:
+        """Read 3 as an integer for flags that accept integers and floats.
+
+        Their types may arrive as `float | int`: typing's cache takes `Optional[Union[int, float]]`
+        for equal to another library's `Optional[Union[float, int]]` and returns the first. For
+        Lightning's `limit_train_batches`, 1 is one batch and 1.0 is all of them.
+        """
+        for action in self._actions:
+            kinds = [*get_args(kind := getattr(action, "_typehint", None))]
+            if get_origin(kind) not in (Union, UnionType) or not {int, float} <= {*kinds}:
+                continue
+            if (place := kinds.index(float)) < kinds.index(int):
+                kinds.remove(int)
+                action._typehint = functools.reduce(
+                    operator.or_, [*kinds[:place], int, *kinds[place:]]
+                )
 
     def _check_null(self, config: Any) -> None:
         """Refuse null for a flag with a default whose type excludes it; jsonargparse takes it."""

@@ -15,6 +15,7 @@ import pytest
 
 from lit_effnet import fit, scale
 from lit_effnet.cli.output import plain_warnings, prepare_output
+from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.runs.messages import one_line
 from tests.conftest import ROOT, TINY, start
 
@@ -344,3 +345,24 @@ def test_a_run_is_trained_evaluated_and_reported_in_ascii(tmp_path: Path) -> Non
         assert "Traceback" not in err
         assert out.isascii()
     assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_a_whole_number_is_an_integer_even_if_the_type_names_float_first() -> None:
+    """Typing's cache may return `float | int` for a library's `int | float`."""
+    parser = OneLineErrors(exit_on_error=False)
+    parser.add_argument("--batches", type=float | int | None)
+    assert repr(parser.parse_args(["--batches=1"]).batches) == "1"
+    assert repr(parser.parse_args(["--batches=1.0"]).batches) == "1.0"
+
+
+def test_a_renamed_flag_still_works_and_its_message_has_the_new_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = OneLineErrors(prog="x")
+    parser.add_argument("--overwrite", type=bool, default=False)
+    parser.renamed["again"] = "overwrite"
+    assert parser.parse_args(["--again=true"]).overwrite
+    assert "--again" not in parser.format_help()
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--again=maybe"])
+    assert "--overwrite: 'maybe' must be true or false" in capsys.readouterr().err

@@ -135,7 +135,8 @@ def test_the_rates_are_told(
     runs = rate_runs(tmp_path / "runs" / "rates")
     small = ["--data.name=photos", "--data.image_size=32", "--recipe.name=plain"]
     file = write(tmp_path)
-    sweep.main([str(file), f"--root={tmp_path}", f"--rates={runs}", "--dry_run", "--", *small])
+    job = f"--slurm={tmp_path / 'job.sh'}"
+    sweep.main([str(file), f"--root={tmp_path}", f"--rates={runs}", job, "--", *small])
     out = capsys.readouterr().out
     assert (
         f"--rates {runs}: learning rate 0.1 for baseline. learning rate 0.2 for width=1.50. "
