@@ -488,8 +488,13 @@ def test_ctrl_c_ends_the_trials_cleanly_and_says_how_to_go_on(
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt, daemon=True).start()
-    long = ["--", *TINY[:-2], "--trainer.max_epochs=2000"]
-    errors = fails([str(file), f"--root={root}", "--workers=2", *long], capsys, status=130)
+    long = ["--", *TINY, "--trainer.max_epochs=2000"]
+    # A background process of a shell ignores SIGINT, and so would these tests.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt, daemon=True).start()
+        errors = fails([str(file), f"--root={root}", "--workers=2", *long], capsys, status=130)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert errors[-1] == "stopped; run the same command again to go on"
     assert {record["status"] for record in records(root).values()} == {"interrupted"}
