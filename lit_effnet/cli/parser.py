@@ -90,9 +90,9 @@ class OneLineErrors(ArgumentParser):
                 continue
             if (place := kinds.index(float)) < kinds.index(int):
                 kinds.remove(int)
-                action._typehint = functools.reduce(
-                    operator.or_, [*kinds[:place], int, *kinds[place:]]
-                )
+                kinds.insert(place, int)
+                in_order = functools.reduce(operator.or_, kinds)
+                action._typehint = in_order  # type: ignore[attr-defined] # jsonargparse's own
 
     def _check_null(self, config: Any) -> None:
         """Refuse null for a flag with a default whose type excludes it; jsonargparse takes it."""

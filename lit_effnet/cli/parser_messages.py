@@ -67,11 +67,11 @@ def _in_config(arguments: Sequence[str]) -> str:
 def _no_such_file(path: str) -> str:
     wanted = Path(path)
     beside = wanted.parent if wanted.parent.is_dir() else EXPERIMENTS
-    found = sorted(_relative(p) for p in beside.glob("*.yaml"))
-    stems = {Path(name).stem: name for name in found}
+    names = sorted(_relative(p) for p in beside.glob("*.yaml"))
+    stems = {Path(name).stem: name for name in names}
     near = get_close_matches(wanted.stem, stems, n=3, cutoff=0.4) or list(stems)[:5]
     listed = f"; nearest: {', '.join(stems[stem] for stem in near)}" if near else ""
-    if not found and not wanted.is_absolute():
+    if not names and not wanted.is_absolute():
         listed = f" in {Path.cwd()}"
     return f"--config {_relative(wanted)}: no such file{listed}"
 

@@ -20,13 +20,13 @@ from lit_effnet.orchestration.options import (
     Options,
 )
 from lit_effnet.orchestration.planner import Planner
-from lit_effnet.orchestration.validate import Checked
 from lit_effnet.runs.machine import available_cores
 from lit_effnet.runs.paths import local
 from lit_effnet.trials import ray_cluster, slurm
 from lit_effnet.trials.command import SETTING
 from lit_effnet.trials.launch import Launch
 from lit_effnet.trials.ledger import Entry, Status
+from lit_effnet.trials.plan import Trial
 from lit_effnet.trials.process import Share
 from lit_effnet.trials.ray_cluster import Node, RayCluster
 from lit_effnet.trials.source import Listed
@@ -67,11 +67,6 @@ def resources(configs: Sequence[Any], options: LaunchOptions, nodes: Sequence[No
 
     By default a trial gets one GPU per device where any node has one, with that GPU's share of the
     node's CPUs; otherwise one CPU per device.
-
-    Args:
-        configs: Configurations of the trials.
-        options: With the CPUs and GPUs that were asked for.
-        nodes: The machines.
     """
     cpus, gpus = options.cpus_per_trial, options.gpus_per_trial
     devices, on_gpu = devices_of(configs)
@@ -106,20 +101,14 @@ def on_ray(
     return cluster, [Share(max(1, floor(per_trial.cpus)), {})] * count
 
 
-def write_job(file: Path, checked: Checked, options: LaunchOptions, screen: Console) -> None:
+def write_job(
+    planner: Planner, trials: Sequence[Trial], options: LaunchOptions, screen: Console
+) -> None:
     """Write the script of a job array that runs what is missing of a sweep.
-
-    Args:
-        file: The sweep file.
-        checked: Its trials.
-        options: With the file to write and the resources of a trial.
-        screen: Where to print how to submit it.
 
     Raises:
         ValueError: A search whose trials depend on earlier ones, or nothing is missing.
     """
-    planner = checked.planner
-    assert planner is not None
     assert options.slurm is not None
     sweep, plan, target = planner.sweep, planner.options, local(options.slurm, "--slurm")
     if sweep.method == "bayes":
@@ -127,7 +116,7 @@ def write_job(file: Path, checked: Checked, options: LaunchOptions, screen: Cons
             "--slurm: a bayes search needs each trial's result for the next one; use --ray"
         )
     to_run = (Status.MISSING, Status.BEGUN, *([Status.FAILED] if options.retry_failed else []))
-    numbers = [t.number for t in checked.unlike if Entry(t.folder).status() in to_run]
+    numbers = [t.number for t in trials if Entry(t.folder).status() in to_run]
     if not numbers:
         raise ValueError(f"--slurm {target}: no trial is missing, so there is no script to write")
     # The machine that a job is written on need not have what it will run on.
@@ -143,7 +132,7 @@ def write_job(file: Path, checked: Checked, options: LaunchOptions, screen: Cons
         cpus=int(per_trial.cpus),
         gpus=int(per_trial.gpus),
         options=shlex.split(options.sbatch or ""),
-        command=[sys.executable, "-m", "lit_effnet.sweep", str(file), *flags],
+        command=[sys.executable, "-m", "lit_effnet.sweep", str(sweep.path), *flags],
         extra=plan.extra,
         folder=str(Path.cwd()),
         logs=str(plan.root.resolve()),

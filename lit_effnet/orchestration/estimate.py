@@ -67,13 +67,7 @@ class _Stopwatch(Callback):
 def estimate_or_reason(
     arguments: Sequence[str], threads: int, variables: Mapping[str, str]
 ) -> Estimate | str:
-    """Return an estimate on a share of the machine, or one line on why there is none.
-
-    Args:
-        arguments: Arguments of `fit`.
-        threads: Threads of the trial.
-        variables: Environment variables of the trial.
-    """
+    """Return an estimate on a share of the machine, or one line on why there is none."""
     os.environ.update(variables)
     torch.set_num_threads(threads)
     quiet_libraries()
@@ -89,10 +83,7 @@ def estimate_or_reason(
 
 
 def estimate(arguments: Sequence[str]) -> Estimate:
-    """Train a few steps, keep nothing, and return the estimated time of the whole run.
-
-    Args:
-        arguments: Arguments of `fit`.
+    """Train a few steps with these arguments of `fit`, and estimate the time of the whole run.
 
     Raises:
         SystemExit: The arguments are wrong, or the data cannot be loaded.
@@ -137,13 +128,7 @@ def estimate(arguments: Sequence[str]) -> Estimate:
 def estimates(
     planner: Planner, trials: Mapping[str, Trial], shares: Sequence[Share]
 ) -> Iterator[tuple[str, Estimate | str]]:
-    """Yield each arm with the estimate for its trial, or why there is none.
-
-    Args:
-        planner: Of the trials.
-        trials: One for each arm.
-        shares: As many estimates run at a time as there are shares.
-    """
+    """Yield each arm with its estimate, or why there is none; one at a time per share."""
     with tempfile.TemporaryDirectory() as folder, pool(len(shares)) as processes:
         waiting: dict[str, Future[Estimate | str]] = {}
         for arm, trial in trials.items():

@@ -98,7 +98,7 @@ def run(
         return
     _make_root(options.root)
     if launch_options.slurm is not None:
-        write_job(file, checked, launch_options, screen)
+        write_job(planner, checked.unlike, launch_options, screen)
     else:
         _run_all(checked, planner, launch_options, screen)
 
@@ -118,10 +118,10 @@ def _checked(file: Path, options: Options, screen: Console) -> tuple[Planner, Ch
             f"${{envvar:{SETTING}}}"
         )
     if options.rates is not None:
-        check_rated(checked)
+        check_rated(planner, checked.trials)
         line = rates_line(planner.rates)
         screen.print(f"--rates {options.rates_from}: {line}", soft_wrap=True)
-        if warning := foreign_rates(checked):
+        if warning := foreign_rates(planner, checked.trials):
             screen.print(warning, soft_wrap=True)
     return planner, checked
 

@@ -1,21 +1,18 @@
 """Hand the learning rates that another sweep chose to a sweep's arms (`--rates`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from lit_effnet.orchestration.planner import rate_of, run_name
-from lit_effnet.orchestration.validate import Checked
+from lit_effnet.orchestration.planner import Planner, rate_of, run_name
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.stats.learning_rates import Rates, best_rates
+from lit_effnet.trials.plan import Trial
 
 # Relative difference of MACs up to which a network counts as the same, with another classifier say.
 SAME_NETWORK = 0.01
 
 
 def rates_in(path: str) -> Rates:
-    """Return the best learning rate of each arm among runs.
-
-    Args:
-        path: Run folders, or a results file.
+    """Return the best learning rate of each arm in run folders or a results file.
 
     Raises:
         ValueError: There are no runs, or they do not determine a rate.
@@ -29,19 +26,18 @@ def rates_in(path: str) -> Rates:
         raise ValueError(f"--rates {path}: {error}") from None
 
 
-def check_rated(checked: Checked) -> None:
+def check_rated(planner: Planner, trials: Sequence[Trial]) -> None:
     """Check that an arm has a chosen rate, and that no run folder mixes rates of one arm.
 
     Raises:
         ValueError: No arm has a rate, or there are runs of these arms at other rates.
     """
-    planner, ids = checked.planner, {trial.id for trial in checked.trials}
-    assert planner is not None
+    ids = {trial.id for trial in trials}
     rates, path = planner.options.rates, planner.options.rates_from
     assert rates is not None
     if not any(planner.rates.values()):
         raise ValueError(f"--rates {path}: has no arm of this sweep by recipe {rates.recipe}")
-    for group in sorted({trial.folder.path.parent for trial in checked.trials}):
+    for group in sorted({trial.folder.path.parent for trial in trials}):
         frame = load([str(group)]).frame
         began_with = frame["began_with"].fillna("").eq(rates.began_with or "")
         frame = frame[frame["recipe"].eq(rates.recipe) & began_with]  # others keep their own rates
@@ -54,13 +50,11 @@ def check_rated(checked: Checked) -> None:
             )
 
 
-def foreign_rates(checked: Checked) -> str | None:
+def foreign_rates(planner: Planner, trials: Sequence[Trial]) -> str | None:
     """Return a warning if the rates were chosen on other data or on a network of other cost."""
-    planner = checked.planner
-    assert planner is not None
     rates = planner.options.rates
     assert rates is not None
-    for trial in checked.trials:
+    for trial in trials:
         config = planner.configs[trial.id]
         name = run_name(config)
         if rate_of(config, rates) is None or name not in rates.macs:
@@ -76,11 +70,7 @@ def foreign_rates(checked: Checked) -> str | None:
 
 
 def rates_line(rates: Mapping[str, float | None]) -> str:
-    """Return one line on which arms get which learning rate.
-
-    Args:
-        rates: Rate of each arm; None for the recipe's own.
-    """
+    """Return one line on which arms get which learning rate; None is the recipe's own."""
     arms_of: dict[float | None, list[str]] = {}
     for arm, rate in rates.items():
         arms_of.setdefault(rate, []).append(arm)

@@ -26,14 +26,7 @@ AGAIN = "run the same command again to go on"
 
 
 def watch(launch: Launch, total: int | None, width: int, screen: Console) -> None:
-    """Run the trials and show them; the first Ctrl-C ends them cleanly, the second at once.
-
-    Args:
-        launch: What to run.
-        total: Number of trials, where it is known.
-        width: Characters of the longest arm.
-        screen: Where to print.
-    """
+    """Run the trials and show them; the first Ctrl-C ends them cleanly, the second at once."""
     metric = launch.metric
     handlers = {sig: signal.signal(sig, signal.default_int_handler) for sig in STOPPING}
 
@@ -66,12 +59,6 @@ def watch(launch: Launch, total: int | None, width: int, screen: Console) -> Non
 
 def close(launch: Launch, planner: Planner, total: int | None, screen: Console) -> None:
     """Print the table of arms and how many trials ended how.
-
-    Args:
-        launch: What ran.
-        planner: Of its trials.
-        total: Number of trials, where it is known.
-        screen: Where to print.
 
     Raises:
         SystemExit: With 130 if it was stopped, with 1 if a trial or its metric is missing.

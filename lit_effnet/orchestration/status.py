@@ -16,7 +16,7 @@ from lit_effnet.cli.format import duration
 from lit_effnet.cli.tables import Column, as_rich, tabulate
 from lit_effnet.orchestration.options import Options
 from lit_effnet.orchestration.planner import Planner
-from lit_effnet.orchestration.tables import ARM, STYLES, metric_text, never_logged
+from lit_effnet.orchestration.tables import ARM, STYLES, by_arm, metric_text, never_logged
 from lit_effnet.orchestration.validate import check
 from lit_effnet.trials import snapshot
 from lit_effnet.trials.ledger import Entry, Status
@@ -79,7 +79,7 @@ def show_progress(file: Path, options: Options, screen: Console) -> None:
         trials = planned(planner, runs)
     metric = sweep.metric["name"] if sweep.metric else None
     screen.print(progress_table(trials, metric))
-    if len(arms := _by_arm(trials)) > MOST_ARMS:
+    if len(arms := by_arm(trials)) > MOST_ARMS:
         screen.print(f"and {len(arms) - MOST_ARMS:,} more arms")
     for line in lines(trials, metric):
         screen.print(line, soft_wrap=True)
@@ -141,17 +141,10 @@ def is_of(planner: Planner, run: RunSnapshot) -> bool:
     return planner.trial(run.point, 0).id == run.folder.path.name
 
 
-def _by_arm(trials: Sequence[PlannedTrial]) -> dict[str, list[PlannedTrial]]:
-    arms: dict[str, list[PlannedTrial]] = {}
-    for trial in trials:
-        arms.setdefault(trial.arm, []).append(trial)
-    return arms
-
-
 def progress_table(trials: Sequence[PlannedTrial], metric: str | None) -> Table:
     """Return one row per arm: its trials by status, and the mean metric of the finished ones."""
     rows = []
-    for arm, repeats in islice(_by_arm(trials).items(), MOST_ARMS):
+    for arm, repeats in islice(by_arm(trials).items(), MOST_ARMS):
         values = [v for trial in repeats if (v := trial.value(metric)) is not None]
         counts = Counter(trial.status for trial in repeats)
         rows.append({"arm": arm, "counts": counts, "value": mean(values) if values else None})

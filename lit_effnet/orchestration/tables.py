@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from statistics import mean
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -19,6 +19,16 @@ from lit_effnet.runs.folder import FINISHED
 from lit_effnet.trials.launch import Launch, Progress
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial
+
+
+class HasArm(Protocol):
+    """A trial, or its state."""
+
+    @property
+    def arm(self) -> str: ...  # noqa: D102
+
+
+T = TypeVar("T", bound=HasArm)
 
 STYLES = {
     Status.FINISHED: "green",
@@ -60,12 +70,7 @@ def metric_text(name: str | None, value: float | None) -> str:
 
 
 def never_logged(metric: str | None, values: Mapping[Any, float | None]) -> str:
-    """Return a line on finished trials that lack the metric; an empty one where none does.
-
-    Args:
-        metric: Its name; None for a sweep without one.
-        values: Metric of each finished trial, by its run folder.
-    """
+    """Return a line on finished trials, by run folder, that lack the metric; empty if none."""
     without = [folder for folder, value in values.items() if value is None]
     if metric is None or not without:
         return ""
@@ -73,9 +78,9 @@ def never_logged(metric: str | None, values: Mapping[Any, float | None]) -> str:
     return f"{metric} is missing from {finished}, such as {without[0]}: they cannot be compared"
 
 
-def by_arm(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+def by_arm(trials: Iterable[T]) -> dict[str, list[T]]:
     """Return the trials of each arm, in the sweep's order."""
-    arms: dict[str, list[Trial]] = {}
+    arms: dict[str, list[T]] = {}
     for trial in trials:
         arms.setdefault(trial.arm, []).append(trial)
     return arms
@@ -90,12 +95,7 @@ def plan_table(
 ) -> Table:
     """Return one row per arm: its multipliers, cost, seeds, time per trial and trials to run.
 
-    Args:
-        trials: Those of the sweep.
-        previews: By trial.
-        estimates: By arm; a text says why there is none.
-        to_run: Ids of the trials that have not ended.
-        screen: Whose width decides about the columns.
+    `previews` are by trial, `estimates` by arm, and `to_run` has the ids of trials to run.
     """
     rows = []
     for arm, repeats in by_arm(trials).items():
@@ -146,13 +146,7 @@ def identical_trials(
 
 
 def trial_line(progress: Progress, metric: str | None, width: int) -> Text:
-    """Return one line on a trial that has ended.
-
-    Args:
-        progress: The trial.
-        metric: Name of the sweep's metric.
-        width: Characters of the longest arm.
-    """
+    """Return one line on a trial that has ended; `width` is that of the longest arm."""
     status, trial = progress.status, progress.trial
     result = progress.reason
     if status is Status.FINISHED:
@@ -168,14 +162,7 @@ def _seed(trial: Trial) -> str:
 
 
 def live_view(launch: Launch, metric: str | None, total: int | None, width: int) -> RenderableType:
-    """Return the trials that run, and a line on how many are left.
-
-    Args:
-        launch: What runs.
-        metric: Name of the sweep's metric.
-        total: Number of trials, where it is known.
-        width: Characters of the longest arm.
-    """
+    """Return the running trials, and a line on how many are left."""
     running = [p for p in launch.all.values() if p.status in (Status.RUNNING, Status.ELSEWHERE)]
     columns = (
         Column(heading="", value=lambda row: row["progress"].trial.number),
@@ -228,14 +215,7 @@ def arms_table(
     metric: str | None,
     screen: Console,
 ) -> Table:
-    """Return one row per arm: its cost, and its metric for each seed.
-
-    Args:
-        trials: Those of the sweep.
-        previews: By trial.
-        metric: Name of the sweep's metric.
-        screen: Whose width decides about the columns.
-    """
+    """Return one row per arm: its cost, and its metric for each seed."""
     rows: list[dict[str, Any]] = []
     seeds: dict[int | None, float | None] = {}
     for arm, repeats in by_arm(trials).items():

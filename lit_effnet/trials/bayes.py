@@ -65,9 +65,7 @@ class Proposals:
     def tell(self, point: Mapping[str, Any], value: float | None) -> None:
         """Take the result of a point, which another process may have proposed.
 
-        Args:
-            point: Values of the parameters.
-            value: The metric; None or not finite if the trial failed.
+        A value of None, or one that is not finite, means that the trial failed.
 
         Raises:
             ValueError: The point lacks a parameter, or has a value outside its distribution.

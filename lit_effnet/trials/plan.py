@@ -44,11 +44,6 @@ class Trial:
 def points(sweep: Sweep, seed: int, limit: int | None) -> Iterator[dict[str, Any]]:
     """Yield the points of a grid or a random search in W&B's order.
 
-    Args:
-        sweep: The sweep file.
-        seed: Random seed of a random search.
-        limit: Largest number of points besides the sweep's own run_cap.
-
     Raises:
         ValueError: A random search without an end.
     """
@@ -86,17 +81,7 @@ def program(command: Sequence[str]) -> tuple[str, list[str]]:
 def arguments_of(
     sweep: Sweep, point: Mapping[str, Any], file: Path, environ: Mapping[str, str]
 ) -> list[str]:
-    """Return the arguments of a point's program.
-
-    Args:
-        sweep: The sweep file.
-        point: Values of its parameters.
-        file: The file that will hold the point as JSON.
-        environ: The environment variables.
-
-    Raises:
-        ValueError: The command runs no module.
-    """
+    """Return the arguments of a point's program; `file` will hold the point as JSON."""
     words = expand(sweep.command, sweep.program, point, file, environ)
     return program(words)[1]
 
@@ -113,12 +98,7 @@ def varied(sweep: Sweep) -> list[KeyPath]:
 
 
 def arm_of(paths: Sequence[KeyPath], point: Mapping[str, Any]) -> str:
-    """Return the name of a point's arm: "depth=1.5", or "paper, variant=b3".
-
-    Args:
-        paths: The varied parameters.
-        point: Values of all parameters.
-    """
+    """Return an arm's name, from its varied parameters: "depth=1.5", or "paper, variant=b3"."""
     names = [".".join(path) for path in paths]
     leaves = Counter(name.rsplit(".", 1)[-1] for name in names)
     parts = []

@@ -58,14 +58,7 @@ def pool(workers: int) -> ProcessPoolExecutor:
 
 
 def start(trial: Trial, module: str, share: Share, retry: bool) -> ForkServerProcess:
-    """Start or resume a trial in its own process.
-
-    Args:
-        trial: The trial.
-        module: The module whose `main(arguments)` runs it.
-        share: Its share of the machine.
-        retry: Run it again if it failed.
-    """
+    """Start or resume a trial in its own process; `retry` runs one again that failed."""
     process = _context.Process(
         target=_run, args=(trial, module, share, retry), name=f"trial {trial.id}"
     )

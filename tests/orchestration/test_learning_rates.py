@@ -12,7 +12,6 @@ from lit_effnet import fit, sweep
 from lit_effnet.orchestration.learning_rates import foreign_rates
 from lit_effnet.orchestration.options import Options
 from lit_effnet.orchestration.planner import Planner, run_name
-from lit_effnet.orchestration.validate import Checked
 from lit_effnet.results.stats.learning_rates import Rates
 from lit_effnet.trials.sweep_file import Sweep
 from tests.conftest import ROOT, TINY
@@ -160,7 +159,7 @@ def test_rates_of_the_same_networks_and_images_are_not_borrowed(tmp_path: Path) 
     def told(**changes: Any) -> str | None:
         rates = replace(Rates(dict.fromkeys(macs, 0.1), "quick", None, "photos", macs), **changes)
         rated = planner(rates=rates)
-        return foreign_rates(Checked(rated, [], [*rated.trials()]))
+        return foreign_rates(rated, [*rated.trials()])
 
     assert told() is None
     assert told(data="cifar10") == (

@@ -94,7 +94,10 @@ def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pa
         ("{}", "a: must have one of: value, values, min and max, distribution or parameters"),
         ("{min: 0.0}", "a: uniform needs max"),
         ("{value: 1, values: [1]}", "a.values: is not a key of constant, which takes value"),
-        ("{distribution: unifrom}", "a.distribution: 'unifrom' is no distribution; nearest: uniform"),
+        (
+            "{distribution: unifrom}",
+            "a.distribution: 'unifrom' is no distribution; nearest: uniform",
+        ),
         ("{distribution: normal, sigma: 0}", "a.sigma: 0: must be above 0"),
         ("{min: 1, max: 2.5}", "a: min and max are of two types"),
         ("{value: 2026-01-31}", "a.value: is a date in YAML: put it in quotes"),
