@@ -7,6 +7,7 @@ import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -58,23 +59,26 @@ def test_files_of_a_person_are_parsed_by_one_bounded_reader() -> None:
     assert found <= OWN_TEXT
 
 
-# The rooms by level, each with what it must not know: the table of CONTRIBUTING.md.
-HEAVY = ("torch", "lightning")
-LEVELS: list[dict[str, tuple[str, ...]]] = [
-    {"scaling": (*HEAVY, "numpy"), "runs": HEAVY, "metrics": ("lightning",), "profiling": ()},
-    {"cli": HEAVY},
-    {
-        "data": ("timm",),
-        "network": ("lightning", "datasets"),
-        "training": ("datasets",),
-        "trials": (*HEAVY, "wandb", "sweeps"),
-    },
-    {"results": HEAVY},
-    {"evaluation": ("lit_effnet.training",)},
-    {"experiment": (), "attribution": ("lit_effnet.training",), "deploy": ("lit_effnet.training",)},
-    {"orchestration": (), "benchmark": ("lit_effnet.trials",)},
-]
-ROOMS = {room: level for level, rooms in enumerate(LEVELS, start=1) for room in rooms}
+class Room(NamedTuple):
+    """A row of CONTRIBUTING.md's map."""
+
+    level: int
+    forbidden: frozenset[str]
+
+
+def rooms_of_the_map() -> dict[str, Room]:
+    rows = re.findall(
+        r"^\| (\d) \| `(\w+)` \| [^|]+ \| ([^|]*)\|$",
+        (ROOT / "CONTRIBUTING.md").read_text(),
+        re.MULTILINE,
+    )
+    return {
+        name: Room(int(level), frozenset(filter(None, re.split(r"[, ]+", forbidden))))
+        for level, name, forbidden in rows
+    }
+
+
+ROOMS = rooms_of_the_map()
 COMMANDS = {
     *("fit", "sweep", "evaluate", "explain", "measure", "quantize", "scale", "export"),
     "report",
@@ -98,41 +102,43 @@ def modules_of(room: str) -> list[Path]:
     return [file for file in (PACKAGE / room).rglob("*.py") if file.name != "__main__.py"]
 
 
-def test_every_folder_is_a_room_and_the_root_holds_commands_only() -> None:
+def test_the_map_has_every_room_and_the_root_holds_commands_only() -> None:
     assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
     assert {file.stem for file in PACKAGE.glob("*.py")} == {*COMMANDS, "__init__"}
-    assert len(LEVELS) < 8  # the commands are the last
+    assert {room.level for room in ROOMS.values()} == set(range(1, 8))  # commands are the eighth
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_imports_point_down_only(room: str) -> None:
-    below = {name for name, level in ROOMS.items() if level < ROOMS[room]}
-    foreign = {name.removeprefix("lit_effnet.") for name in LEVELS[ROOMS[room] - 1][room]}
-    for file in modules_of(room):
-        wrong = imported_rooms(file) - {room} - (below - foreign)
+@pytest.mark.parametrize("name", ROOMS)
+def test_imports_point_down_only(name: str) -> None:
+    below = {other for other, room in ROOMS.items() if room.level < ROOMS[name].level}
+    for file in modules_of(name):
+        wrong = imported_rooms(file) - {name} - below
         assert not wrong, f"{file} imports {wrong}"
 
 
 @pytest.mark.parametrize(
-    ("room", "foreign"),
-    [
-        (room, packages)
-        for rooms in LEVELS
-        for room, names in rooms.items()
-        if (packages := {name for name in names if not name.startswith("lit_effnet")})
-    ],
+    "forbidden",
+    dict.fromkeys(room.forbidden for room in ROOMS.values() if room.forbidden),
+    ids=lambda names: "+".join(sorted(names)),
 )
-def test_a_room_does_not_load_what_it_must_not_know(room: str, foreign: set[str]) -> None:
-    """Import its modules in a fresh interpreter, and look at everything that came with them."""
-    names = [
+def test_rooms_do_not_load_what_they_must_not(forbidden: frozenset[str]) -> None:
+    """Import their modules in a fresh interpreter, and look at everything that came with them."""
+    modules = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for file in modules_of(room)
+        for name, room in ROOMS.items()
+        if room.forbidden == forbidden
+        for file in modules_of(name)
     ]
-    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert not {name.split(".")[0] for name in loaded.split()} & foreign
+    assert not {
+        module
+        for module in loaded.split()
+        for package in forbidden
+        if module == package or module.startswith(f"{package}.")
+    }
 
 
 def test_commands_do_not_know_each_other() -> None:
