@@ -89,7 +89,7 @@ def main(args: list[str] | None = None) -> None:
         options = Options(local(flags.root, "--root"), extra=extra, **given)
         if flags.on is not None:
             os.environ[SETTING] = flags.on
-        if not (flags.check or flags.status or flags.ray):
+        if not (flags.check or flags.status or flags.ray or flags.slurm):
             process.prepare(FORKSERVER_PRELOAD)  # it imports while this process does
         from lit_effnet.orchestration import launcher, learning_rates, status, tables
 

@@ -98,7 +98,7 @@ def test_roots_groups_and_runs_may_be_mixed_and_each_run_is_read_once(tmp_path: 
 BROKEN = {
     "half": ('{"status": "finished"', "run.json: is not JSON, or incomplete"),
     "list": ("[1, 2]", "run.json: must hold an object, and holds a list"),
-    "empty": ("", "run.json: is no JSON"),
+    "empty": ("", "run.json: is not JSON"),
     "binary": (b"\xff\xfe\x00", "run.json: not UTF-8 text, but UTF-16"),
     "deep": ("[" * 100_000, "run.json: must be nested at most 50 deep"),
     "foreign": ('{"name": "left-pad"}', "status: is missing"),
