@@ -48,7 +48,7 @@ COSTS = (
     Column(heading="params", unit="M", value="params", write=millions),
     Column(heading="MACs", unit="M", value="macs", write=number(",.1f", 1e-6)),
     Column(heading="residual", unit="%", value="residual", write=points),
-    # Left out on a narrow terminal.
+    # These two are left out on a narrow terminal.
     Column(heading="MACs", unit="x base", value="relative_macs", write=ratio),
     Column(heading="activations", unit="M", value="activations", write=millions),
 )

@@ -47,19 +47,7 @@ class Machines(Protocol):
 
 @dataclass
 class Progress:
-    """A trial and its progress.
-
-    Args:
-        trial: The trial.
-        status: Its status.
-        epoch: Number of trained epochs.
-        epochs: Number of epochs to train, once it is known.
-        value: The sweep's metric.
-        started: When this launcher started it, by `time.monotonic`.
-        seconds: Training time.
-        reason: Why it ended without finishing.
-        seen: Whether it had ended before this launch.
-    """
+    """A trial and its progress; `reason` says why it ended without finishing."""
 
     trial: Trial
     status: Status
@@ -69,7 +57,7 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     reason: str = ""
-    seen: bool = False
+    seen: bool = False  # it had ended before this launch
 
 
 class Launch:
