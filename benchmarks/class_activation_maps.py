@@ -1,4 +1,4 @@
-"""Grad-CAM of B0: ours against grad-cam's plain use, process CPU time, one thread, alternating.
+"""Compare Grad-CAM of B0 with plain use of grad-cam: CPU time of one thread, in turn.
 
 python benchmarks/class_activation_maps.py
 """
@@ -22,26 +22,26 @@ from lit_effnet.scaling.compound import VARIANTS
 
 
 def plain(network: nn.Module, images: torch.Tensor, classes: list[int]) -> np.ndarray:
-    """As the README of grad-cam has it."""
+    """Return maps as in the README of grad-cam."""
     with GradCAM(model=network, target_layers=[last_map(network)]) as cam:
         return cam(input_tensor=images, targets=[ClassifierOutputTarget(c) for c in classes])
 
 
 def ours(network: nn.Module, images: torch.Tensor, classes: list[int]) -> np.ndarray:
-    """An explainer made anew, as the plain use makes its own."""
+    """Return maps of a new explainer, as plain use makes a new one."""
     with explaining(network) as explainer:
         return explainer(images, classes)
 
 
 def cpu_ms(once: Callable[[], object]) -> float:
-    """Process CPU time of one call, in milliseconds."""
+    """Return the process CPU time of one call, in milliseconds."""
     began = time.process_time()
     once()
     return 1e3 * (time.process_time() - began)
 
 
 def main() -> None:
-    """Print a row for each batch size and way."""
+    """Print a row for each batch size and method."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="efficientnet", help="ours (b0) or a baseline's name")
     parser.add_argument("--image-size", type=int, default=224)
@@ -67,11 +67,11 @@ def main() -> None:
         for _ in range(options.repeats):
             for name, way in (("plain", plain), ("ours", ours)):
                 times[name].append(cpu_ms(partial(way, network, images, classes)) / batch)
-        for name, found in times.items():
-            ratio = statistics.median(times["plain"]) / statistics.median(found)
+        for name, values in times.items():
+            ratio = statistics.median(times["plain"]) / statistics.median(values)
             print(
-                f"{batch:5}  {name:8}{statistics.median(found):8.1f}  "
-                f"{min(found):.1f}..{max(found):<12.1f}{ratio:.2f}"
+                f"{batch:5}  {name:8}{statistics.median(values):8.1f}  "
+                f"{min(values):.1f}..{max(values):<12.1f}{ratio:.2f}"
             )
 
 

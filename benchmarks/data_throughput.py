@@ -1,12 +1,12 @@
-"""Images per second of one core, from encoded image to augmented and normalised batch.
+"""Measure images per second on one core, from encoded image to augmented, normalised batch.
 
 python benchmarks/data_throughput.py --repeats 5
 
-The ways alternate in one run: Pillow with torchvision.transforms.v2, as most suites do it; ours
-from the encoded image; ours from the store of decoded images. The images are the embedded
-photographs, resized and saved as JPEG. Times are the process's CPU time, with one thread.
+The methods take turns in one run: Pillow with torchvision.transforms.v2, as in most suites; ours
+from the encoded image; ours from the cache of decoded images. The images are the embedded
+photographs, resized and saved as JPEG. Times are process CPU time with one thread.
 
-With --memory: the largest process's own memory of a loader with two workers over 1,000, 10,000 and
+With --memory: memory of the largest process of a loader with two workers over 1,000, 10,000 and
 100,000 images.
 """
 
@@ -46,7 +46,7 @@ BATCH = 32
 
 
 def jpegs(long_side: int, count: int) -> list[bytes]:
-    """The photographs as JPEG files of quality 90, cut a little differently each time."""
+    """Return the photographs as JPEG files of quality 90, each cropped a little differently."""
     generator = np.random.default_rng(0)
     pixels = [photograph for _, photograph in photographs()]
     encoded = []
@@ -66,7 +66,7 @@ def jpegs(long_side: int, count: int) -> list[bytes]:
 def torchvision_way(
     encoded: Sequence[bytes], size: int, interpolation: InterpolationMode
 ) -> Callable[[], None]:
-    """Pillow to decode, torchvision.transforms.v2 to augment and normalise."""
+    """Return a run of Pillow for decoding and torchvision.transforms.v2 for the rest."""
     transform = v2.Compose(
         [
             v2.RandomResizedCrop(size, interpolation=interpolation, antialias=True),
@@ -88,7 +88,7 @@ def torchvision_way(
 
 
 def our_way(pixels: Callable[[int], Any], count: int, size: int) -> Callable[[], None]:
-    """Our data set and our collation, as `ImageData` uses them."""
+    """Return a run of our data set and collation, as `ImageData` uses them."""
     rows = np.arange(count)
     images = DecodedImages(pixels, rows, rows % 9, training(size, Augment()), seed=0)
 
@@ -101,13 +101,13 @@ def our_way(pixels: Callable[[int], Any], count: int, size: int) -> Callable[[],
 
 
 def decode_all(encoded: Sequence[bytes]) -> None:
-    """Decoding alone."""
+    """Decode all images."""
     for content in encoded:
         decode(content)
 
 
 def data_set(encoded: Sequence[bytes]) -> Any:
-    """The images as a Hugging Face split, not decoded."""
+    """Return the images as a Hugging Face split, not decoded."""
     features = Features({"image": Image(decode=False), "label": ClassLabel(num_classes=9)})
     images = [{"bytes": content, "path": None} for content in encoded]
     return Dataset.from_dict(
@@ -116,7 +116,7 @@ def data_set(encoded: Sequence[bytes]) -> Any:
 
 
 def compare(long_side: int, size: int, count: int, repeats: int) -> None:
-    """Time the ways in turn and print medians, spread and ratio."""
+    """Time the methods in turn; print medians, ranges and ratios."""
     encoded = jpegs(long_side, count)
     images = ImageSet({"train": data_set(encoded)}, tuple("123456789"))
     ways = {
@@ -125,7 +125,7 @@ def compare(long_side: int, size: int, count: int, repeats: int) -> None:
         ),
         "the same, bilinear": torchvision_way(encoded, size, InterpolationMode.BILINEAR),
         "ours, from the JPEG": our_way(FromFiles(images, "train", "benchmark"), count, size),
-        "ours, from the store": our_way(
+        "ours, from the decoded cache": our_way(
             open_store(images.splits["train"], None, print, "benchmark"), count, size
         ),
         "decoding alone, ours": partial(decode_all, encoded),
@@ -139,7 +139,7 @@ def compare(long_side: int, size: int, count: int, repeats: int) -> None:
                 speeds[name].append(count / (time.process_time() - began))
     first = next(iter(speeds.values()))
     print(f"\n{long_side} px JPEG to {size} px, {count} images, {repeats} repeats")
-    print("| way | images/s per core, median (min..max) | ratio, median (min..max) |")
+    print("| method | images/s per core, median (min..max) | ratio, median (min..max) |")
     print("|---|--:|--:|")
     for name, values in speeds.items():
         ratios = [value / base for value, base in zip(values, first, strict=True)]
@@ -150,7 +150,7 @@ def compare(long_side: int, size: int, count: int, repeats: int) -> None:
 
 
 def own_memory(process: int) -> float:
-    """Memory of a process alone in MB, without the pages of files that it maps."""
+    """Return the memory of a process in MB, without mapped files."""
     lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if line.startswith("RssAnon")]
     return int(line.split()[1]) / 1000

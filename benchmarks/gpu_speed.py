@@ -1,10 +1,10 @@
-"""This EfficientNet against timm's and torchvision's on one GPU, in turn in one process.
+"""Compare this EfficientNet with timm's and torchvision's on one GPU, in turn in one process.
 
 python benchmarks/gpu_speed.py --variant b0 --output b0.jsonl
 
-All networks have the same weights. A call is some steps and a wait for the device, so that what
-Python does meanwhile counts where it is the slower part; training is forward, cross entropy and
-backward, inference records no gradients. Utilisation is that of the module `utilisation`.
+All networks have the same weights. A call is several steps and one synchronisation, so that
+Python's own time counts where it is the slower part. Training is forward, cross entropy and
+backward; inference records no gradients. Utilisation is that of `lit_effnet.profiling.utilisation`.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Way(NamedTuple):
 
 
 def build_networks(variant: str) -> dict[str, nn.Module]:
-    """The networks, with the weights of ours in all."""
+    """Return the networks, all with the weights of ours."""
     torch.manual_seed(0)
     networks = {name: build(variant) for name, build in NETWORKS.items()}
     weights = networks["ours"].state_dict().values()
@@ -69,7 +69,7 @@ def build_networks(variant: str) -> dict[str, nn.Module]:
 
 
 def several(step: Callable[[], object]) -> Callable[[], None]:
-    """A call: some steps."""
+    """Return a call of several steps."""
 
     def call() -> None:
         for _ in range(STEPS):
@@ -79,14 +79,14 @@ def several(step: Callable[[], object]) -> Callable[[], None]:
 
 
 def prepare(way: Way, network: nn.Module, how: Configuration, options: Any) -> Callable[[], None]:
-    """What is timed of a way, on images in the device's memory."""
+    """Return the call to time, on images in the device's memory."""
     images = how.images(options.batch, options.image_size)
     make = how.training if way.mode == "training" else how.inference
     return several(make(how.prepare(network), images))
 
 
 def row_of(way: Way, times: Times, macs: int, how: Configuration, options: Any) -> dict[str, Any]:
-    """What a way took."""
+    """Return the times of a configuration as a row."""
     low, median, high = (value / STEPS for value in times.percentiles())
     per_s = 1e3 * options.batch / median
     top = peak(how)
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--variant", choices=[f"b{n}" for n in range(8)], default="b0")
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--image_size", type=int, help="pixels; the variant's own if left out")
+    parser.add_argument("--image_size", type=int, help="pixels; default: the variant's own")
     parser.add_argument("--precisions", nargs="+", choices=DTYPES, default=list(DTYPES))
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--device", default="cuda")

@@ -1,16 +1,16 @@
-"""Device hours of each arm of `sweeps/scaling_ablation.yaml` on ImageNet, on paper.
+"""Estimate the device hours of each arm of `sweeps/scaling_ablation.yaml` on ImageNet.
 
 python benchmarks/imagenet_hours.py
 
-Prints the tables of docs/scale.md: how far two rules miss the published throughputs of B1 to B5,
-and each arm's hours by them. Nothing is trained or timed.
+Prints the tables of docs/scale.md: the errors of two rules for the published throughputs of B1 to
+B5, and each arm's hours by these rules. Nothing is trained or timed.
 """
 
 from pathlib import Path
 
 import yaml
-from lit_effnet.network.arm_cost import cost, settled
 
+from lit_effnet.network.arm_cost import cost, settled
 from lit_effnet.scaling.arms import Arm, choose
 from lit_effnet.scaling.cost import Complexity
 
@@ -33,7 +33,7 @@ PUBLISHED = (
 
 
 def count(arm: Arm, base_size: int) -> Complexity:
-    """What an arm costs on images of `base_size` pixels at resolution 1."""
+    """Return the cost of an arm on images of `base_size` pixels at resolution 1."""
     scaling = settled(arm, base_size, CLASSES)
     return cost(arm, CLASSES, scaling, round(base_size * scaling.resolution))
 

@@ -1,10 +1,10 @@
-"""How often 95 % intervals hold the truth with few repeats: Student's, the bootstrap's, Wilson's.
+"""Measure the coverage of 95 % intervals with few repeats: Student's, bootstrap, Wilson's.
 
 python benchmarks/interval_coverage.py --arms 4000
 
-Student's and the BCa bootstrap's are of the mean of n normal repeats, Wilson's of the accuracy of a
-network on n images and on n hundred. Each interval is the one that the results use. Of as many
-draws a coverage is known to about 0.7 points (two standard errors at 4,000).
+Student's and the BCa bootstrap intervals are for the mean of n normal repeats, Wilson's for the
+accuracy of a network on n and on 100 n images. Each interval is the one that the results use. With
+4,000 draws a coverage is accurate to about 0.7 points (two standard errors).
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def holds(interval: Interval | None) -> bool:
-    """Whether the interval holds the truth."""
+    """Whether the interval contains the truth."""
     return interval is not None and interval.low <= TRUTH <= interval.high
 
 

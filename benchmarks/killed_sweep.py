@@ -1,10 +1,10 @@
-"""Kill a sweep fifty times at random moments, and count what finished trials are lost or repeated.
+"""Kill a sweep at random moments, and count the finished trials that are lost or repeated.
 
 python benchmarks/killed_sweep.py --kills 50
 
 Trials are `fit` on the embedded photographs, a few seconds each. Every other kill -9 hits the
-launcher, the others one of its trials. A finished trial whose run.json changes was repeated; one
-that is gone was lost.
+launcher, the rest one of its trials. A finished trial was repeated if its run.json changes, and
+lost if it is gone.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SWEEP = {
 
 
 def main() -> None:
-    """Kill until it is enough, then let the sweep end; exit status 1 if anything was wrong."""
+    """Kill so many times, then let the sweep end; exit with 1 if a trial was lost or repeated."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--trials", type=int, default=150)
@@ -82,13 +82,13 @@ def main() -> None:
 
 
 def wait_for_trials(launcher: subprocess.Popen[bytes]) -> None:
-    """Until a trial runs, or the launcher has ended."""
+    """Wait until a trial runs, or the launcher has ended."""
     while launcher.poll() is None and not trials_of(launcher.pid):
         time.sleep(0.1)
 
 
 def trials_of(launcher: int) -> list[int]:
-    """Processes of the launcher's trials: children of the process that forks."""
+    """Return the processes of the trials: children of the forking process."""
 
     def children(pid: int) -> list[int]:
         asked = ["pgrep", "-P", str(pid)]
@@ -99,7 +99,7 @@ def trials_of(launcher: int) -> list[int]:
 
 
 def look(folder: Path, finished: dict[Path, bytes], wrong: dict[str, int]) -> None:
-    """Compare what had finished with what is there now."""
+    """Compare the trials that had finished with those of now."""
     for file, content in finished.items():
         if not file.exists():
             wrong["lost"] += 1

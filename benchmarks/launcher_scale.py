@@ -1,12 +1,12 @@
-"""The launcher at 10,000 trials that do nothing: its own time for each, its memory, and `--status`.
+"""Measure the launcher with 10,000 empty trials: time per trial, memory, and `--status`.
 
 python benchmarks/launcher_scale.py --trials 10000 --processes 2000
 
-The first `--processes` trials are run each in a forked process of its own, whose program writes the
-record of a finished run and ends: what is timed is claiming, forking, the log, judging and the
-launcher's table. The rest have no process: their records are written where they would begin, which
-leaves the launcher's own work. `--status` then reads all of the folders. Before it, what planning
-takes: the check of the first trials with their networks, and the identities of all.
+The first `--processes` trials run as forked processes that write the record of a finished run and
+end. Timed are lock, fork, log, status and the launcher's table. The rest have no process: their
+records are written at their start, which leaves the launcher's own work. `--status` then reads all
+folders. First, planning is timed: the check of the first trials with their networks, and the
+identities of all.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from lit_effnet.experiment import preview as outlook
-from lit_effnet.orchestration.planner import Options, Planner
+from lit_effnet.experiment import preview
+from lit_effnet.orchestration.options import Options
+from lit_effnet.orchestration.planner import Planner
 from lit_effnet.orchestration.status import show_progress
 from lit_effnet.orchestration.tables import live_view
 from lit_effnet.orchestration.validate import check
@@ -53,24 +54,24 @@ RECORD = {
 
 
 class NoProcesses:
-    """Where trials end as they begin."""
+    """Machines on which trials end when they start."""
 
     def start(self, trial: Trial, module: str, share: Share, retry: bool) -> None:
-        """Leave the folder of a trial that has finished."""
+        """Write the folder of a finished trial."""
         trial.folder.path.mkdir(parents=True)
         (trial.folder.path / "run.json").write_text(json.dumps(RECORD), encoding="utf-8")
         trial.parameters_file.write_text(json.dumps(trial.parameters), encoding="utf-8")
 
     def wait(self, running: Mapping[str, None], seconds: float) -> dict[str, int]:
-        """All have ended."""
+        """Return 0 for all."""
         return dict.fromkeys(running, 0)
 
     def end(self, running: None, with_signal: int) -> None:
-        """There is nothing to end."""
+        """Do nothing."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The benchmark; called by the launcher with a run folder, the program of a trial."""
+    """Run the benchmark; with a run folder, which the launcher passes, act as a trial's program."""
     if arguments is not None:
         RunFolder(Path(arguments[0])).write(RECORD)
         return
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def write_sweep(folder: Path, count: int) -> Path:
-    """A grid of so many points."""
+    """Write a grid of so many points."""
     sweep = {
         "method": "grid",
         "metric": {"name": "val/top1", "goal": "maximize"},
@@ -111,8 +112,8 @@ def write_sweep(folder: Path, count: int) -> Path:
 
 
 def time_check(file: Path, options: Options) -> None:
-    """What is looked at before the first trial begins."""
-    outlook.keys()  # with which the parser is made
+    """Time the check before the first trial starts."""
+    preview.keys()  # which makes the parser
     began = time.process_time()
     checked = check(file, options)
     assert not checked.problems, checked.problems
@@ -121,7 +122,7 @@ def time_check(file: Path, options: Options) -> None:
 
 
 def time_planning(planner: Planner) -> list[Trial]:
-    """All trials, each with this module's program in place of `fit`."""
+    """Time the planning; return all trials, with this module's program in place of `fit`."""
     began, memory = time.process_time(), peak_memory()
     planned = list(planner.trials())
     used = time.process_time() - began
@@ -137,11 +138,11 @@ def time_planning(planner: Planner) -> list[Trial]:
 def time_launch(
     sweep: Sweep, trials: list[Trial], workers: int, machines: Machines = process
 ) -> None:
-    """Run trials to their ends, with the table that a person would see."""
+    """Time the trials, with the table that a user would see."""
     if machines is process:
         process.prepare(["lit_effnet.trials.process", MODULE])
-        process.start(trials[0], MODULE, Share(1, {}), retry=False).join()  # it has imported then
-    screen = Console(quiet=True, width=160)  # it is laid out, and not shown
+        process.start(trials[0], MODULE, Share(1, {}), retry=False).join()  # it has then imported
+    screen = Console(quiet=True, width=160)  # laid out, but not shown
     launch = Launch(sweep, Listed(trials), MODULE, [Share(1, {})] * workers, machines=machines)
     began, before, memory = time.perf_counter(), time.process_time(), peak_memory()
     for _ in launch.run():
@@ -159,8 +160,8 @@ def time_launch(
 
 
 def time_status(file: Path, options: Options, count: int) -> None:
-    """`--status` in this process, which has imported all, and as a command of its own."""
-    screen = Console(quiet=True, width=160)  # it is laid out, and not shown
+    """Time `--status` in this process, which has imported everything, and as a command."""
+    screen = Console(quiet=True, width=160)  # laid out, but not shown
     began, before, memory = time.perf_counter(), time.process_time(), peak_memory()
     show_progress(file, options, screen)
     print(
@@ -182,7 +183,7 @@ def time_status(file: Path, options: Options, count: int) -> None:
 
 
 def peak_memory() -> int:
-    """The most that this process has held at a time, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 

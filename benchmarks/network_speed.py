@@ -1,8 +1,8 @@
-"""CPU time of this EfficientNet-B0 against timm's and torchvision's, on one thread.
+"""Compare the CPU time of this EfficientNet-B0 with timm's and torchvision's, on one thread.
 
-The configurations alternate round by round in one process, so that a drift of the machine meets
-all of them, and the time is the process's CPU time, which other processes hardly disturb.
-Training is forward, cross entropy and backward; inference records no gradients.
+The configurations take turns in one process, so that a drift of the machine affects all of them.
+Times are process CPU time, which other processes hardly disturb. Training is forward, cross entropy
+and backward; inference records no gradients.
 """
 
 import argparse
@@ -48,12 +48,12 @@ class Configuration(NamedTuple):
 
 
 def autocast(precision: str) -> torch.autocast:
-    """The context for `f32` or `bf16`."""
+    """Return the context for `f32` or `bf16`."""
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
 
 def build_networks(names: list[str], images: Tensor) -> dict[str, nn.Module]:
-    """Networks with the same weights, and running statistics that fit `[N, 3, H, W]` images."""
+    """Return networks with equal weights, and running statistics of `[N, 3, H, W]` images."""
     torch.manual_seed(0)
     reference = NETWORKS["ours"]().train()
     norms = [m for m in reference.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -70,7 +70,7 @@ def build_networks(names: list[str], images: Tensor) -> dict[str, nn.Module]:
 
 
 def compare_logits(networks: dict[str, nn.Module], images: Tensor, precisions: list[str]) -> None:
-    """Print how far every network's logits are from timm's, over their spread."""
+    """Print the difference of every network's logits from timm's, relative to their spread."""
     logits = {}
     for name, precision in itertools.product(networks, precisions):
         with torch.inference_mode(), autocast(precision):
@@ -88,7 +88,7 @@ def compare_logits(networks: dict[str, nn.Module], images: Tensor, precisions: l
 def prepare(
     configuration: Configuration, network: nn.Module, images: Tensor, labels: Tensor
 ) -> Callable[[], None]:
-    """The step to time: a copy of `network` on `[N, 3, H, W]` images and `[N]` labels."""
+    """Return the step to time: a copy of `network` on `[N, 3, H, W]` images and `[N]` labels."""
     layout = LAYOUTS[configuration.layout]
     model = copy.deepcopy(network).to(memory_format=layout)
     model.train(configuration.mode == "train")
@@ -111,7 +111,7 @@ def prepare(
 def measure(
     steps: dict[Configuration, Callable[[], None]], repeats: int
 ) -> dict[Configuration, list[float]]:
-    """CPU milliseconds of every step, one list of `repeats` per configuration."""
+    """Return the CPU milliseconds of every step, one list of `repeats` per configuration."""
     times: dict[Configuration, list[float]] = {configuration: [] for configuration in steps}
     for turn in range(-1, repeats):
         for configuration, step in steps.items():
@@ -123,7 +123,7 @@ def measure(
 
 
 def print_table(times: dict[Configuration, list[float]], batch: int) -> None:
-    """One Markdown row per configuration; ratios above 1 are faster than timm's best."""
+    """Return one Markdown row per configuration; ratios above 1 are faster than timm's best."""
     medians = {configuration: statistics.median(values) for configuration, values in times.items()}
     print(
         "| network | mode | precision | layout | compiled | median CPU ms | min..max | images/s ",

@@ -1,10 +1,10 @@
-"""What several processes change in the numbers: a training against one, an evaluation against one.
+"""Compare training and evaluation in several processes with those in one.
 
 python benchmarks/process_equality.py
 
-One epoch of a small network on the embedded photographs, without dropout, with one global batch;
-then a trained network on a test split in one, two and three processes, of 25 images, which neither
-two nor three divide.
+Trains one epoch of a small network on the embedded photographs, without dropout, with one global
+batch. Then evaluates a trained network in one, two and three processes on a test split of 25
+images, which neither two nor three divide.
 """
 
 import json
@@ -37,7 +37,7 @@ REFERENCES = {"2 of 32, shared, 2 accumulated": "1 of 64, 2 batches accumulated"
 
 
 def fit(*arguments: str) -> None:
-    """Run `fit` in a process of its own, with what it starts."""
+    """Run `fit` in a separate process."""
     subprocess.run(
         [sys.executable, "-m", "lit_effnet.fit", *arguments],
         check=True,
@@ -47,13 +47,13 @@ def fit(*arguments: str) -> None:
 
 
 def weights(folder: Path, key: str) -> torch.Tensor:
-    """All weights of a checkpoint in one vector."""
+    """Return all weights of a checkpoint in one vector."""
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)[key]
     return torch.cat([value.double().flatten() for value in state.values()])
 
 
 def compare_trainings(root: Path, precision: str) -> None:
-    """Print what each way differs by from one process."""
+    """Print the differences from one process."""
     for name, flags in WAYS.items():
         devices = (
             [] if any("devices" in flag for flag in flags) else [f"--trainer.devices={name[0]}"]

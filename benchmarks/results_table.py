@@ -1,9 +1,9 @@
-"""How long the table of many run folders takes, and how much memory.
+"""Measure the time and memory of the table of many run folders.
 
 python benchmarks/results_table.py --runs 10000 --evaluations 3
 
-The folders are made in a temporary directory first, which is not counted; so the system still has
-their files in memory. The process's peak is given, less what it had held before.
+The folders are made in a temporary directory first, which is not timed, so their files are still in
+the system's cache. Memory is the peak of the process minus its memory before.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def make_run(folder: Path, index: int, arguments: argparse.Namespace) -> None:
-    """A run folder of the size that a training leaves, without its checkpoints."""
+    """Write a run folder of realistic size, without checkpoints."""
     folder.mkdir(parents=True)
     record = {
         "status": "finished",
@@ -87,7 +87,7 @@ def make_run(folder: Path, index: int, arguments: argparse.Namespace) -> None:
 
 
 def evaluation(index: int, number: int) -> dict[str, object]:
-    """A row of evaluations.jsonl."""
+    """Return a row of evaluations.jsonl."""
     return {
         "id": f"{index:08x}{number:04x}",
         "condition": "gaussian_noise",
@@ -113,7 +113,7 @@ def evaluation(index: int, number: int) -> dict[str, object]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has held, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 

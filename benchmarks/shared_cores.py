@@ -1,4 +1,4 @@
-"""Seconds of one training alone, and of two that share the cores, by how threads wait.
+"""Time one training alone, and two that share the cores, by the way that threads wait.
 
 python benchmarks/shared_cores.py --repeats 3
 """
@@ -21,7 +21,7 @@ STEPS = 30
 
 
 def seconds(together: int, wait: dict[str, str]) -> float:
-    """Slowest training of `together` at once: 30 steps of B0 at 64 px, batch 16, float32."""
+    """Return the time of the slowest of `together` trainings: 30 steps of B0, 64 px, batch 16."""
     with tempfile.TemporaryDirectory() as root:
         command = [
             sys.executable,
@@ -45,9 +45,9 @@ def seconds(together: int, wait: dict[str, str]) -> float:
 
 
 def main() -> None:
-    """Alternate the ways of waiting and print medians and ranges."""
+    """Alternate the ways of waiting; print medians and ranges."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="counted rounds")
+    parser.add_argument("--repeats", type=int, default=3, help="timed rounds")
     repeats = parser.parse_args().repeats
     times: dict[tuple[str, int], list[float]] = {}
     for _ in range(repeats):

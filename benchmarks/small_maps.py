@@ -1,4 +1,4 @@
-"""Training steps on small images: weights in channels-last memory against the usual layout.
+"""Compare training steps on small images with channels-last and with contiguous weights.
 
 python benchmarks/small_maps.py --repeats 5
 
@@ -29,7 +29,7 @@ BATCH, STEPS = 128, 8
 
 
 def step_seconds(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """CPU seconds of a step, the median of some."""
+    """Return the median CPU seconds of several steps."""
     found = []
     for _ in range(STEPS):
         began = time.process_time()
@@ -40,7 +40,7 @@ def step_seconds(network: nn.Module, images: torch.Tensor, labels: torch.Tensor)
 
 
 def main() -> None:
-    """Print a line for each arm."""
+    """Print one line per arm."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats

@@ -1,4 +1,4 @@
-"""Time from the command line to the help text, against the bare imports it cannot do without.
+"""Measure the time to the help text, relative to the imports that it needs.
 
 python benchmarks/start_up.py --repeats 7
 """
@@ -18,7 +18,7 @@ COMMANDS = {
 
 
 def seconds(arguments: list[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of one fresh interpreter."""
+    """Return wall and CPU seconds of one new interpreter."""
     before, started = os.times(), time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     wall, after = time.perf_counter() - started, os.times()
@@ -27,9 +27,9 @@ def seconds(arguments: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Alternate the commands and print medians, ranges and ratios to the bare imports."""
+    """Alternate the commands; print medians, ranges and ratios to the bare imports."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=7, help="counted rounds")
+    parser.add_argument("--repeats", type=int, default=7, help="timed rounds")
     repeats = parser.parse_args().repeats
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
     for counted in range(-1, repeats):  # the first round fills the disk cache

@@ -1,4 +1,4 @@
-"""What a trial costs besides its training: the launcher's processes against a new one for each.
+"""Measure a trial's overhead besides its training: forked by the launcher, and as new process.
 
 python benchmarks/trial_overhead.py --trials 12 --repeats 3
 
@@ -30,7 +30,7 @@ SWEEP = {
 
 
 def main() -> None:
-    """Time both ways and print a trial's overhead in each."""
+    """Time both ways; print the overhead per trial of each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=3)
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def launcher(folder: Path, trials: int) -> None:
-    """`python -m lit_effnet.sweep`, one trial at a time."""
+    """Run `python -m lit_effnet.sweep`, one trial at a time."""
     file = folder / "sweep.yaml"
     sweep = {**SWEEP, "parameters": {"seed_everything": {"values": list(range(trials))}}}
     file.write_text(yaml.safe_dump(sweep), encoding="utf-8")
@@ -68,20 +68,20 @@ def launcher(folder: Path, trials: int) -> None:
 
 
 def new_processes(folder: Path, trials: int) -> None:
-    """`python -m lit_effnet.fit` anew for each trial, as W&B's agent does."""
+    """Run `python -m lit_effnet.fit` for each trial, as W&B's agent does."""
     for seed in range(trials):
         run([sys.executable, "-m", "lit_effnet.fit", *FLAGS, f"--seed_everything={seed}",
              f"--run.root={folder}"])  # fmt: skip
 
 
 def run(command: list[str]) -> None:
-    """A command to its end, on all cores."""
+    """Run a command on all cores."""
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
 
 def training_seconds(folder: Path) -> list[float]:
-    """What the runs say that they trained."""
+    """Return the training times that the runs record."""
     records = [json.loads(file.read_text()) for file in folder.glob("*/*/run.json")]
     return [record["cost"]["seconds"] for record in records]
 

@@ -4,10 +4,10 @@ import os
 import sys
 from types import TracebackType
 
-# torch's threads wait for one another by spinning, for so long that two trainings which share
-# cores take several times as long as one after the other (`benchmarks/shared_cores.py`). A short
-# wait mends that and costs one that is alone about a tenth. GNU's OpenMP reads it when torch is
-# loaded; what is set already stays.
+# torch's threads wait for one another by spinning, so long that two trainings on the same cores
+# take several times as long as one after the other (`benchmarks/shared_cores.py`). A short wait
+# avoids that, and slows a single training by about a tenth. GNU's OpenMP reads the variable when
+# torch is loaded; a value set by the user stays.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
@@ -18,6 +18,6 @@ def _stopped_early(
         sys.__excepthook__(kind, error, trace)
 
 
-# A command takes seconds to import what it needs; Ctrl-C meanwhile finds none of its own handlers.
+# Commands import for seconds before their own handlers exist: no traceback on Ctrl-C meanwhile.
 if any(word.startswith("lit_effnet.") for word in sys.orig_argv[1:4]):
     sys.excepthook = _stopped_early

@@ -14,15 +14,10 @@ severity (fog:3) or a level (gaussian_noise:sigma=0.1). What has a row already i
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.cli.parser import (
-    OneLineErrors,
-    add_network_flags,
-    add_row_flags,
-    prepare_output,
-    quiet_libraries,
-    stopping,
-    written,
-)
+from lit_effnet.cli.errors import stopping, written
+from lit_effnet.cli.output import prepare_output, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
+from lit_effnet.cli.shared_flags import add_network_flags, add_row_flags
 from lit_effnet.runs.paths import local, locate
 
 if TYPE_CHECKING:
@@ -160,7 +155,7 @@ def evaluate_one(
     # Before the hours that the evaluation takes, unless the rows are only made there.
     reference = None if first else reference_of(config, subject, evaluator, conditions)
     found: list[tuple[dict[str, Any], Predictions]] = []
-    again = config.again or asked.any
+    again = config.overwrite or asked.any
     rows = evaluate(subject, evaluator, conditions, again, place=place, found=found)
     if first:
         reference = reference_of(config, subject, evaluator, conditions)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from lit_effnet import fit
 from lit_effnet.data import images
-from lit_effnet.orchestration.planner import PRELOADED
+from lit_effnet.orchestration.options import FORKSERVER_PRELOAD
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.training.checkpoints import WholeCheckpointIO
 from lit_effnet.trials.process import prepare
@@ -86,7 +86,7 @@ def stopped(
     **variables: str,
 ) -> int:
     """The exit status of a `fit` that is sent a signal, in a process of its own."""
-    prepare(PRELOADED)
+    prepare(FORKSERVER_PRELOAD)
     process = multiprocessing.get_context("forkserver").Process(
         target=train_until,
         args=(

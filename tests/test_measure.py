@@ -15,6 +15,7 @@ from lit_effnet.cli.rows_file import keep
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.execution import Configuration
 from lit_effnet.profiling.utilisation import Peak
+from lit_effnet.runs.exit_status import INTERRUPTED
 from tests.benchmark.test_device_logs import ANDROID
 
 QUICK = ["--runs=2", "--rounds=1", "--batch=2", "--memory=false"]
@@ -137,7 +138,7 @@ def test_a_stop_keeps_the_rows_that_are_done(
 
     monkeypatch.setattr("lit_effnet.benchmark.runner.measure", stopped)
     file = tmp_path / "rows.jsonl"
-    assert run("baseline", "--image_size=32", "--output", file) == measure.STOPPED
+    assert run("baseline", "--image_size=32", "--output", file) == INTERRUPTED
     assert rows(file) == [{"name": "baseline"}]
     assert f"stopped; rows of baseline are in {file}" in capsys.readouterr().err
 

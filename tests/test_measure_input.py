@@ -13,7 +13,7 @@ from tests.test_measure import run
     [
         ("{}", "it.onnx.json: does not describe it.onnx (KeyError: 'precision')"),
         ("[1]", "does not describe it.onnx (TypeError: "),
-        ("none", "it.onnx.json: is no JSON, or not all of it ("),
+        ("none", "it.onnx.json: is not JSON, or incomplete ("),
         (None, "it.onnx.json is missing, which tells its image size"),
         (
             '{"precision": "float32", "preprocessing": {"image_size": 48}}',

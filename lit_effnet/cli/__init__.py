@@ -1,1 +1,1 @@
-"""What commands share: parser, one-line errors, tables, number formats."""
+"""Shared by all commands: parser, one-line errors, output, tables, number formats."""

@@ -1,6 +1,6 @@
-"""Read configurations and values for jsonargparse, within the bounds of `runs.documents`.
+"""Make jsonargparse read configurations and values within the bounds of `runs.documents`.
 
-Importing this module replaces jsonargparse's reader of files and its parser of YAML.
+Importing this module replaces jsonargparse's file reader and YAML parser.
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ _parse_yaml, _read_config = get_loader("yaml"), ConfigPath.read_text
 
 
 def load_value(text: str) -> Any:
-    """Parse a value of the command line or a configuration, as jsonargparse does, within bounds.
+    """Parse a value of the command line, or a configuration.
 
     Raises:
-        DocumentError: What is wrong with it.
+        DocumentError: It is not YAML, or out of bounds.
     """
     return _parsed(text, "")
 
@@ -29,10 +29,10 @@ def _parsed(text: str, name: str) -> Any:
 
 
 def read_config(path: Any) -> str:
-    """Read a file that jsonargparse was given, whichever flag or key names it, within bounds.
+    """Read and check the file of any flag or key.
 
     Raises:
-        DocumentError: The file and what is wrong with it.
+        DocumentError: It cannot be read, is not YAML, or is out of bounds.
     """
     name = path.relative
     if name == "-":
@@ -43,7 +43,7 @@ def read_config(path: Any) -> str:
         raise DocumentError(f"{name}: cannot be read ({error.strerror or error})") from error
     except DocumentError as error:
         raise DocumentError(str(error).replace(path.absolute, name)) from None
-    _parsed(text, name)  # jsonargparse will parse it again, and not know its name
+    _parsed(text, name)  # jsonargparse parses it again without its name
     return text
 
 

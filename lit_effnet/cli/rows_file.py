@@ -1,4 +1,4 @@
-"""The file of JSON lines to which `--output` adds rows."""
+"""Add rows to the JSON lines file of `--output`."""
 
 import json
 import tempfile
@@ -9,14 +9,14 @@ from typing import Any
 
 from filelock import FileLock
 
-from lit_effnet.cli.parser import fail
+from lit_effnet.cli.errors import fail
 from lit_effnet.runs.documents import DocumentError, read_text
 
 
 def check_output(file: Path) -> None:
-    """End with a line where rows could not be written, before the minutes they take.
+    """Fail in one line if rows could not be written, before computing them for minutes.
 
-    It is tried, and what that made is taken away again: a bad name is to leave nothing.
+    Folders made for the test are removed again.
     """
     made = [folder for folder in file.parents if not folder.exists()]
     try:
@@ -25,7 +25,7 @@ def check_output(file: Path) -> None:
         if file.exists():
             read_text(file)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=file.parent):  # rows come under a temporary name first
+        with tempfile.TemporaryFile(dir=file.parent):  # rows get a temporary name first
             pass
     except DocumentError as error:
         fail(f"--output {error}")
@@ -33,17 +33,17 @@ def check_output(file: Path) -> None:
         fail(f"--output {file}: cannot be written ({error.strerror or error})")
     finally:
         for folder in made:
-            with suppress(OSError):  # it was not made, or somebody else uses it now
+            with suppress(OSError):  # it was not made, or is in use
                 folder.rmdir()
 
 
 def keep(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows to the file."""
+    """Add rows to the file, or fail in one line if it cannot be written."""
     from lit_effnet.runs.files import write_whole
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_name(f".{file.name}.lock")):  # of two measurements, none is lost
+        with FileLock(file.with_name(f".{file.name}.lock")):  # two processes lose no row
             old = read_text(file) if file.exists() else ""
             write_whole(file, old + "".join(json.dumps(row) + "\n" for row in rows))
     except DocumentError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from lit_effnet.cli.parser import written
+from lit_effnet.cli.errors import written
 from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.predictions import Predictions, per_class
 from lit_effnet.evaluation.tables import class_table, label

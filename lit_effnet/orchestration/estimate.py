@@ -1,4 +1,4 @@
-"""How long a training will take on this device, from a few of its own steps."""
+"""Estimate the time of a training on this device from a few of its own steps."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lit_effnet.cli.parser import quiet_libraries
+from lit_effnet.cli.output import quiet_libraries
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.orchestration.planner import Planner
 from lit_effnet.training.ema import ExponentialMovingAverage
@@ -27,13 +27,13 @@ from lit_effnet.trials.process import Share, pool
 
 STEPS, WARM_UP_STEPS, VALIDATION_STEPS = 12, 4, 4
 
-# Start, W&B and checkpoints of a trial (benchmarks/trial_overhead.py).
+# Start, W&B and checkpoints of a trial, as measured by benchmarks/trial_overhead.py.
 OVERHEAD_S = 1.0
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """Estimated seconds of a training, from a step and a batch of validation that were measured."""
+class Estimate:
+    """Estimated time of a training, from the measured time of a step and a validation batch."""
 
     seconds: float
     step_ms: float
@@ -42,51 +42,51 @@ class Forecast:
 
 
 class _Stopwatch(Callback):
-    """Times of the ends of training steps, and of the epoch's end with its validation."""
+    """Record when training steps end, and when the epoch with its validation ends."""
 
     def __init__(self) -> None:
-        self.steps: list[float] = []  # the first one's begin, and each one's end
+        self.steps: list[float] = []  # start of the first step, then the end of each
         self.end = 0.0
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Note when the first step begins."""
+        """Record the start of the first step."""
         if not self.steps:
             self.steps.append(time.perf_counter())
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Note when a step ends."""
-        if torch.cuda.is_available():  # which goes on while this asks for the time
+        """Record the end of a step."""
+        if torch.cuda.is_available():  # its kernels run on after the call
             torch.cuda.synchronize()
         self.steps.append(time.perf_counter())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note when the validation is over."""
+        """Record the end of the validation."""
         self.end = time.perf_counter()
 
 
-def forecast_or_reason(
+def estimate_or_reason(
     arguments: Sequence[str], threads: int, variables: Mapping[str, str]
-) -> Forecast | str:
-    """The forecast on a share of the machine, or in a line why there is none; prints nothing."""
+) -> Estimate | str:
+    """Return an estimate on a share of the machine, or one line on why there is none."""
     os.environ.update(variables)
     torch.set_num_threads(threads)
     quiet_libraries()
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
+        with redirect_stdout(output), redirect_stderr(output), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return forecast(arguments)
+            return estimate(arguments)
     except SystemExit:
-        return said.getvalue().strip().rsplit("\n", 1)[-1].removeprefix("error: ")
-    except Exception as error:  # a plan shall tell it, not fail by it
+        return output.getvalue().strip().rsplit("\n", 1)[-1].removeprefix("error: ")
+    except Exception as error:  # the plan prints it and goes on
         return f"{type(error).__name__}: {error}"
 
 
-def forecast(arguments: Sequence[str]) -> Forecast:
-    """What the run of `fit`'s arguments will take; trains a few steps and keeps nothing.
+def estimate(arguments: Sequence[str]) -> Estimate:
+    """Train a few steps with these arguments of `fit`, and estimate the time of the whole run.
 
     Raises:
-        SystemExit: the arguments are wrong, or the data cannot be had.
+        SystemExit: The arguments are wrong, or the data cannot be loaded.
     """
     experiment = Experiment(list(arguments), prog="fit", description=None)
     data = experiment.datamodule
@@ -122,22 +122,22 @@ def forecast(arguments: Sequence[str]) -> Forecast:
     levels = experiment.config.run.noise
     passes = epochs + (len(levels) + 1 if levels else 0)
     seconds = OVERHEAD_S + epochs * steps * step + passes * validations * validation
-    return Forecast(seconds, 1e3 * step, 1e3 * validation, epochs)
+    return Estimate(seconds, 1e3 * step, 1e3 * validation, epochs)
 
 
-def forecasts(
+def estimates(
     planner: Planner, trials: Mapping[str, Trial], shares: Sequence[Share]
-) -> Iterator[tuple[str, Forecast | str]]:
-    """A forecast of each trial, by its name, as many at a time as trials will run at a time."""
+) -> Iterator[tuple[str, Estimate | str]]:
+    """Yield each arm with its estimate, or why there is none; one at a time per share."""
     with tempfile.TemporaryDirectory() as folder, pool(len(shares)) as processes:
-        waiting: dict[str, Future[Forecast | str]] = {}
+        waiting: dict[str, Future[Estimate | str]] = {}
         for arm, trial in trials.items():
             file = Path(folder) / f"{trial.id}.json"
             file.write_text(json.dumps(trial.parameters), encoding="utf-8")
             arguments = planner.arguments(trial.parameters, file)
             share = shares[len(waiting) % len(shares)]
             waiting[arm] = processes.submit(
-                forecast_or_reason, arguments, share.threads, share.variables
+                estimate_or_reason, arguments, share.threads, share.variables
             )
         for arm, future in waiting.items():
             yield arm, future.result()

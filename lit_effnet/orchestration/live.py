@@ -1,4 +1,4 @@
-"""A sweep while it runs, and its end: what is shown, what Ctrl-C does, the exit status."""
+"""Show a sweep while it runs and when it has ended; handle Ctrl-C; set the exit status."""
 
 import signal
 import sys
@@ -10,25 +10,25 @@ from rich.live import Live
 from lit_effnet.orchestration.planner import Planner
 from lit_effnet.orchestration.tables import (
     arms_table,
-    counts,
     live_view,
-    never_arrived,
+    never_logged,
     summary,
     trial_line,
 )
+from lit_effnet.runs.exit_status import FAILURE, INTERRUPTED
 from lit_effnet.trials.launch import Launch, Progress
 from lit_effnet.trials.ledger import Status
 
-UNFINISHED, STOPPED = 1, 130
-
-# Besides Ctrl-C: what a cluster sends to a job before its time is over, or another takes its place.
+# Besides Ctrl-C: what a cluster sends before a job's time is over, or another job takes its place.
 STOPPING = (signal.SIGTERM, signal.SIGUSR1)
+
+AGAIN = "run the same command again to go on"
 
 
 def watch(launch: Launch, total: int | None, width: int, screen: Console) -> None:
-    """Run the trials, showing those that run; Ctrl-C ends them, a second one at once."""
+    """Run the trials and show them; the first Ctrl-C ends them cleanly, the second at once."""
     metric = launch.metric
-    before = {sig: signal.signal(sig, signal.default_int_handler) for sig in STOPPING}
+    handlers = {sig: signal.signal(sig, signal.default_int_handler) for sig in STOPPING}
 
     def show(ended: Sequence[Progress]) -> None:
         for progress in ended:
@@ -41,7 +41,7 @@ def watch(launch: Launch, total: int | None, width: int, screen: Console) -> Non
             for ended in launch.run():
                 show(ended)
         except KeyboardInterrupt:
-            screen.print("stopping; each trial ends with its step (Ctrl-C again kills them)")
+            screen.print("stopping after the current steps (Ctrl-C again kills the trials)")
             try:
                 for ended in launch.stop():
                     show(ended)
@@ -53,34 +53,36 @@ def watch(launch: Launch, total: int | None, width: int, screen: Console) -> Non
             launch.kill()  # or the end of this process would wait for them
             raise
         finally:
-            for sig, handler in before.items():
+            for sig, handler in handlers.items():
                 signal.signal(sig, handler)
 
 
 def close(launch: Launch, planner: Planner, total: int | None, screen: Console) -> None:
-    """The arms, how many trials ended how, and the exit status."""
+    """Print the table of arms and how many trials ended how.
+
+    Raises:
+        SystemExit: With 130 if it was stopped, with 1 if a trial or its metric is missing.
+    """
     trials = [progress.trial for progress in launch.all.values()]
-    outlooks = {trial.id: planner.outlook(trial) for trial in trials}
-    screen.print(arms_table(trials, outlooks, launch.metric, screen))
-    found = counts(launch)
+    previews = {trial.id: planner.preview_of(trial) for trial in trials}
+    screen.print(arms_table(trials, previews, launch.metric, screen))
     screen.print(summary(launch, total))
     if trials:
         screen.print(f"in {trials[0].folder.path.parent}")
-    again = "run the same command again to go on"
     if launch.stopping:
-        sys.stderr.write(f"stopped; {again}\n")
-        raise SystemExit(STOPPED)
-    if found.get(Status.FAILED):
+        sys.stderr.write(f"stopped; {AGAIN}\n")
+        raise SystemExit(INTERRUPTED)
+    counts = launch.counts()
+    if failed := counts[Status.FAILED]:
         sys.stderr.write(
-            f"{found[Status.FAILED]} failed; --retry-failed runs them again, trial.log in a "
-            "trial's folder has all that it printed\n"
+            f"{failed} failed; see trial.log in a trial's folder; --retry_failed runs them again\n"
         )
-    if found.get(Status.INTERRUPTED):
-        sys.stderr.write(f"{found[Status.INTERRUPTED]} ended from outside; {again}\n")
-    finished = [one for one in launch.all.values() if one.status is Status.FINISHED]
-    missing = never_arrived(launch.metric, {one.trial.folder.path: one.value for one in finished})
+    if interrupted := counts[Status.INTERRUPTED]:
+        sys.stderr.write(f"{interrupted} ended from outside; {AGAIN}\n")
+    finished = [p for p in launch.all.values() if p.status is Status.FINISHED]
+    missing = never_logged(launch.metric, {p.trial.folder.path: p.value for p in finished})
     if missing:
         sys.stderr.write(f"{missing}\n")
-    ended = found.get(Status.FINISHED, 0) + found.get(Status.STOPPED_EARLY, 0)
+    ended = counts[Status.FINISHED] + counts[Status.STOPPED_EARLY]
     if ended < len(trials) or missing:
-        raise SystemExit(UNFINISHED)
+        raise SystemExit(FAILURE)

@@ -1,7 +1,7 @@
-"""`--status`: how far a sweep is, from its run folders; nothing is run, asked or written."""
+"""Print the progress of a sweep from its run folders (`--status`); nothing is run or written."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,18 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lit_effnet.orchestration.planner import Options, Planner
-from lit_effnet.orchestration.tables import STYLES, duration, metric_text, never_arrived
+from lit_effnet.cli.format import duration
+from lit_effnet.cli.tables import Column, as_rich, tabulate
+from lit_effnet.orchestration.options import Options
+from lit_effnet.orchestration.planner import Planner
+from lit_effnet.orchestration.tables import ARM, STYLES, by_arm, metric_text, never_logged
 from lit_effnet.orchestration.validate import check
-from lit_effnet.trials import status as folders
+from lit_effnet.trials import snapshot
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import arm_of
-from lit_effnet.trials.status import Seen, spelt
+from lit_effnet.trials.snapshot import RunSnapshot, canonical_json
 from lit_effnet.trials.sweep_file import SEED
 
-MOST_POINTS = 100_000  # of a grid without end
-MOST_ARMS = 60  # rows
-MOST_LINES = 20  # trials that are named
+MOST_POINTS = 100_000  # of an endless search
+MOST_ARMS = 60  # rows of the table
+MOST_LINES = 20  # trials of one status that are listed
 
 ORDER = (
     Status.FINISHED, Status.RUNNING, Status.STOPPED_EARLY, Status.FAILED, Status.INTERRUPTED,
@@ -33,30 +36,37 @@ OPEN = (Status.MISSING, Status.INTERRUPTED, Status.DEAD)
 
 
 @dataclass(frozen=True)
-class Place:
-    """A trial of the plan and what there is of it.
+class PlannedTrial:
+    """A trial of the plan with its run folder.
 
     Args:
         arm: Its arm.
-        repeat: Its random seed; null where the sweep has none.
-        seen: Its run folder; null before there is one.
+        repeat: Its random seed; None where the sweep has none.
+        run: Its run folder; None before there is one.
     """
 
     arm: str
     repeat: Any
-    seen: Seen | None
+    run: RunSnapshot | None
 
     @property
     def status(self) -> Status:
-        """What has become of it."""
-        return self.seen.status if self.seen else Status.MISSING
+        """Status of the run folder."""
+        return self.run.status if self.run else Status.MISSING
+
+    def value(self, metric: str | None) -> float | None:
+        """Return the metric of a finished trial; None otherwise."""
+        if self.run is None or metric is None or self.status is not Status.FINISHED:
+            return None
+        value: float | None = self.run.record.get("metrics", {}).get(metric)
+        return value
 
 
 def show_progress(file: Path, options: Options, screen: Console) -> None:
-    """Print how many trials of a sweep have ended how, by arm, and which run now.
+    """Print a sweep's trials by arm and status, those that run, and the time left.
 
     Raises:
-        ValueError: the file cannot be read, or is no sweep.
+        ValueError: The file cannot be read, or is no sweep.
     """
     checked = check(file, options, networks=False)
     if checked.problems or checked.planner is None:
@@ -65,159 +75,159 @@ def show_progress(file: Path, options: Options, screen: Console) -> None:
     planner, sweep = checked.planner, checked.planner.sweep
     group = options.root / planner.parse({}).run.group
     with screen.status("reading run folders"):
-        seen = folders.read(group, sweep.parameters)
-        places = planned(planner, seen)
+        runs = snapshot.read(group, sweep.parameters)
+        trials = planned(planner, runs)
     metric = sweep.metric["name"] if sweep.metric else None
-    screen.print(progress_table(places, metric))
-    for line in lines(places, metric):
+    screen.print(progress_table(trials, metric))
+    if len(arms := by_arm(trials)) > MOST_ARMS:
+        screen.print(f"and {len(arms) - MOST_ARMS:,} more arms")
+    for line in lines(trials, metric):
         screen.print(line, soft_wrap=True)
-    finished = {p.seen.folder.path: value_of(p, metric) for p in places if p.seen and is_done(p)}
-    if missing := never_arrived(metric, finished):
+    finished = {
+        trial.run.folder.path: trial.value(metric)
+        for trial in trials
+        if trial.run and trial.status is Status.FINISHED
+    }
+    if missing := never_logged(metric, finished):
         screen.print(missing, soft_wrap=True)
-    total = len(places)
+    total = len(trials)
     if sweep.method == "bayes":
         total = max(total, min(n for n in (options.count, sweep.run_cap) if n is not None))
-    screen.print(summary(places, total), soft_wrap=True)
-    if any(place.status in (Status.RUNNING, Status.DEAD) for place in places):
-        screen.print(how_it_is_known(group), style="dim", soft_wrap=True)
-    screen.print(f"in {group}" + ("" if group.is_dir() else ", which is not there yet"))
-    if others := len(seen) - sum(place.seen is not None for place in places):
-        told = "1 other run lies" if others == 1 else f"{others:,} other runs lie"
-        screen.print(f"{told} there, made with other flags: add those of the launch after --")
+    screen.print(summary(trials, total), soft_wrap=True)
+    if any(trial.status in (Status.RUNNING, Status.DEAD) for trial in trials):
+        screen.print(liveness_note(group), style="dim", soft_wrap=True)
+    screen.print(f"in {group}" + ("" if group.is_dir() else " (not there yet)"))
+    if others := len(runs) - sum(trial.run is not None for trial in trials):
+        count = "1 other run" if others == 1 else f"{others:,} other runs"
+        screen.print(
+            f"{count} there, made with other flags: repeat the flags of the launch after --"
+        )
 
 
-def planned(planner: Planner, seen: Sequence[Seen]) -> list[Place]:
-    """The trials of a sweep in their order, each with its run folder.
+def planned(planner: Planner, runs: Sequence[RunSnapshot]) -> list[PlannedTrial]:
+    """Return the trials of a sweep in order, each with its run folder.
 
-    Folders are found by their points, for a trial's identity may take some milliseconds; it decides
-    where a point has several folders, and where the flags after -- are not those of the folders.
+    Folders are matched by their points, since a trial's identity takes some milliseconds. Identity
+    decides where a point has several folders, and where the flags after -- differ from theirs.
     """
-    by_point: dict[str, list[Seen]] = {}
-    for one in seen:
-        if one.point is not None:
-            by_point.setdefault(spelt(one.point), []).append(one)
+    by_point: dict[str, list[RunSnapshot]] = {}
+    for run in runs:
+        if run.point is not None:
+            by_point.setdefault(canonical_json(run.point), []).append(run)
     if planner.sweep.method == "bayes":
-        points = [one.point for found in by_point.values() for one in found[:1] if one.point]
+        points = [run.point for same in by_point.values() for run in same[:1] if run.point]
     else:
         points = list(islice(planner.points(), MOST_POINTS))
-    by_key = {spelt(point): point for point in points}
+    by_key = {canonical_json(point): point for point in points}
     first = next((by_point[key][0] for key in by_key if key in by_point), None)
-    sure = first is None or is_of(planner, first)
-    places = []
+    same_flags = first is None or is_of(planner, first)
+    trials = []
     for key, point in by_key.items():
-        found = by_point.get(key, [])
-        if len(found) > 1 or not sure:
-            found = [one for one in found if is_of(planner, one)]
-        # Of two agents' runs of one point the one that is further.
-        best = max(found, key=lambda one: (one.status is Status.FINISHED, one.epochs), default=None)
-        places.append(Place(arm_of(planner.varied, point), point.get(SEED), best))
-    return places
+        candidates = by_point.get(key, [])
+        if len(candidates) > 1 or not same_flags:
+            candidates = [run for run in candidates if is_of(planner, run)]
+        # Of two agents' runs of one point, take the one with more epochs.
+        best = max(
+            candidates, key=lambda run: (run.status is Status.FINISHED, run.epochs), default=None
+        )
+        trials.append(PlannedTrial(arm_of(planner.varied, point), point.get(SEED), best))
+    return trials
 
 
-def is_of(planner: Planner, one: Seen) -> bool:
-    """Whether a run folder is what the sweep would run; W&B names the folders of its agents."""
-    if one.point is None or not (one.folder.path / "parameters.json").exists():
-        return one.point is not None
-    return planner.trial(one.point, 0).id == one.folder.path.name
+def is_of(planner: Planner, run: RunSnapshot) -> bool:
+    """Whether a run is of the sweep; W&B names the folders of its agents, which are taken to be."""
+    if run.point is None or not (run.folder.path / "parameters.json").exists():
+        return run.point is not None
+    return planner.trial(run.point, 0).id == run.folder.path.name
 
 
-def progress_table(places: Sequence[Place], metric: str | None) -> Table:
-    """One row for each arm: how many of its trials are what, and the metric of the finished."""
-    arms: dict[str, list[Place]] = {}
-    for place in places:
-        arms.setdefault(place.arm, []).append(place)
-    used = [status for status in ORDER if any(place.status is status for place in places)]
-    table = Table("arm")
-    for heading in (*(status.value for status in used), metric or ""):
-        table.add_column(heading, justify="right")
-    for arm, repeats in islice(arms.items(), MOST_ARMS):
-        found = Counter(place.status for place in repeats)
-        values = [v for place in repeats if (v := value_of(place, metric)) is not None]
-        told = metric_text(metric, mean(values)) if values else "-"
-        counted = [Text(str(found[s] or ""), STYLES.get(s, "")) for s in used]
-        table.add_row(Text(arm), *counted, told)
-    if len(arms) > MOST_ARMS:
-        table.add_row(f"and {len(arms) - MOST_ARMS:,} more arms")
+def progress_table(trials: Sequence[PlannedTrial], metric: str | None) -> Table:
+    """Return one row per arm: its trials by status, and the mean metric of the finished ones."""
+    rows = []
+    for arm, repeats in islice(by_arm(trials).items(), MOST_ARMS):
+        values = [v for trial in repeats if (v := trial.value(metric)) is not None]
+        counts = Counter(trial.status for trial in repeats)
+        rows.append({"arm": arm, "counts": counts, "value": mean(values) if values else None})
+    used = [status for status in ORDER if any(trial.status is status for trial in trials)]
+    columns = (
+        ARM,
+        *(Column(heading=status.value, value=_count_of(status)) for status in used),
+        Column(heading=metric or "", value="value", write=lambda value: metric_text(metric, value)),
+    )
+    table = as_rich(tabulate(columns, rows))
+    for status, column in zip(used, table.columns[1:], strict=False):
+        column.style = STYLES.get(status, "")
     return table
 
 
-def is_done(place: Place) -> bool:
-    """Whether a trial has finished."""
-    return place.status is Status.FINISHED
+def _count_of(status: Status) -> Callable[[Mapping[str, Any]], int | None]:
+    return lambda row: row["counts"][status] or None
 
 
-def value_of(place: Place, metric: str | None) -> float | None:
-    """The metric of a trial that has finished."""
-    if not is_done(place) or place.seen is None or metric is None:
-        return None
-    value: float | None = place.seen.record.get("metrics", {}).get(metric)
-    return value
-
-
-def lines(places: Sequence[Place], metric: str | None) -> list[Text]:
-    """The trials that run, and those that need a look: dead ones, and failed ones with reasons."""
-    told = []
+def lines(trials: Sequence[PlannedTrial], metric: str | None) -> list[Text]:
+    """Return a line on each trial that runs, is dead, or failed, with the reason."""
+    shown = []
     for status in (Status.RUNNING, Status.DEAD, Status.FAILED):
-        these = [(p, p.seen) for p in places if p.status is status and p.seen is not None]
-        for place, seen in these[:MOST_LINES]:
-            repeat = "" if place.repeat is None else f" seed {place.repeat}"
+        these = [(t, t.run) for t in trials if t.status is status and t.run is not None]
+        for trial, run in these[:MOST_LINES]:
+            seed = "" if trial.repeat is None else f" seed {trial.repeat}"
             line = Text(f"{status.value:<8} ", STYLES.get(status, ""))
-            line.append(f"{place.arm}{repeat}  ", "default")
-            line.append(f"{said(place, seen, metric)}  {seen.folder.path.name}", "default")
-            told.append(line)
+            line.append(f"{trial.arm}{seed}  ", "default")
+            line.append(f"{progress(run, metric)}  {run.folder.path.name}", "default")
+            shown.append(line)
         if len(these) > MOST_LINES:
-            told.append(Text(f"{status.value:<8} and {len(these) - MOST_LINES:,} more"))
-    return told
+            shown.append(Text(f"{status.value:<8} and {len(these) - MOST_LINES:,} more"))
+    return shown
 
 
-def said(place: Place, seen: Seen, metric: str | None) -> str:
-    """How far a trial is, or why it failed."""
-    if place.status is Status.FAILED:
-        return Entry(seen.folder).reason() or "failed; it is its own run.json that says so"
-    most = seen.record.get("max_epochs")
-    value = metric_text(metric, seen.record.get("metrics", {}).get(metric))
-    epochs = f"epoch {seen.epochs}/{most} {value}".strip() if most else "starts"
-    return f"{epochs}, wrote {duration(seen.silent_s)} ago"
+def progress(run: RunSnapshot, metric: str | None) -> str:
+    """Return the epoch of a run and when it last wrote, or why it failed."""
+    if run.status is Status.FAILED:
+        return Entry(run.folder).reason() or "failed, by its own run.json"
+    most = run.record.get("max_epochs")
+    value = metric_text(metric, run.record.get("metrics", {}).get(metric))
+    epochs = f"epoch {run.epochs}/{most} {value}".strip() if most else "starting"
+    return f"{epochs}, wrote {duration(run.silent_s)} ago"
 
 
-def summary(places: Sequence[Place], total: int) -> str:
-    """How many trials are what, and how long the rest will take."""
-    found = Counter(place.status for place in places)
-    found[Status.MISSING] += total - len(places)
-    parts = [f"{found[status]:,} {status.value}" for status in ORDER if found[status]]
-    left = time_left(places, total)
+def summary(trials: Sequence[PlannedTrial], total: int) -> str:
+    """Return the number of trials by status, and how long the rest will take."""
+    counts = Counter(trial.status for trial in trials)
+    counts[Status.MISSING] += total - len(trials)
+    parts = [f"{counts[status]:,} {status.value}" for status in ORDER if counts[status]]
+    left = time_left(trials, total)
     if left is not None:
-        parts.append(f"about {duration(left)} left at {found[Status.RUNNING]} at a time")
+        parts.append(f"about {duration(left)} left at {counts[Status.RUNNING]} at a time")
     return f"{', '.join(parts)} of {total:,}"
 
 
-def time_left(places: Sequence[Place], total: int) -> float | None:
-    """Seconds until the sweep ends if as many trials run on as do now; null where nothing tells."""
-    known: dict[str, list[float]] = {}
-    for place in places:
-        if place.status is Status.FINISHED and place.seen is not None:
-            known.setdefault(place.arm, []).append(place.seen.seconds)
-    running = sum(place.status is Status.RUNNING for place in places)
-    if not known or not running:
+def time_left(trials: Sequence[PlannedTrial], total: int) -> float | None:
+    """Return the seconds left if as many trials run on as do now; None where it is unknown."""
+    seconds: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.status is Status.FINISHED and trial.run is not None:
+            seconds.setdefault(trial.arm, []).append(trial.run.seconds)
+    running = sum(trial.status is Status.RUNNING for trial in trials)
+    if not seconds or not running:
         return None
-    usual = mean(second for seconds in known.values() for second in seconds)
-    by_arm: Mapping[str, float] = {arm: mean(seconds) for arm, seconds in known.items()}
-    left = (total - len(places)) * usual
-    for place in places:
-        if place.status in (*OPEN, Status.RUNNING):
-            left += by_arm.get(place.arm, usual) * (1 - (place.seen.done if place.seen else 0))
+    usual = mean(second for of_arm in seconds.values() for second in of_arm)
+    means: Mapping[str, float] = {arm: mean(of_arm) for arm, of_arm in seconds.items()}
+    left = (total - len(trials)) * usual
+    for trial in trials:
+        if trial.status in (*OPEN, Status.RUNNING):
+            left += means.get(trial.arm, usual) * (1 - (trial.run.done if trial.run else 0))
     return left / running
 
 
-def how_it_is_known(group: Path) -> str:
-    """By what a dead trial is told from one that runs."""
-    if folders.locks_tell(group):
+def liveness_note(group: Path) -> str:
+    """Return a line on how a dead trial is recognised on the group's file system."""
+    if snapshot.locks_are_reliable(group):
         return (
-            f"running: it wrote in the last {folders.FRESH_S:.0f} s, or a process holds its lock; "
-            "dead: neither, the next launch goes on with it"
+            f"running: wrote in the last {snapshot.FRESH_S:.0f} s, or a process holds its lock; "
+            "dead: neither, and the next launch goes on with it"
         )
-    kind = folders.file_system(group) or "this file system"
+    kind = snapshot.file_system(group) or "this file system"
     return (
-        f"on {kind} a lock tells nothing of other machines; dead: nothing written for "
-        f"{duration(folders.SILENT_S)} or {folders.SILENT_EPOCHS} epochs, whichever is longer"
+        f"{kind} may not pass locks between machines; dead: nothing written for "
+        f"{duration(snapshot.SILENT_S)} or {snapshot.SILENT_EPOCHS} epochs, whichever is longer"
     )

@@ -1,6 +1,6 @@
-"""Everything about a sweep file that would go wrong, found before anything is trained.
+"""Find every mistake in a sweep file before anything is trained.
 
-Each of its values goes through `fit`'s own parser, each of its trials has its network built.
+Each value goes through `fit`'s own parser, and the network of each trial is built.
 """
 
 import os
@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lit_effnet.experiment import preview as outlook
-from lit_effnet.orchestration.planner import MODULE, MOST_CHECKED, Options, Planner
+from lit_effnet.experiment import preview
+from lit_effnet.orchestration.options import GROUP, LAUNCHER_FLAGS, TRIAL_MODULE, Options
+from lit_effnet.orchestration.planner import MOST_CHECKED, Planner
 from lit_effnet.runs.names import check_folder_name
 from lit_effnet.trials.command import expand
 from lit_effnet.trials.distributions import Parameter, flat, quantile
@@ -20,25 +21,21 @@ from lit_effnet.trials.plan import Trial, arm_of, program
 from lit_effnet.trials.search import random_points
 from lit_effnet.trials.sweep_file import SEED, Problem, Sweep, load, problems
 
-# Points of a bayes search that stand for those which it will propose.
+# Random points that are checked for a bayes search, whose own follow from its results.
 SAMPLES = 3
 
-# Where a trial is recorded; --root of the launcher names the folder of all run folders.
-GROUP = "--run.group"
-LAUNCHERS = ("--resume", "--run.id", "--run.root")
-
-# A key of the sweep file and what is wrong there.
+# Makes a problem of a key of the sweep file and a message.
 Describe = Callable[[Sequence[str], str], Problem]
 
 
 @dataclass
 class Checked:
-    """A sweep file that was looked through.
+    """A checked sweep file.
 
     Args:
-        planner: Makes its trials; null where the file cannot be read.
-        problems: All that would go wrong; nothing may be trained before there is none.
-        trials: The trials that were looked at, in their order.
+        planner: Makes its trials; None if there is a problem.
+        problems: All mistakes, by line.
+        trials: The checked trials, in order.
     """
 
     planner: Planner | None
@@ -47,7 +44,7 @@ class Checked:
 
     @property
     def unlike(self) -> list[Trial]:
-        """The trials without those that are the same as an earlier one."""
+        """The trials without those identical to an earlier one."""
         first: dict[str, Trial] = {}
         for trial in self.trials:
             first.setdefault(trial.id, trial)
@@ -55,13 +52,13 @@ class Checked:
 
 
 def check(path: Path, options: Options, *, networks: bool = True) -> Checked:
-    """A sweep file, and everything about it that would go wrong, before anything is trained.
+    """Return a sweep file's trials, and every mistake in it.
 
     Args:
         path: The file.
-        options: How the sweep is run.
-        networks: Build the network of each trial; without, a trial for each value is looked at, in
-            a tenth of the time.
+        options: What the sweep trains.
+        networks: Build the network of each trial. Otherwise one trial for each value is checked,
+            without its network, in a tenth of the time.
     """
     try:
         sweep = load(path, options.repeats)
@@ -77,9 +74,9 @@ def check(path: Path, options: Options, *, networks: bool = True) -> Checked:
     return checked
 
 
-def _sound(sweep: Sweep, found: Sequence[Problem]) -> Sweep | None:
-    """The sweep with those of its parameters only that have no problem; null without any."""
-    keys = [problem.key for problem in found]
+def _sound(sweep: Sweep, mistakes: Sequence[Problem]) -> Sweep | None:
+    """Return the sweep with only the parameters that have no problem; None without any."""
+    keys = [problem.key for problem in mistakes]
     if any(key.split(".")[0] in ("method", "command", "program") for key in keys):
         return None
     known = "method" in sweep.config and isinstance(sweep.config.get("parameters"), dict)
@@ -92,21 +89,21 @@ def _sound(sweep: Sweep, found: Sequence[Problem]) -> Sweep | None:
     }
     config = {**sweep.config, "parameters": sound}
     if "run_cap" in keys:
-        config["run_cap"] = 1  # any that can be counted to, for the parameters' own problems
+        config["run_cap"] = 1  # any valid number, to go on and check the parameters
     return replace(sweep, config=config) if sound else None
 
 
 def _unread(path: Path, message: str) -> Problem:
-    """A file that could not be read at all; its message may hold the line."""
+    """Return the problem of a file that cannot be read, on the line that its message names."""
     rest = message.removeprefix(f"{path}: ").removeprefix(f"{path}:")
-    line, colon, told = rest.partition(":")
+    line, colon, reason = rest.partition(":")
     if colon and line.isdigit():
-        return Problem(path, int(line), "", told.strip())
+        return Problem(path, int(line), "", reason.strip())
     return Problem(path, 1, "", rest)
 
 
 def _check_trials(planner: Planner, checked: Checked, networks: bool) -> None:
-    """What `fit`'s own parser and networks say about the trials."""
+    """Check the trials by `fit`'s own parser and their networks."""
     sweep, options = planner.sweep, planner.options
 
     def problem(key: Sequence[str], message: str) -> Problem:
@@ -116,13 +113,13 @@ def _check_trials(planner: Planner, checked: Checked, networks: bool) -> None:
     try:
         words = expand(sweep.command, sweep.program, {}, Path("parameters.json"), os.environ)
         module, _ = program(words)
-        if module != MODULE:
-            raise ValueError(f"runs {module}: must run {MODULE}")
+        if module != TRIAL_MODULE:
+            raise ValueError(f"runs {module}: must run {TRIAL_MODULE}")
         if not any(str(word).startswith("${args") for word in sweep.command):
-            raise ValueError("passes no parameter: must have ${args} or ${args_json_file}")
+            raise ValueError("passes no parameters: must have ${args} or ${args_json_file}")
         for word in words:
-            if (flag := str(word).split("=")[0]) in LAUNCHERS:
-                raise ValueError(f"{flag}: is the launcher's to say, leave it out")
+            if (flag := str(word).split("=")[0]) in LAUNCHER_FLAGS:
+                raise ValueError(f"{flag}: is set by the launcher, leave it out")
         for word in options.extra:
             name = word.removeprefix("--").split("=")[0]
             if name in sweep.parameters:
@@ -139,7 +136,7 @@ def _check_trials(planner: Planner, checked: Checked, networks: bool) -> None:
         checked.problems.append(problem((key,), str(error)))
         return
     if sweep.method != "grid" and sweep.run_cap is None and options.count is None:
-        endless = f"{sweep.method} has no end of its own; give run_cap or --count"
+        endless = f"{sweep.method} has no end of its own; set run_cap or --count"
         checked.problems.append(problem(("method",), endless))
         return
     before = len(checked.problems)
@@ -151,26 +148,26 @@ def _check_trials(planner: Planner, checked: Checked, networks: bool) -> None:
 
 
 def _check_values(planner: Planner, problem: Describe) -> Iterator[Problem]:
-    """Each value of each parameter, by itself."""
+    """Yield the problems of each parameter's single values."""
     for parameter in flat(planner.sweep.parameters):
         key = ("parameters", *_between(parameter.path))
-        if f"--{'.'.join(parameter.path)}" in (*LAUNCHERS, GROUP):
-            yield problem(key, f"is the launcher's to say; {GROUP} may stand in the command")
+        if f"--{'.'.join(parameter.path)}" in (*LAUNCHER_FLAGS, GROUP):
+            yield problem(key, f"is set by the launcher; {GROUP} may stand in the command")
             continue
-        told = set()
+        messages = set()
         for index, value in _values(parameter):
             try:
                 planner.check_passing(parameter, value)
                 planner.composer.learn(parameter, value)
             except ValueError as error:
-                if str(error) not in told:
+                if str(error) not in messages:
                     unknown = str(error).startswith("unknown")
                     yield problem(key if unknown else (*key, *index), str(error))
-                told.add(str(error))
+                messages.add(str(error))
 
 
 def _between(path: Sequence[str]) -> list[str]:
-    """A parameter's place in the file, where `parameters` stands between nested names."""
+    """Return a parameter's key in the file, with `parameters` between nested names."""
     return [part for name in path for part in ("parameters", name)][1:]
 
 
@@ -186,56 +183,58 @@ def _values(parameter: Parameter) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def _check_metric(
-    planner: Planner, problem: Describe, found: Sequence[Problem]
+    planner: Planner, problem: Describe, earlier: Sequence[Problem]
 ) -> Iterator[Problem]:
-    """Whether every trial logs the metric, and early termination comes to judge it."""
+    """Yield a problem if a trial does not log the metric, or early termination never sees it."""
     sweep = planner.sweep
     assert sweep.metric is not None
     name = sweep.metric["name"]
     configs = [*planner.configs.values()] or [planner.parse({})]
     for config in configs:
-        logged = outlook.metrics(config)
+        logged = preview.metrics(config)
         if name not in logged:
-            why = " under the trainer's flags" if name in outlook.SCORES else ""
-            there = ", ".join(logged) or "none"
-            yield problem(("metric", "name"), f"{name!r} is not logged{why}; there are {there}")
+            why = " with these trainer flags" if name in preview.SCORES else ""
+            names = ", ".join(logged) or "nothing"
+            yield problem(("metric", "name"), f"{name!r} is not logged{why}; logged: {names}")
             return
-    if sweep.early_terminate is None or any("early_terminate" in one.key for one in found):
+    if sweep.early_terminate is None or any(
+        "early_terminate" in mistake.key for mistake in earlier
+    ):
         return
-    times = [outlook.times_logged(config, name) for config in configs]
+    times = [preview.times_logged(config, name) for config in configs]
     known = [count for count in times if count is not None]
     if len(known) == len(times) and not bands(sweep.early_terminate, max(known)):
-        message = f"judges no trial: {name} is logged {max(known)} times, before the first band"
+        message = f"stops no trial: {name} is logged {max(known)} times, before the first band"
         yield problem(("early_terminate",), message)
 
 
 def _check_points(planner: Planner, problem: Describe, checked: Checked, networks: bool) -> None:
-    """Each trial as a whole with its network, or those that have a value which none before had."""
-    told = set()
+    """Check whole trials: all with their networks, or those with a value not seen before."""
+    messages = set()
     seen: set[str] = set()
-    every = planner.points()
-    if planner.sweep.method == "bayes":  # whose points follow from the trials
-        every = islice(random_points(planner.sweep.parameters, planner.options.seed), SAMPLES)
-    for number, point in enumerate(islice(every, MOST_CHECKED), start=1):
+    points = planner.points()
+    if planner.sweep.method == "bayes":
+        points = islice(random_points(planner.sweep.parameters, planner.options.seed), SAMPLES)
+    for number, point in enumerate(islice(points, MOST_CHECKED), start=1):
         values = {f"{name}={value!r}" for name, value in point.items()}
         if not networks and values <= seen:
             continue
         seen |= values
         try:
             trial = planner.trial(point, number)
-            planner.outlook(trial) if networks else planner.check(trial)
+            planner.preview_of(trial) if networks else planner.check(trial)
             checked.trials.append(trial)
         except ValueError as error:
             message = str(error)
-            if message not in told:
+            if message not in messages:
                 arm = arm_of(planner.varied, point)
                 key = _key_of(message, planner.sweep, point)
                 checked.problems.append(problem(key, f"trial {number} ({arm}): {message}"))
-            told.add(message)
+            messages.add(message)
 
 
 def _key_of(message: str, sweep: Sweep, point: Mapping[str, Any]) -> tuple[str, ...]:
-    """The parameter that a message names by its flag, or one of the same group, and its value."""
+    """Return the key of the parameter, or of one in its group, whose flag begins a message."""
     flag = message.removeprefix("--").split(" ", 1)[0].rstrip(":")
     group = flag.split(".")[0]
     names = [name for name in sweep.parameters if name == flag]

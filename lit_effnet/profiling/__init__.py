@@ -1,1 +1,1 @@
-"""Timing, latency, memory, energy and utilisation of any callable or network."""
+"""Measure time, latency, memory, energy and utilisation of a callable or network."""

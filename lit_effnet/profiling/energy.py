@@ -1,4 +1,4 @@
-"""Energy that a device took, by its own counter; where it has none, the reason."""
+"""Read the energy counters of GPUs and processors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,25 +7,25 @@ from pathlib import Path
 import torch
 
 POWERCAP = Path("/sys/class/powercap")
-LEAST_S = 2.0  # counters are brought up to date some ten times a second
+LEAST_S = 2.0  # shortest measurement; counters are updated about ten times a second
 
 
 class EnergyCounter(ABC):
-    """Joules since some moment."""
+    """A counter of joules from an arbitrary start."""
 
     name: str
 
     @abstractmethod
     def joules(self) -> float:
-        """The counter's reading."""
+        """Return the counter's reading."""
 
     def since(self, before: float) -> float:
-        """Joules since an earlier reading."""
+        """Return the joules since an earlier reading."""
         return self.joules() - before
 
 
 class NvmlCounter(EnergyCounter):
-    """NVML's counter of a GPU of Volta or later, in millijoules since the driver was loaded."""
+    """NVML's energy counter of a GPU since Volta, from the loading of the driver."""
 
     name = "NVML's total energy consumption"
 
@@ -33,23 +33,23 @@ class NvmlCounter(EnergyCounter):
         import pynvml
 
         pynvml.nvmlInit()
-        # NVML counts all devices of the machine, torch those of CUDA_VISIBLE_DEVICES.
+        # NVML numbers all devices of the machine, torch those of CUDA_VISIBLE_DEVICES.
         index = torch.cuda._get_nvml_device_index(device)
         self.device, self.nvml = device, pynvml
         self.handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         self.joules()  # raises where the device has none
 
     def joules(self) -> float:
-        """The counter's reading, once all that was asked of the device is computed."""
+        """Return the counter's reading after all pending work of the device."""
         torch.cuda.synchronize(self.device)
         return float(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) / 1e3
 
 
 class RaplCounter(EnergyCounter):
-    """The processors' own counters, of whole packages: all that runs on them counts.
+    """RAPL counters of whole processors, including other processes on them.
 
     Args:
-        zones: Folders with `energy_uj` and `max_energy_range_uj`, one for each package.
+        zones: Folders with `energy_uj` and `max_energy_range_uj`, one per processor.
     """
 
     name = "RAPL, whole processors"
@@ -57,27 +57,27 @@ class RaplCounter(EnergyCounter):
     def __init__(self, zones: Sequence[Path]) -> None:
         self.zones = zones
         self.ranges = [int((zone / "max_energy_range_uj").read_text()) for zone in zones]
-        self.turns, self.last = [0] * len(zones), self._read()
+        self.overflows, self.last = [0] * len(zones), self._read()
 
     def joules(self) -> float:
-        """The counters' sum; one that has begun anew goes on from its range."""
+        """Return the sum of the counters, corrected for overflows."""
         now = self._read()
         for index, (old, new) in enumerate(zip(self.last, now, strict=True)):
-            self.turns[index] += new < old
+            self.overflows[index] += new < old
         self.last = now
-        sums = zip(now, self.turns, self.ranges, strict=True)
-        return sum(value + turns * whole for value, turns, whole in sums) / 1e6
+        sums = zip(now, self.overflows, self.ranges, strict=True)
+        return sum(value + overflows * size for value, overflows, size in sums) / 1e6
 
     def _read(self) -> list[int]:
         return [int((zone / "energy_uj").read_text()) for zone in self.zones]
 
 
 def energy_counter(device: torch.device | str, powercap: Path = POWERCAP) -> EnergyCounter | str:
-    """The counter of the device, or in a line why there is none.
+    """Return the energy counter of a device, or one line on why there is none.
 
     Args:
         device: A GPU, or the CPU.
-        powercap: Where the system shows the processors' counters.
+        powercap: The system's folder of processor counters.
     """
     device = torch.device(device)
     if device.type == "cuda":
@@ -98,11 +98,11 @@ def _of_gpu(device: torch.device) -> EnergyCounter | str:
     try:
         return NvmlCounter(device)
     except ImportError:
-        return "the package nvidia-ml-py is not installed, by which NVML is asked"
-    except Exception as error:  # NVML's own
+        return "NVML needs the package nvidia-ml-py, which is not installed"
+    except Exception as error:  # NVML raises its own types
         return f"NVML has no energy counter here ({error})"
 
 
 def images_per_wh(images: int, joules: float) -> float | None:
-    """Images for a watt-hour; null where the counter has not moved."""
+    """Return the images per watt-hour; None if the counter did not change."""
     return images * 3600 / joules if joules > 0 else None

@@ -1,4 +1,4 @@
-"""How a network is run: precision, memory layout, compiled or not, and with how many threads."""
+"""Run a network in a precision and memory layout, compiled or not, with so many threads."""
 
 import copy
 import itertools
@@ -18,8 +18,7 @@ DTYPES: dict[str, torch.dtype] = {
 }
 DEVICES = ("cpu", "cuda")
 
-# Largest difference of the logits from float32's, over the largest magnitude of those, at which a
-# configuration counts as correct.
+# Largest accepted difference from float32's logits, relative to their largest magnitude.
 TOLERANCE = {"float32": 1e-3, "bf16": 5e-2, "fp16": 1e-2}
 
 
@@ -28,14 +27,14 @@ class Configuration:
     """How a network is run.
 
     Args:
-        precision: Of weights and activations under autocast.
-        channels_last: Memory layout.
-        compiled: By torch.compile.
-        threads: Of a CPU.
-        device: Where it computes.
+        precision: Precision under autocast.
+        channels_last: Whether the memory layout is channels-last.
+        compiled: Whether torch.compile is used.
+        threads: Threads on a CPU.
+        device: The device, cpu or cuda.
 
     Raises:
-        ValueError: an unknown precision, no thread, or a device of another kind.
+        ValueError: An unknown precision, less than one thread, or another kind of device.
     """
 
     precision: Precision = "float32"
@@ -50,7 +49,7 @@ class Configuration:
             raise ValueError(f"precision {self.precision!r}: must be one of {known}")
         if self.threads < 1:
             raise ValueError(f"threads {self.threads}: must be at least 1")
-        # Others have no counter of memory here, and nothing waits until they have computed.
+        # For other devices, memory is not counted and nothing waits for their results.
         if self.device.split(":")[0] not in DEVICES:
             raise ValueError(f"device {self.device}: must be {' or '.join(DEVICES)}")
 
@@ -60,18 +59,18 @@ class Configuration:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """torch's name of the layout."""
+        """The memory layout."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def images(self, batch: int, image_size: int) -> Tensor:
-        """Random images `float32 [batch, 3, H, W]` in the layout and place."""
+        """Return random images `float32 [batch, 3, H, W]` in the layout, on the device."""
         generator = torch.Generator().manual_seed(0)
         images = torch.randn(batch, 3, image_size, image_size, generator=generator)
         return images.to(self.device, memory_format=self.memory_format)
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """A copy of a network in evaluation mode, in the layout and place; compiled if so."""
-        if next(network.parameters(), None) is None:  # another program's, which copies nothing
+        """Return a copy of a network in evaluation mode, in the layout, on the device."""
+        if next(network.parameters(), None) is None:  # of another runtime, not copied
             return network
         copied: nn.Module = copy.deepcopy(network).to(self.device).eval()
         copied = copied.to(memory_format=self.memory_format)
@@ -80,7 +79,7 @@ class Configuration:
         return copied
 
     def inference(self, network: nn.Module, images: Tensor) -> Callable[[], Tensor]:
-        """One forward pass without gradients; logits `float32 [N, K]`."""
+        """Return a function for one forward pass without gradients; logits `float32 [N, K]`."""
 
         def forward() -> Tensor:
             with torch.inference_mode(), self._autocast():
@@ -90,7 +89,7 @@ class Configuration:
         return forward
 
     def training(self, network: nn.Module, images: Tensor) -> Callable[[], None]:
-        """Forward, cross entropy and backward in training mode, without an optimiser's step."""
+        """Return a function for forward, cross entropy and backward, without an optimiser step."""
         network.train()
         labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
 
@@ -108,7 +107,7 @@ class Configuration:
 
 
 def alternatives(threads: int, device: str, *, compiled: bool) -> Iterator[Configuration]:
-    """All configurations among which the fastest is looked for."""
+    """Yield all configurations of a device, for a search of the fastest."""
     # fp16 has no fast kernels on a CPU.
     precisions: tuple[Precision, ...] = ("float32", "bf16")
     if torch.device(device).type == "cuda":
@@ -119,6 +118,6 @@ def alternatives(threads: int, device: str, *, compiled: bool) -> Iterator[Confi
 
 
 def is_correct(logits: Tensor, reference: Tensor, precision: Precision) -> bool:
-    """Whether logits are float32's as far as a precision can hold them."""
+    """Whether logits equal float32's within the tolerance of a precision."""
     scale = reference.abs().max().clamp_min(1e-12)
     return bool((logits - reference).abs().max() / scale <= TOLERANCE[precision])

@@ -1,4 +1,4 @@
-"""How many bytes a process may still take, before it or its container meets a limit."""
+"""Free memory of a GPU, or of the machine within the limits of its containers."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,9 +8,9 @@ import torch
 
 MEMINFO, OWN_CGROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")
-SMALL_MACHINE = 4 * 2**30  # where the system does not tell
+SMALL_MACHINE = 4 * 2**30  # assumed where the system does not say
 
-# Of version 2 and 1: folder of the hierarchy, limit, use, and what of that is given back at need.
+# cgroup v2 and v1: folder of the hierarchy, limit, use, and the part that can be reclaimed.
 VERSIONS = (
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -18,7 +18,7 @@ VERSIONS = (
 
 
 def available_memory(device: torch.device | str) -> int:
-    """Bytes that are free on a GPU, or that the machine and its container leave a process."""
+    """Return the free bytes of a GPU, or of the machine within the limits of its containers."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return min((_of_machine(), *_left_in_cgroups()))
@@ -33,7 +33,7 @@ def _of_machine() -> int:
 
 
 def _left_in_cgroups() -> Iterator[int]:
-    """Bytes below the limit of each control group that the process is in."""
+    """Yield the bytes below the limit of each cgroup of the process."""
     paths = {"": "/", "memory": "/"}
     with suppress(OSError):
         for line in OWN_CGROUPS.read_text(encoding="utf-8").splitlines():
@@ -44,8 +44,8 @@ def _left_in_cgroups() -> Iterator[int]:
         root = CGROUPS / kind
         own = root / paths[kind].lstrip("/")
         for folder in (own, *own.parents):
-            # A group has no such files at the root, "max" where it has no limit, and another path
-            # where a container shows only its own.
+            # The root has no such files, a group without a limit has "max", and inside a container
+            # the path may not exist.
             with suppress(OSError, ValueError):
                 most = int((folder / limit).read_text())
                 taken = int((folder / use).read_text()) - _inactive(folder, inactive)
@@ -55,7 +55,7 @@ def _left_in_cgroups() -> Iterator[int]:
 
 
 def _inactive(folder: Path, name: str) -> int:
-    """Bytes of files in the cache, which the system gives back before a limit is met."""
+    """Return the bytes of cached files, which the system reclaims before a limit is reached."""
     for line in (folder / "memory.stat").read_text().splitlines():
         if line.startswith(f"{name} "):
             return int(line.split()[1])

@@ -1,4 +1,4 @@
-"""How long a network takes for one image."""
+"""Measure the latency of a network for one image."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ WARM_UP, RUNS = 10, 50
 class Latency:
     """Time for one image, in milliseconds.
 
-    `cpu_ms` is the processor's own time of the process, summed over its threads, which other
-    processes on the machine disturb less; null on a GPU.
+    `cpu_ms` is the CPU time of the process over all threads, which other processes on the machine
+    disturb less; None on a GPU.
     """
 
     median_ms: float
@@ -30,25 +30,25 @@ class Latency:
 
     @classmethod
     def of(cls, times: Times, threads: int, precision: str, device: torch.device) -> "Latency":
-        """What times of single images come to."""
+        """Return the latency from times of single images."""
         p5, median, p95 = times.percentiles()
         cpu = times.cpu if device.type == "cpu" else None
         return cls(median, p5, p95, cpu, 1, len(times.walls), threads, precision, str(device))
 
 
 def latency(network: nn.Module, image_size: int, device: torch.device | str = "cpu") -> Latency:
-    """Latency of inference in float32 at batch 1 and, on a CPU, one thread.
+    """Return the latency of float32 inference at batch 1 and, on a CPU, with one thread.
 
     Args:
-        network: Images `[1, 3, H, W]` to logits; left in the mode and on the device it had.
+        network: Images `[1, 3, H, W]` to logits; its mode and device are restored afterwards.
         image_size: H and W in pixels.
-        device: Where it is measured.
+        device: The device to measure.
     """
     device = torch.device(device)
     home = next(network.parameters()).device
     modes = {module: module.training for module in network.modules()}
     image = torch.randn(1, 3, image_size, image_size, device=device)
-    image = image.contiguous(memory_format=torch.channels_last)  # as trained
+    image = image.contiguous(memory_format=torch.channels_last)  # as in training
     network.to(device).eval()
     try:
         with torch_threads(1), torch.inference_mode():

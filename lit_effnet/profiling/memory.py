@@ -1,4 +1,4 @@
-"""How much memory a network needs at most: by CUDA's own counter, or by a process's peak."""
+"""Measure the peak memory of a network, by CUDA's counter or by the peak of a process."""
 
 import ctypes
 import gc
@@ -18,17 +18,17 @@ from lit_effnet.profiling.execution import Configuration
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 Work = Literal["inference", "training"]
-SMALL = 64  # pixels, of the images by which libraries are loaded
+SMALL = 64  # pixels of the images that are computed first, to load libraries
 
 
 @dataclass(frozen=True)
 class PeakMemory:
-    """Bytes at most while one batch is computed.
+    """Peak memory while one batch is computed.
 
     Args:
-        above_bytes: Of weights, gradients, activations and buffers, without torch's own libraries.
-        process_bytes: Of the whole process; null on a GPU.
-        counter: What counted.
+        above_bytes: Weights, gradients, activations and buffers, without torch's libraries.
+        process_bytes: The whole process; None on a GPU.
+        counter: Name of the counter.
     """
 
     above_bytes: int
@@ -39,32 +39,32 @@ class PeakMemory:
 def peak_memory(
     network: nn.Module, configuration: Configuration, batch: int, image_size: int, work: Work
 ) -> PeakMemory | str:
-    """Peak of inference, or of a training step without an optimiser's state; or why there is none.
+    """Return the peak of inference or of a training step without optimiser state, or why it failed.
 
     Args:
         network: Images to logits.
         configuration: How it is run.
         batch: Images in the batch.
         image_size: Their side in pixels.
-        work: What is computed.
+        work: Inference or training.
     """
     try:
         if torch.device(configuration.device).type == "cuda":
             return _on_gpu(network, configuration, batch, image_size, work)
         if not RESET.exists():
-            return "the system does not tell a process's peak (it needs Linux's /proc)"
+            return "the peak of a process needs Linux's /proc"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "network.pt"
             torch.save(network, file)
             arguments = (file, configuration, batch, image_size, work)
-            found: PeakMemory | str = _in_a_process(_measure, arguments)
-            return found
-    except Exception as error:  # a network may raise anything, and the others' rows are to stay
+            peak: PeakMemory | str = _in_a_process(_measure, arguments)
+            return peak
+    except Exception as error:  # a network may raise anything; other networks' rows must stay
         return reason(error)
 
 
 def reason(error: Exception) -> str:
-    """What stopped a measurement, in one line."""
+    """Return the error that stopped a measurement, in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
@@ -83,19 +83,19 @@ def _measure(
     file: Path, configuration: Configuration, batch: int, image_size: int, work: Work
 ) -> PeakMemory:
     torch.set_num_threads(configuration.threads)
-    network = torch.load(file, weights_only=False)  # written by this very program
+    network = torch.load(file, weights_only=False)  # this program wrote it
     prepared = configuration.prepare(network)
     del network
     weights = sum(
         tensor.numel() * tensor.element_size()
         for tensor in (*prepared.parameters(), *prepared.buffers())
     )
-    # What is loaded when first needed; the gradients of it are no part of what there is before.
+    # Load lazy libraries; drop the gradients, which must not count as used before.
     _compute(prepared, configuration, 2, min(SMALL, image_size), work)
     prepared.zero_grad(set_to_none=True)
     return_memory()
     before = resident_bytes("VmRSS")
-    RESET.write_text("5")  # the peak begins anew; proc(5)
+    RESET.write_text("5")  # resets the peak; proc(5)
     _compute(prepared, configuration, batch, image_size, work)
     peak = resident_bytes("VmHWM")
     return PeakMemory(
@@ -111,7 +111,7 @@ def _compute(
 
 
 def resident_bytes(name: str) -> int:
-    """Bytes of a line of this process's status: VmRSS now, VmHWM at most since the reset."""
+    """Return the bytes in a line of this process's status: VmRSS (now) or VmHWM (peak)."""
     for line in STATUS.read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
@@ -119,7 +119,7 @@ def resident_bytes(name: str) -> int:
 
 
 def _in_a_process(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """What a function gives in a fresh process, or in a line why it gave nothing."""
+    """Run a function in a new process; return its result, or one line on why there is none."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, function, arguments))
@@ -143,7 +143,7 @@ def _send(sender: Any, function: Callable[..., Any], arguments: tuple[Any, ...])
 
 
 def return_memory() -> None:
-    """Give what was freed back to the system, as far as its C library can be asked to."""
+    """Return freed memory to the system, where the C library supports it."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""The peak of the device that is measured: from Lightning's table of GPUs, else measured here."""
+"""Peak performance of a device: from Lightning's table of GPUs, otherwise measured."""
 
 import torch
 from lightning.fabric.utilities.throughput import get_available_flops
@@ -6,11 +6,11 @@ from lightning.fabric.utilities.throughput import get_available_flops
 from lit_effnet.profiling.execution import DTYPES, Configuration
 from lit_effnet.profiling.utilisation import Peak, in_tf32, measured_peak
 
-AMPERE = 8  # major number of the compute capability since which there is TF32
+AMPERE = 8  # first major compute capability with TF32
 
 
 def peak(how: Configuration) -> Peak:
-    """The device's peak in what convolutions compute in: of a table of devices, or measured."""
+    """Return the device's peak in the number format of convolutions, from a table or measured."""
     tf32 = uses_tf32(how)
     known = known_flops(how.device, "tfloat32" if tf32 else DTYPES[how.precision])
     if known is None:
@@ -19,7 +19,7 @@ def peak(how: Configuration) -> Peak:
 
 
 def uses_tf32(how: Configuration) -> bool:
-    """Whether convolutions of float32 are computed in TF32, as torch allows unless told not to."""
+    """Whether float32 convolutions are computed in TF32, which torch allows by default."""
     return (
         how.precision == "float32"
         and torch.device(how.device).type == "cuda"
@@ -29,7 +29,7 @@ def uses_tf32(how: Configuration) -> bool:
 
 
 def known_flops(device: str, kind: torch.dtype | str) -> float | None:
-    """Operations in a second at most, from Lightning's table of GPUs; null where it has none."""
+    """Return the peak FLOP/s from Lightning's table of GPUs; None for devices not in it."""
     if torch.device(device).type != "cuda":
         return None
     return get_available_flops(torch.device(device), kind)

@@ -1,7 +1,7 @@
-"""Which part of a device's peak a network reaches.
+"""Measure the peak of a device, and the utilisation that a network reaches.
 
-Utilisation is that of PaLM, arXiv 2204.02311, appendix B: multiply-adds of the model alone, twice
-for operations, three times as many in training, over the peak in the precision that is used.
+Utilisation is defined as for PaLM, arXiv 2204.02311, appendix B: two operations per MAC of the
+model, three times as many in training, divided by the peak in the same precision.
 """
 
 import time
@@ -16,16 +16,16 @@ import torch.nn.functional as F
 from lit_effnet.profiling.execution import DTYPES
 from lit_effnet.profiling.timing import torch_threads
 
-SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product measures a peak
-IMAGES = {"cpu": 1, "cuda": 64}  # of the convolution that measures one
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices
+IMAGES = {"cpu": 1, "cuda": 64}  # of the convolution
 CHANNELS, PIXELS, KERNEL = 256, 56, 5
 REPEATS = 8
-TRAINING_PASSES = 3  # forward once, and backward twice as much
+TRAINING_PASSES = 3  # a backward pass costs two forward passes
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Operations in a second at most, and where the figure comes from."""
+    """Peak FLOP/s, and the source of the number."""
 
     flops: float
     source: str
@@ -33,16 +33,16 @@ class Peak:
 
 @cache
 def measured_peak(precision: str, threads: int, device: str, *, tf32: bool = False) -> Peak:
-    """The best of some products of two large square matrices, and of some large convolutions.
+    """Return the best speed of large matrix products and large convolutions.
 
-    Of both, for the libraries behind them differ: MKL's product reaches less than half of what
-    oneDNN's convolution does on an AMD processor with AVX-512. The kernel is one to which no
-    algorithm of fewer multiplications (Winograd's) is applied.
+    Both are measured since their libraries differ: MKL's product reaches less than half the speed
+    of oneDNN's convolution on an AMD processor with AVX-512. The kernel is too large for algorithms
+    with fewer multiplications (Winograd's).
 
     Args:
-        precision: Of the numbers.
-        threads: Of a CPU.
-        device: Where they are multiplied.
+        precision: Number format.
+        threads: Threads on a CPU.
+        device: The device to measure.
         tf32: Whether a GPU may multiply float32 in TF32.
     """
     kind = torch.device(device).type
@@ -68,7 +68,7 @@ def measured_peak(precision: str, threads: int, device: str, *, tf32: bool = Fal
 
 
 def _best(work: Callable[[], object], device: str) -> float:
-    """Seconds of the quickest of some calls."""
+    """Return the seconds of the fastest of several calls."""
     best = float("inf")
     for _ in range(REPEATS):
         began = time.perf_counter()
@@ -90,18 +90,18 @@ def _products_in_tf32(allowed: bool) -> Iterator[None]:
 
 
 def in_tf32(tf32: bool) -> str:
-    """What the source of a peak says of it."""
+    """Return what the source of a peak adds on TF32."""
     return ", in TF32 as convolutions are" if tf32 else ""
 
 
 def utilisation(macs: int, images_per_s: float, top: Peak, *, training: bool) -> float:
-    """Part of the peak, from 0 to 1.
+    """Return the fraction of the peak that is used.
 
     Args:
-        macs: Multiply-adds of one image's forward pass.
-        images_per_s: What was measured.
-        top: The peak in the same precision.
-        training: Whether each image went forward and back.
+        macs: MACs of one image's forward pass.
+        images_per_s: Measured speed.
+        top: Peak in the same precision.
+        training: Whether each image had a backward pass too.
     """
     passes = TRAINING_PASSES if training else 1
     return 2 * macs * passes * images_per_s / top.flops

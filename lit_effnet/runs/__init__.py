@@ -1,1 +1,1 @@
-"""The ledger's files, read and written without torch or Lightning."""
+"""Read and write the files of runs, without torch or Lightning."""

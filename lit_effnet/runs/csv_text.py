@@ -1,8 +1,8 @@
-"""Write and read CSV whose cells no spreadsheet takes for formulas.
+"""Write and read CSV that no spreadsheet evaluates as formulas.
 
-A text that begins with `=`, `+`, `-`, `@`, a tab or a line break gets an apostrophe before it
-(OWASP, "CSV Injection"), and so does one that would be mistaken for such a cell. Numbers stay as
-they are. `read_rows` and `restore` give the text back.
+A text that begins with `=`, `+`, `-`, `@`, a tab or a line break is prefixed with an apostrophe
+(OWASP, "CSV Injection"), and so is a text that already has the prefix. Numbers are unchanged.
+`read_rows` and `restore` remove the prefix.
 """
 
 import csv
@@ -14,20 +14,20 @@ from typing import Any
 
 from lit_effnet.runs.yaml_scan import DocumentError
 
-# Also in full width, which spreadsheets read as the plain ones.
+# With their full-width forms, which spreadsheets read alike.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+](inf|nan)")
 
 
 def escape(cell: Any) -> Any:
-    """Return the cell; a text that a spreadsheet would calculate gets an apostrophe before it."""
+    """Return the cell; a text that a spreadsheet would evaluate is prefixed with an apostrophe."""
     if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
 
 
 def restore(text: str) -> str:
-    """Return the text that `escape` was given."""
+    """Return the text before `escape`."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
@@ -36,27 +36,27 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
     Args:
         columns: The headings.
-        rows: A cell for every column; None is an empty one.
+        rows: One cell per column; None for an empty one.
     """
     lines = [[_quoted(escape(cell)) for cell in row] for row in (columns, *rows)]
-    # An empty line would be no row.
+    # A reader would skip an empty line.
     return "".join((",".join(line) or '""') + "\n" for line in lines)
 
 
 def _quoted(cell: Any) -> str:
-    """The cell in quotes where it needs them; Python's writer lets a carriage return break rows."""
+    """Quote the cell if it needs quotes; Python's writer lets a carriage return break rows."""
     text = "" if cell is None else str(cell)
     return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
 
 
 def read_rows(text: str, name: str = "") -> list[dict[str, str]]:
-    """Return the rows of CSV as `csv_text` wrote it, by their headings.
+    """Return the rows of CSV written by `csv_text`, by heading.
 
-    A row that is cut has empty cells at its end.
+    Missing cells at the end of a row are empty.
 
     Args:
         text: The content.
-        name: The file, for the message.
+        name: The file, for messages.
 
     Raises:
         DocumentError: A row has more cells than there are columns, or a cell has more than csv's
@@ -76,11 +76,11 @@ def read_lines(text: str, name: str = "", delimiter: str = ",") -> Iterator[tupl
 
     Args:
         text: The content.
-        name: The file, for the message.
-        delimiter: What stands between cells.
+        name: The file, for messages.
+        delimiter: Character between cells.
 
     Raises:
-        DocumentError: It is no CSV, or a cell has more than csv's limit of 131,072 characters.
+        DocumentError: It is not CSV, or a cell has more than csv's limit of 131,072 characters.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:

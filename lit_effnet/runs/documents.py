@@ -1,8 +1,7 @@
-"""Read the YAML and JSON files that a person can hand in, within bounds.
+"""Read YAML and JSON files from users, within bounds.
 
-Python's own readers take a file of any size and depth, let the last of two equal keys win, and
-raise an exception of their own for each kind of damage. Here all of that is one `DocumentError`,
-which says in a line which file it is, where, and what is accepted.
+Python's readers accept any size and depth, let the last of two equal keys win, and raise many kinds
+of exceptions. Here each problem is a `DocumentError` with one line: file, place, what is accepted.
 """
 
 import json
@@ -34,7 +33,7 @@ __all__ = [
 MOST_YAML = 2**20  # bytes; libyaml reads a megabyte in half a second
 MOST_BYTES = 2**26
 DEEPEST = 50  # nested lists and objects
-WHOLE = range(-(2**63), 2**64)  # what a column, a seed or a count can hold
+WHOLE = range(-(2**63), 2**64)  # integers of 64 bits, signed or unsigned
 
 BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -45,12 +44,12 @@ def read_text(path: Location | str, most: int = MOST_BYTES) -> str:
     """Read a regular file of UTF-8 text.
 
     Args:
-        path: The file; of a store too.
-        most: Bytes that it may have.
+        path: The file, or its URL.
+        most: Largest size in bytes.
 
     Raises:
         OSError: It cannot be read.
-        DocumentError: It is too large, no regular file, or no UTF-8.
+        DocumentError: It is too large, not a regular file, or not UTF-8.
     """
     name = str(path)
     if is_url(name):
@@ -61,7 +60,7 @@ def read_text(path: Location | str, most: int = MOST_BYTES) -> str:
             raise IsADirectoryError(21, "Is a directory", name)
         if not stat.S_ISREG(state.st_mode):
             raise DocumentError(f"{name}: must be a regular file")
-        with open(name, "rb") as file:  # noqa: PTH123 # in a hurry, for 10,000 run folders
+        with open(name, "rb") as file:  # noqa: PTH123 # faster, for 10,000 run folders
             content = file.read(most + 1)
     if len(content) > most:
         raise DocumentError(f"{name}: must have at most {most >> 20} MiB")
@@ -72,7 +71,7 @@ def text_of(content: bytes, name: str) -> str:
     """Decode UTF-8, with or without a byte order mark.
 
     Raises:
-        DocumentError: It is no UTF-8; the message says what it looks like.
+        DocumentError: It is not UTF-8; the message says what it looks like.
     """
     if kind := BYTE_ORDER_MARKS.get(content[:2]):
         raise DocumentError(f"{name}: not UTF-8 text, but {kind}: save it as UTF-8")
@@ -84,24 +83,24 @@ def text_of(content: bytes, name: str) -> str:
 
 
 def check_yaml(text: str, name: str = "") -> None:
-    """Check a YAML text before anything is built of it.
+    """Check a YAML text before parsing it.
 
     Args:
         text: Its content.
-        name: The file, for the message.
+        name: The file, for messages.
 
     Raises:
-        DocumentError: It is no YAML, nested too deeply, stands for too many values, has a key twice
-            or one that is no text, a tag, or an integer of more than 64 bits.
+        DocumentError: It is not YAML, nested too deeply, expands to too many values, or has a
+            duplicate key, a key that is not text, a tag, or an integer of more than 64 bits.
     """
     scan(text, name, deepest=DEEPEST, whole=WHOLE)
 
 
 def load_yaml(text: str, name: str = "") -> Any:
-    """Parse a YAML text, once it is checked.
+    """Check and parse a YAML text.
 
     Raises:
-        DocumentError: As `check_yaml`, or a value is none, such as the date 2026-13-01.
+        DocumentError: As `check_yaml`, or a value is invalid, such as the date 2026-13-01.
     """
     check_yaml(text, name)
     with yaml_errors(name):
@@ -110,12 +109,15 @@ def load_yaml(text: str, name: str = "") -> Any:
 
 @contextmanager
 def yaml_errors(name: str) -> Iterator[None]:
-    """Turn what a YAML parser raises into `DocumentError`."""
+    """Turn errors of a YAML parser into `DocumentError`."""
     try:
         yield
     except yaml.YAMLError as error:
         raise DocumentError(not_yaml(name, error)) from error
-    except (ValueError, OverflowError) as error:  # of a value: the date 2026-13-01, the float ._
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # invalid: the date 2026-13-01, the float ._
         raise DocumentError(f"{place(name)}not YAML: {error}") from error
 
 
@@ -123,7 +125,7 @@ def load_json(text: str, name: str = "") -> Any:
     """Parse a JSON text.
 
     Raises:
-        DocumentError: It is no JSON or not all of it, nested too deeply, has a key twice, or an
+        DocumentError: It is not JSON or incomplete, nested too deeply, or has a duplicate key or an
             integer of more than 64 bits.
     """
     before = f"{name}: " if name else ""
@@ -132,23 +134,23 @@ def load_json(text: str, name: str = "") -> Any:
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_whole)
     except json.JSONDecodeError as error:
-        raise DocumentError(f"{before}is no JSON, or not all of it ({error})") from error
+        raise DocumentError(f"{before}is not JSON, or incomplete ({error})") from error
     except DocumentError as error:
         raise DocumentError(f"{before}{error}") from None
 
 
 def read_yaml(path: Location | str) -> Any:
-    """Read a YAML file; raises OSError and DocumentError."""
+    """Read a YAML file; raise OSError or DocumentError if it cannot be used."""
     return load_yaml(read_text(path, MOST_YAML), str(path))
 
 
 def read_json(path: Location | str) -> Any:
-    """Read a JSON file; raises OSError and DocumentError."""
+    """Read a JSON file; raise OSError or DocumentError if it cannot be used."""
     return load_json(read_text(path), str(path))
 
 
 def json_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """Yield the lines of a JSON lines file by their number: a value, or the `DocumentError`."""
+    """Yield number and value of each line of JSON lines; a `DocumentError` for an invalid one."""
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         try:
             yield number, load_json(line)
@@ -166,12 +168,12 @@ def _depth(text: str) -> int:
 
 def _object(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
     items = [*pairs]
-    found = dict(items)
-    if len(found) < len(items):
+    mapping = dict(items)
+    if len(mapping) < len(items):
         names = [name for name, _ in items]
         twice = next(name for name in names if names.count(name) > 1)
         raise DocumentError(f"{twice!r:.60}: given twice")
-    return found
+    return mapping
 
 
 def _whole(digits: str) -> int:

@@ -1,4 +1,4 @@
-"""Write files whole, so that no reader sees half of one, and remove what a killed writer left."""
+"""Write files atomically, and remove the temporary files of killed writers."""
 
 import errno
 import os
@@ -20,13 +20,13 @@ except ImportError:  # Windows
 
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
-NEW_S = 60.0  # a writer locks what it has just made well before
+NEW_S = 60.0  # a writer locks its temporary file long before
 
 
 def write_whole(path: Location, content: str | bytes | memoryview) -> None:
     """Write a file under a temporary name and rename it.
 
-    A file in a store is written directly: an object store shows no half of one.
+    A file in a store is written directly; object stores show complete files only.
 
     Raises:
         OSError: The file cannot be written; the old one is unchanged.
@@ -48,7 +48,7 @@ def write_whole(path: Location, content: str | bytes | memoryview) -> None:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
-    except OSError as error:  # which names a temporary file, or none
+    except OSError as error:  # its file name is the temporary one, or missing
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -58,14 +58,19 @@ def reason(error: Exception) -> str:
 
 
 def moved(variable: str, error: Exception) -> str:
-    """Return the end of a message on a cache that cannot be written; empty for other errors."""
+    """Return the end of a message on a cache that cannot be written; empty for other errors.
+
+    Args:
+        variable: The environment variable that names the cache.
+        error: What was raised.
+    """
     refused = isinstance(error, OSError) and error.errno in REFUSED
     return f"; {variable} names another place" if refused else ""
 
 
 @contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """A folder beside a file to be made, for its parts; removed at the end.
+    """Make a temporary folder beside a file, for its parts; remove it at the end.
 
     Raises:
         OSError: It cannot be made.
@@ -83,7 +88,7 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Location) -> None:
-    """Remove what killed writers of a file left beside it; those at work hold a lock."""
+    """Remove temporary files of killed writers beside a file; active writers hold a lock."""
     if not isinstance(path, Path) or fcntl is None:
         return
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")  # as tempfile names them
@@ -92,7 +97,7 @@ def remove_leftovers(path: Location) -> None:
     except OSError:
         return
     for left in map(path.with_name, names):
-        with suppress(OSError):  # one is locked, or gone
+        with suppress(OSError):  # it is locked, or gone
             if time.time() - left.stat().st_mtime > NEW_S:
                 _remove_unlocked(left)
 
@@ -111,7 +116,7 @@ def _remove_unlocked(path: Path) -> None:
 
 def _lock(descriptor: int) -> None:
     if fcntl is not None:
-        with suppress(OSError):  # some network file systems have none
+        with suppress(OSError):  # some network file systems have no locks
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

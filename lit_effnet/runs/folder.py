@@ -1,10 +1,10 @@
-"""The run folder: the only record of a run, in files that are written whole.
+"""Read and write a run folder: the only record of a run, in files that are replaced atomically.
 
 runs/<group>/<id>/config.yaml    from which the run can be repeated
                   run.json       status, identity, cost and metrics
                   metrics.csv    one row for each epoch
                   checkpoints/   last.ckpt and best.ckpt
-                  evaluations.jsonl   one row for each condition the final weights met
+                  evaluations.jsonl   one row per condition under which the weights were evaluated
 """
 
 import json
@@ -24,9 +24,9 @@ from lit_effnet.runs.provenance import cpu_name, git_commit
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEADLINE = "val/top1"
-OF_FINAL_WEIGHTS = "scores_of_final_weights"  # null where a run is not validated
+OF_FINAL_WEIGHTS = "scores_of_final_weights"  # null in run.json if the run is not validated
 
-# Those that a killed training can leave half of, under a hidden name.
+# A killed training can leave temporary files of these.
 FILES = (
     *("config.yaml", "run.json", "metrics.csv", "evaluations.jsonl", "traceback.txt"),
     *("checkpoints/last.ckpt", "checkpoints/best.ckpt"),
@@ -35,16 +35,16 @@ FILES = (
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of one run; of a folder in a store, URLs with the same methods."""
+    """Paths of one run; for a folder in a store, URLs with the same methods."""
 
     path: Location
 
     @property
     def local_path(self) -> Path:
-        """Its path, for what needs locks or a log.
+        """Its path on this machine, for locks and logs.
 
         Raises:
-            ValueError: it lies in a store.
+            ValueError: It lies in a store.
         """
         return local(str(self.path), "run folder")
 
@@ -55,7 +55,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Location:
-        """Where checkpoints go."""
+        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
@@ -64,10 +64,10 @@ class RunFolder:
         return self.checkpoints / "last.ckpt"
 
     def read(self) -> dict[str, Any]:
-        """What `run.json` says.
+        """Return the content of `run.json`.
 
         Raises:
-            ValueError: there is no such file, or it is no run record.
+            ValueError: There is no such file, or it is not a run record.
         """
         file = self.path / "run.json"
         try:
@@ -87,10 +87,10 @@ class RunFolder:
 
     @contextmanager
     def only_process(self) -> Iterator[None]:
-        """Keep a second run out of the folder; a store has no locks, and keeps none out.
+        """Lock the folder against a second process; a folder in a store has no lock.
 
         Raises:
-            ValueError: another process is training the run.
+            ValueError: Another process is training the run.
         """
         if not isinstance(self.path, Path):
             yield
@@ -108,26 +108,27 @@ class RunFolder:
             lock.release()
 
     def read_metrics(self) -> list[dict[str, str]]:
-        """Rows of `metrics.csv`, if there are any yet.
+        """Return the rows of `metrics.csv`; none before the first epoch.
 
         Raises:
-            ValueError: It is no CSV.
+            ValueError: It is not CSV.
         """
         file = self.path / "metrics.csv"
         return read_rows(read_text(file), str(file)) if file.exists() else []
 
     def due(self, record: dict[str, Any]) -> list[str]:
-        """What was asked of a run besides its training, and its record has no result of yet.
+        """Return the requested evaluations after the training that the record still lacks.
 
-        And `validation`, where its scores are those of earlier weights than its last ones.
+        `validation` is one of them if the recorded scores are of earlier weights than the last.
+
         Raises:
-            ValueError: The record or the configuration does not tell.
+            ValueError: The record or the configuration is invalid.
         """
         if "asked" in record:
             asked = record["asked"]
             if not (isinstance(asked, list) and all(isinstance(name, str) for name in asked)):
                 raise ValueError(f"{self.path / 'run.json'}: asked: must be a list of names")
-        elif self.config.exists():  # of a run from before records told it
+        elif self.config.exists():  # records of earlier versions lack the key
             config = read_yaml(self.config)
             options = config.get("run", {}) if isinstance(config, dict) else None
             if not isinstance(options, dict):
@@ -139,10 +140,10 @@ class RunFolder:
         return ["validation"] * stale + [name for name in asked if name not in record]
 
     def read_evaluations(self) -> list[dict[str, Any]]:
-        """Rows of `evaluations.jsonl`, if there are any yet.
+        """Return the rows of `evaluations.jsonl`; none if there is no such file.
 
         Raises:
-            ValueError: a line is no JSON.
+            ValueError: A line is not a JSON object.
         """
         file = self.path / "evaluations.jsonl"
         if not file.exists():
@@ -151,17 +152,16 @@ class RunFolder:
         for number, row in json_rows(read_text(file)):
             if not isinstance(row, dict):
                 raise ValueError(
-                    f"{file}: line {number} is no row of an evaluation; without that line the rest "
-                    "can be read"
+                    f"{file}: line {number} is not an evaluation; remove that line to read the rest"
                 )
             rows.append(row)
         return rows
 
     def add_evaluation(self, row: dict[str, Any]) -> None:
-        """Add a row to `evaluations.jsonl`, in the place of one with its id.
+        """Add a row to `evaluations.jsonl`; replace one of the same id.
 
-        It says which code made it on which processor, which may be others than the training's. Of
-        two evaluations at once no row is lost, but in a store, which has no locks.
+        The row records the commit and processor of the evaluation, which may differ from those of
+        the training. Two processes at once lose no row, except in a store, which has no locks.
         """
         path = self.path
         with FileLock(path / ".evaluations.lock") if isinstance(path, Path) else nullcontext():

@@ -1,4 +1,4 @@
-"""The machine that a process runs on: its cores, and the settings of its C library."""
+"""The cores that a process may use, and the memory allocator of its C library."""
 
 import ctypes
 import os
@@ -11,13 +11,13 @@ NEVER = -1
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep what is freed instead of giving it back; True where that was done.
+    """Let glibc keep freed memory instead of returning it; return whether that succeeded.
 
-    By default glibc maps every large tensor afresh and unmaps it when freed, so that a step on
+    By default glibc maps every large tensor anew and unmaps it when freed, so that a step on
     the CPU spends much of its time in page faults (`benchmarks/network_speed.py`, with and
     without `--keep-freed-memory`). This equals starting the process with `MALLOC_MMAP_MAX_=0`
-    and a `MALLOC_TRIM_THRESHOLD_` without bound. Call it before training; other C libraries are
-    left as they are. Memory from CUDA is not concerned.
+    and an unlimited `MALLOC_TRIM_THRESHOLD_`. Call it before training. It changes neither other
+    C libraries nor CUDA memory.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -26,7 +26,7 @@ def keep_freed_memory() -> bool:
 
 
 def available_cores() -> Sequence[int]:
-    """The cores that this process may use, which can be fewer than the machine has."""
+    """Return the cores that this process may use, which can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return range(os.cpu_count() or 1)

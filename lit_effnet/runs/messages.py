@@ -1,4 +1,4 @@
-"""Messages on one line."""
+"""Shorten messages to one line."""
 
 import re
 
@@ -8,7 +8,7 @@ PATH = 30
 
 
 def one_line(message: str) -> str:
-    """Return a message in one line that a terminal prints as it is.
+    """Return a message in one printable line.
 
     Control characters are escaped. The middle of a long word, then of a long line, is left out.
     """

@@ -1,28 +1,28 @@
-"""One rule for names that become folders: run ids, groups, sweeps."""
+"""Check names that become folders: run ids, groups, sweeps."""
 
-FORBIDDEN = '/\\#?%:"<>|*'  # which W&B refuses in an id; most file systems do too
+FORBIDDEN = '/\\#?%:"<>|*'  # W&B refuses these in an id, and many file systems do too
 
-MAX_BYTES = 255  # of a name, on nearly every file system
-ROOM = 32  # for what the suite puts around a name: `.NAME.xxxxxxxx`, `NAME.unreadable`
+MAX_BYTES = 255  # of a name on nearly every file system
+ROOM = 32  # for prefixes and suffixes of the suite: `.NAME.xxxxxxxx`, `NAME.unreadable`
 
 
 def check_folder_name(name: str, argument: str) -> None:
-    """Refuse a name that is no plain name of one folder.
+    """Check that a name is a plain name of one folder.
 
     Args:
         name: The name of a folder to be made.
-        argument: What the name was given for, as the error begins.
+        argument: The argument with this name, for messages.
 
     Raises:
-        ValueError: it is empty, holds a separator, a control character or an invisible one, begins
-            or ends with a space, or is too long.
+        ValueError: It is empty or too long, has a separator or an invisible character, or begins or
+            ends with a space.
     """
-    shown = repr(name) if len(name) <= 40 else f"{name[:40]!r}..."  # which escapes the invisible
+    shown = repr(name) if len(name) <= 40 else f"{name[:40]!r}..."  # repr escapes what is invisible
     if name in ("", ".", "..") or set(name) & set(FORBIDDEN) or name != name.strip(" "):
         raise ValueError(
             f"{argument} {shown}: must be a plain name, without {FORBIDDEN} or spaces around it"
         )
-    if not name.isprintable():  # line feeds, escapes, bidi marks, bytes that are no UTF-8
+    if not name.isprintable():  # line feeds, escapes, bidi marks, bytes that are not UTF-8
         raise ValueError(f"{argument} {shown}: must be a plain name of printable characters")
     if len(name.encode()) > MAX_BYTES - ROOM:
         raise ValueError(

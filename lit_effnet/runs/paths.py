@@ -1,4 +1,4 @@
-"""Where things lie: a path of this machine, or the URL of a store that fsspec knows.
+"""Paths of this machine, and URLs of stores that fsspec supports.
 
 locate("runs/photos")       # pathlib's Path
 locate("file:///x/runs")    # the same, as /x/runs
@@ -23,32 +23,32 @@ Location: TypeAlias = Union[Path, "UPath"]
 URL = re.compile(r"([A-Za-z][\w+.:-]*)://")
 HERE = ("file", "local")  # fsspec's names of this machine's own files
 
-# What stores tell of a file that changes with it; a hash of its content comes first.
+# Attributes of a file in a store that change with it; a hash of its content comes first.
 CHANGING = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
 
 
 def is_url(name: str) -> bool:
-    """Whether a name is a URL, of whatever protocol, and no path."""
+    """Whether a name is a URL, of any protocol."""
     return URL.match(name) is not None
 
 
 def locate(name: str | Path, argument: str = "") -> Location:
-    """A folder or file by path or URL; of a URL the store is asked once, so that it is there.
+    """Return the location of a path or URL; the store of a URL is contacted once.
 
     Args:
-        name: A path, `~` for one's home; `file://` and a path; or a URL that fsspec knows.
-        argument: What the name was given for, as an error begins.
+        name: A path, which may begin with `~`; `file://` and a path; or a URL for fsspec.
+        argument: The argument with this name, for messages.
 
     Raises:
-        ValueError: a protocol that is not known, lacks its package, or does not answer; or a NUL.
+        ValueError: The protocol is unknown, lacks its package, or does not answer; or a NUL.
     """
-    text, told = str(name), f"{argument} {name}".strip()
+    text, shown = str(name), f"{argument} {name}".strip()
     protocol = _protocol(text)
     if "\0" in text:
-        raise ValueError(f"{told!r}: must be a path without NUL")
+        raise ValueError(f"{shown!r}: must be a path without NUL")
     if protocol is None:
-        _check_slashes(text, told)
-        # No shell expands --root=~. A name of nobody's stays: pathlib would raise.
+        _check_slashes(text, shown)
+        # No shell expands --root=~. An unknown user's name stays; pathlib would raise.
         return Path(os.path.expanduser(text))  # noqa: PTH111
     import fsspec
 
@@ -60,42 +60,42 @@ def locate(name: str | Path, argument: str = "") -> Location:
         fsspec.get_filesystem_class(protocol)
     except ValueError:
         raise ValueError(
-            f"{told}: must be a local path, or the URL of a store that fsspec knows, such as "
-            f"s3://BUCKET/FOLDER; {protocol}:// is none"
+            f"{shown}: must be a local path, or the URL of a store that fsspec supports, such as "
+            f"s3://BUCKET/FOLDER; {protocol}:// is unknown"
         ) from None
     except ImportError as error:
         raise ValueError(
-            f"{told}: must be in a store whose package is installed ({error}{_remedy(protocol)})"
+            f"{shown}: must be in a store whose package is installed ({error}{_remedy(protocol)})"
         ) from error
     try:
         location = UPath(text)
         location.fs.invalidate_cache()  # others may have written there since
         location.exists()
-    except Exception as error:  # the client of each store has its own
-        raise ValueError(f"{told}: cannot be reached ({_reason(error)})") from error
+    except Exception as error:  # each store's client raises its own types
+        raise ValueError(f"{shown}: cannot be reached ({_reason(error)})") from error
     return location
 
 
 def local(name: str, argument: str) -> Path:
-    """A path of this machine, for what needs one.
+    """Return a path of this machine.
 
     Args:
         name: A path, or `file://` and a path.
-        argument: What the name was given for, as an error begins.
+        argument: The argument with this name, for messages.
 
     Raises:
-        ValueError: it is the URL of a store.
+        ValueError: It is the URL of a store.
     """
     if _protocol(name) in (None, *HERE):
-        return Path(locate(name))  # type: ignore[arg-type] # of these two kinds it is a Path
+        return Path(locate(name))  # type: ignore[arg-type] # a Path for these protocols
     raise ValueError(f"{argument} {name}: must be a local path, not the URL of a store")
 
 
 def read_file(name: str) -> bytes:
-    """The content of a file, from a store in one request.
+    """Return the content of a file; from a store, in one request.
 
     Raises:
-        OSError: it cannot be read, or is no regular file: a pipe would never end.
+        OSError: It cannot be read, or is not a regular file: a pipe would never end.
     """
     if not is_url(name):
         if not stat.S_ISREG(Path(name).stat().st_mode):
@@ -104,16 +104,16 @@ def read_file(name: str) -> bytes:
     from upath import UPath
 
     with as_os_error(name):
-        # Anew each time: the client of another process or thread must not be used.
+        # A new one each time: another process's or thread's client must not be used.
         location = UPath(name)
         return bytes(location.fs.cat_file(location.path))
 
 
 def list_folder(url: str) -> Iterator[tuple[str, bool]]:
-    """What lies in a folder of a store: names, and whether they are folders.
+    """Yield the names in a folder of a store, and whether each is a folder.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: It cannot be read.
     """
     from upath import UPath
 
@@ -125,22 +125,22 @@ def list_folder(url: str) -> Iterator[tuple[str, bool]]:
 
 
 def write_file(location: "UPath", content: bytes | memoryview) -> None:
-    """Write a file of a store; an object store shows it to readers when it is whole.
+    """Write a file of a store; an object store shows it to readers once it is complete.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: It cannot be written.
     """
     with as_os_error(str(location)):
         location.write_bytes(content)  # type: ignore[arg-type] # fsspec takes any buffer
 
 
 def file_state(name: str) -> tuple[int, int]:
-    """Bytes of a file, and a number that is another after a change; it is 0 for no file.
+    """Return the size of a file in bytes, and a positive number that changes with its content.
 
-    For a file of this machine that is when it was changed, in nanoseconds.
+    For a file of this machine the number is its modification time in nanoseconds.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: It cannot be read.
     """
     if not is_url(name):
         state = Path(name).stat()
@@ -153,19 +153,19 @@ def file_state(name: str) -> tuple[int, int]:
 
 
 def state_of(info: Mapping[str, Any]) -> tuple[int, int]:
-    """The same from what a store tells of a file."""
-    told = next((str(info[key]) for key in CHANGING if info.get(key)), "")
-    return int(info["size"] or 0), 1 + int(hashlib.sha256(told.encode()).hexdigest()[:15], 16)
+    """Return size and number, as `file_state`, from a store's attributes of a file."""
+    version = next((str(info[key]) for key in CHANGING if info.get(key)), "")
+    return int(info["size"] or 0), 1 + int(hashlib.sha256(version.encode()).hexdigest()[:15], 16)
 
 
 @contextmanager
 def as_os_error(name: str) -> Iterator[None]:
-    """What the client of a store raises, as OSError."""
+    """Turn errors of a store's client into OSError."""
     try:
         yield
     except OSError:
         raise
-    except Exception as error:  # each has its own
+    except Exception as error:  # each client raises its own types
         raise OSError(errno.EIO, _reason(error), name) from error
 
 
@@ -174,19 +174,19 @@ def _protocol(name: str) -> str | None:
     return match[1] if match else None
 
 
-def _check_slashes(text: str, told: str) -> None:
-    """Raise ValueError for a path that was to be a URL, like s3:BUCKET."""
+def _check_slashes(text: str, shown: str) -> None:
+    """Raise ValueError for a path that was meant as a URL, like s3:BUCKET."""
     match = re.match(r"([a-z][a-z0-9]+):", text)
     if match is None:
         return
     from fsspec.registry import known_implementations
 
     if match[1] in known_implementations and not Path(text).exists():
-        raise ValueError(f"{told}: must begin with {match[1]}:// to be the URL of a store")
+        raise ValueError(f"{shown}: must begin with {match[1]}:// to be the URL of a store")
 
 
 def _remedy(protocol: str) -> str:
-    """How to install what a protocol needs, where that is a package of its own."""
+    """Return how to install the package of a protocol; empty if fsspec has it."""
     from fsspec.registry import known_implementations
 
     package = known_implementations.get(protocol, {}).get("class", "fsspec").split(".")[0]

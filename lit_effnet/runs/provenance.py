@@ -1,4 +1,4 @@
-"""Where a run came from: identity of its configuration, code, packages and device."""
+"""Identity of a run: its configuration, code, packages and device."""
 
 import hashlib
 import json
@@ -23,14 +23,14 @@ PACKAGES = (
 
 
 def config_hash(config: dict[str, Any]) -> str:
-    """Twelve hexadecimal digits that are equal for equal configurations."""
+    """Return twelve hexadecimal digits, equal for equal configurations."""
     canonical = json.dumps(config, sort_keys=True, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-@cache  # trials take it from the process that they are forked from, whose code they run
+@cache  # trials inherit it from the process that forks them, whose code they run
 def git_commit() -> str | None:
-    """Commit of the code that runs, with `+changes` where files differ; null outside git."""
+    """Return the commit of the code, with `+changes` if files differ; None outside git."""
     code = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -48,12 +48,12 @@ def git_commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide about numbers."""
+    """Return the versions of Python and of the packages that affect results."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def device_name(accelerator: str) -> str:
-    """What a person calls the device that Lightning's accelerator of that name takes."""
+    """Return the name of the device behind Lightning's accelerator."""
     import torch
 
     if accelerator in ("cuda", "gpu", "auto") and torch.cuda.is_available():
@@ -65,7 +65,7 @@ def device_name(accelerator: str) -> str:
 
 @cache
 def cpu_name() -> str:
-    """The processor's name, as the system tells it."""
+    """Return the processor's name."""
     if sys.platform == "linux":
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

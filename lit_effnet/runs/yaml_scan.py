@@ -1,4 +1,4 @@
-"""Look through a YAML text by its events, which build nothing, before anything is built of it."""
+"""Check a YAML text by its events, which build no values, before parsing it."""
 
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -8,31 +8,31 @@ import yaml
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-MOST_VALUES = 200_000  # that a file may stand for, its aliases written out
+MOST_VALUES = 200_000  # of a file, with its aliases expanded
 MERGE = "<<"
 TEXT = "tag:yaml.org,2002:str"
 INTEGER = "tag:yaml.org,2002:int"
 KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null"}
 
-# Lightning and torch take some mappings by epoch number, but never as high up as groups of flags.
+# Lightning and torch accept mappings by epoch number, but only below the groups of flags.
 TEXT_KEYS_DOWN_TO = 2
 
 _RESOLVER = yaml.SafeLoader("")
 
 
 class DocumentError(ValueError):
-    """A file that a person handed in and that cannot be used; its message is one line."""
+    """A user's file cannot be used; the message is one line."""
 
 
 @dataclass
 class _Open:
-    """A list or mapping that has begun and not ended."""
+    """A list or mapping that has not ended yet."""
 
     anchor: str | None
-    before: int  # values counted before it
+    before: int  # number of values before it
     is_mapping: bool
     keys: dict[str, int] = field(default_factory=dict)
-    at: str | int = -1  # the key or index that was read last
+    at: str | int = -1  # the last key or index
     wants_key: bool = True
 
 
@@ -43,7 +43,7 @@ class _Scan:
     whole: Container[int]
     values: int = 0
     open: list[_Open] = field(default_factory=list)
-    sizes: dict[str, int] = field(default_factory=dict)  # of what is anchored and has ended
+    sizes: dict[str, int] = field(default_factory=dict)  # of anchored values that have ended
 
     def take(self, event: Any) -> None:
         """Count and check one event."""
@@ -57,7 +57,7 @@ class _Scan:
             else:
                 self._node(event)
             if self.values > MOST_VALUES:
-                raise self._error(event, f"stands for more than {MOST_VALUES:,} values")
+                raise self._error(event, f"expands to more than {MOST_VALUES:,} values")
 
     def _place(self, event: Any, key: bool) -> None:
         if not self.open:
@@ -89,8 +89,8 @@ class _Scan:
         parent.keys[name] = line
 
     def _alias(self, event: Any) -> None:
-        if any(one.anchor == event.anchor for one in self.open):
-            raise self._error(event, "holds itself")
+        if any(parent.anchor == event.anchor for parent in self.open):
+            raise self._error(event, "contains itself")
         self.values += self.sizes.get(event.anchor, 1)
 
     def _node(self, event: Any) -> None:
@@ -122,7 +122,7 @@ class _Scan:
                 and _RESOLVER.construct_yaml_int(yaml.ScalarNode(INTEGER, value)) in self.whole
             )
         except ValueError:
-            fits = True  # none at all, as the constructor will say
+            fits = True  # invalid, which the constructor will report
         if not fits:
             raise self._error(event, f"the integer {value:.30}: must have at most 64 bits")
 
@@ -132,28 +132,28 @@ class _Scan:
             self.sizes[ended.anchor] = self.values - ended.before
 
     def _error(self, event: Any, message: str) -> DocumentError:
-        path = ".".join(str(one.at) for one in self.open[:8] if one.at != -1)
+        path = ".".join(str(parent.at) for parent in self.open[:8] if parent.at != -1)
         named = f"{path}: " if path else ""
         return DocumentError(f"{place(self.name, event.start_mark.line + 1)}{named}{message}")
 
 
 def _tag(event: Any) -> str:
-    """The type that YAML gives a plain scalar."""
+    """Return the type that YAML gives a plain scalar."""
     resolve: Any = _RESOLVER.resolve
     return str(resolve(yaml.ScalarNode, event.value, event.implicit))
 
 
 def scan(text: str, name: str, *, deepest: int, whole: Container[int]) -> None:
-    """Look through a text.
+    """Check a YAML text.
 
     Args:
-        text: YAML.
+        text: The text.
         name: The file, for messages; empty for a value of the command line.
-        deepest: How deep it may be nested.
-        whole: The integers that it may hold.
+        deepest: Largest depth of nesting.
+        whole: Accepted integers.
 
     Raises:
-        DocumentError: What is wrong, with file, line and key.
+        DocumentError: It breaks a rule; the message has file, line and key.
     """
     scanned = _Scan(name, deepest, whole)
     try:
@@ -161,19 +161,19 @@ def scan(text: str, name: str, *, deepest: int, whole: Container[int]) -> None:
             scanned.take(event)
     except yaml.YAMLError as error:
         raise DocumentError(not_yaml(name, error)) from error
-    except UnicodeError as error:  # half a character, as in odd file names
+    except UnicodeError as error:  # a surrogate, as in undecodable file names
         raise DocumentError(f"{place(name)}not YAML: holds half a character") from error
 
 
 def place(name: str, line: int = 0) -> str:
-    """Return the beginning of a message: FILE:LINE, as far as they are known."""
+    """Return the beginning of a message: FILE:LINE, as far as known."""
     if not name:
         return f"line {line}: " if line > 1 else ""
     return f"{name}:{line}: " if line else f"{name}: "
 
 
 def not_yaml(name: str, error: yaml.YAMLError) -> str:
-    """Return the line for a text that is no YAML."""
+    """Return the message for a text that is not YAML."""
     mark = getattr(error, "problem_mark", None)
     reason = " ".join(str(getattr(error, "problem", None) or error).split())
     return f"{place(name, mark.line + 1 if mark else 0)}not YAML: {reason}"

@@ -1,1 +1,1 @@
-"""W&B's sweep files without W&B: what they may hold, their points, their commands."""
+"""W&B's sweep files without W&B: schema, points, commands, and the launcher of their trials."""

@@ -1,4 +1,4 @@
-"""`method: bayes` by Optuna's tree of Parzen estimators, through its ask and tell."""
+"""Bayesian search (`method: bayes`) by Optuna's tree-structured Parzen estimator."""
 
 import math
 import operator
@@ -8,28 +8,27 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lit_effnet.trials.distributions import KeyPath, Parameter, flat, nested, quantile
-from lit_effnet.trials.search import spelling
+from lit_effnet.trials.search import canonical_yaml
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
-# The quantiles at 0 and 1 of what has no bounds are no numbers.
+# Unbounded distributions have no finite quantile at 0 and 1.
 _EDGE = 1e-6
 
 
 class Proposals:
-    """Points of which the next is chosen by what the earlier ones gave.
+    """Propose points by the results of earlier ones.
 
-    The proposals are not W&B's, whose engine fits a Gaussian process. Its `metric.impute`, a
-    value made up for a failed trial, is not followed: failed trials are told as failed, and
-    Optuna leaves them out. A proposal depends on the seed and on the trials so far alone, in
-    their order: a process that is told them goes on where another ended. (Of a distribution
-    that is searched by its quantile, the value tells the place only to its rounding.)
+    W&B's engine fits a Gaussian process, so its proposals differ. `metric.impute`, W&B's substitute
+    value for a failed trial, has no effect: Optuna ignores failed trials. A proposal depends only
+    on the seed and on the earlier trials in their order, so that another process can go on with
+    the search. (For distributions that are searched by their quantile, up to rounding.)
 
     Args:
         parameters: The sweep file's section.
-        metric: The sweep file's section; a goal other than maximize is minimize.
+        metric: The sweep file's section; a goal other than maximize means minimize.
         seed: The random seed.
     """
 
@@ -49,10 +48,10 @@ class Proposals:
         self._open: dict[tuple[str, ...], list[Trial]] = defaultdict(list)
 
     def ask(self) -> dict[str, Any]:
-        """The next point; any number of them may be open at a time."""
+        """Return the next point; any number of points may be open at a time."""
         from optuna.samplers import TPESampler
 
-        # A generator that lives on would begin anew after a restart, with points already tried.
+        # After a restart, one generator for all proposals would repeat its first points.
         seed = random.Random(f"{self._seed} {len(self._study.trials)}").randrange(2**32)
         self._study.sampler = TPESampler(seed=seed)
         trial = self._study.ask({name: space for name, (_, space) in self._searched.items()})
@@ -60,22 +59,24 @@ class Proposals:
         for name, (parameter, _) in self._searched.items():
             values[parameter.path] = _value(parameter, trial.params[name])
         point = nested(values)
-        self._open[self._spelling(point)].append(trial)
+        self._open[self._key(point)].append(trial)
         return point
 
     def tell(self, point: Mapping[str, Any], value: float | None) -> None:
-        """What a point gave, None or no finite number if it failed; also one asked elsewhere.
+        """Take the result of a point, which another process may have proposed.
+
+        A value of None, or one that is not finite, means that the trial failed.
 
         Raises:
-            ValueError: a point without one of the parameters, or with a value that it cannot have.
+            ValueError: The point lacks a parameter, or has a value outside its distribution.
         """
         from optuna.trial import TrialState, create_trial
 
         done = value is not None and math.isfinite(value)
         state = TrialState.COMPLETE if done else TrialState.FAIL
         result = float(value) if done and value is not None else None
-        if asked := self._open.get(self._spelling(point)):
-            self._study.tell(asked.pop(0), result, state=state)
+        if proposed := self._open.get(self._key(point)):
+            self._study.tell(proposed.pop(0), result, state=state)
             return
         places = {
             name: _place(parameter, _at(point, parameter.path))
@@ -87,7 +88,7 @@ class Proposals:
         )
 
     def knows(self, point: Mapping[str, Any]) -> bool:
-        """Whether the point is one of this search's."""
+        """Whether this search can propose the point."""
         try:
             for parameter, _ in self._searched.values():
                 _place(parameter, _at(point, parameter.path))
@@ -95,12 +96,12 @@ class Proposals:
             return False
         return True
 
-    def _spelling(self, point: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(spelling(_at(point, p.path)) for p, _ in self._searched.values())
+    def _key(self, point: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(canonical_yaml(_at(point, p.path)) for p, _ in self._searched.values())
 
 
 def _searched(parameter: Parameter) -> "BaseDistribution":
-    """What Optuna searches: the value itself, its index or multiple, else its quantile."""
+    """Return what Optuna searches: the value, its index or multiple, otherwise its quantile."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
@@ -124,7 +125,7 @@ def _searched(parameter: Parameter) -> "BaseDistribution":
 
 
 def _value(parameter: Parameter, place: Any) -> Any:
-    """The parameter's value where Optuna searches at `place`."""
+    """Return the parameter's value at a place of Optuna's search space."""
     match parameter.distribution:
         case "categorical":
             return parameter.config["values"][place]
@@ -136,17 +137,17 @@ def _value(parameter: Parameter, place: Any) -> Any:
 
 
 def _place(parameter: Parameter, value: Any) -> Any:
-    """Where Optuna searches for the parameter's value: `_value` the other way round.
+    """Return the place of a value in Optuna's search space: the inverse of `_value`.
 
     Raises:
-        ValueError: the parameter cannot have that value.
+        ValueError: The parameter cannot have that value.
     """
     config, name = parameter.config, ".".join(parameter.path)
     if "values" in config:
-        spelt = [spelling(one) for one in config["values"]]
-        if spelling(value) not in spelt:
+        keys = [canonical_yaml(item) for item in config["values"]]
+        if canonical_yaml(value) not in keys:
             raise ValueError(f"{name} {value!r}: is not among the values of the sweep")
-        index = spelt.index(spelling(value))
+        index = keys.index(canonical_yaml(value))
         if parameter.distribution == "categorical":
             return index
         before = math.fsum(config["probabilities"][:index])
@@ -163,13 +164,13 @@ def _place(parameter: Parameter, value: Any) -> Any:
             return _quantile_of(parameter, value)
     if not space._contains(space.to_internal_repr(place)):
         raise ValueError(
-            f"{name} {value!r}: must be from {config['min']} to {config['max']} as the sweep has it"
+            f"{name} {value!r}: must be from {config['min']} to {config['max']}, as in the sweep"
         )
     return place
 
 
 def _quantile_of(parameter: Parameter, value: float) -> float:
-    """The u of a value, by halves: in the middle of all those that give it, if many do."""
+    """Return the quantile of a value by bisection; if several have it, the middle of them."""
     ends = []
     for reached in (operator.ge, operator.gt):
         low, high = _EDGE, 1 - _EDGE

@@ -1,4 +1,4 @@
-"""A sweep's `command` with its macros filled in, as W&B's agent does it."""
+"""Expand the macros of a sweep's `command` as W&B's agent does."""
 
 import json
 import platform
@@ -9,22 +9,25 @@ from typing import Any
 
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 
+# Sweep files choose the data set by this environment variable.
+SETTING, USUAL_SETTING = "LIT_EFFNET_ON", "cifar100"
+
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 PARAMETERS_AS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
-    "args": lambda given: [f"--{name}={value}" for name, value in given.items()],
-    "args_no_boolean_flags": lambda given: [
+    "args": lambda point: [f"--{name}={value}" for name, value in point.items()],
+    "args_no_boolean_flags": lambda point: [
         f"--{name}" if value is True else f"--{name}={value}"
-        for name, value in given.items()
+        for name, value in point.items()
         if value is not False
     ],
-    "args_no_hyphens": lambda given: [f"{name}={value}" for name, value in given.items()],
-    "args_no_equals": lambda given: [
-        part for name, value in given.items() for part in (f"--{name}", str(value))
+    "args_no_hyphens": lambda point: [f"{name}={value}" for name, value in point.items()],
+    "args_no_equals": lambda point: [
+        part for name, value in point.items() for part in (f"--{name}", str(value))
     ],
-    "args_json": lambda given: [json.dumps(dict(given))],
-    "args_append_hydra": lambda given: [f"+{name}={value}" for name, value in given.items()],
-    "args_override_hydra": lambda given: [f"++{name}={value}" for name, value in given.items()],
+    "args_json": lambda point: [json.dumps(dict(point))],
+    "args_append_hydra": lambda point: [f"+{name}={value}" for name, value in point.items()],
+    "args_override_hydra": lambda point: [f"++{name}={value}" for name, value in point.items()],
 }
 
 MACROS = ("env", "interpreter", "program", "args_json_file", *PARAMETERS_AS)
@@ -37,17 +40,17 @@ def expand(
     json_file: Path,
     environ: Mapping[str, str],
 ) -> list[str]:
-    """The words of the process to start.
+    """Return the words of the process to start.
 
-    Only an item that is a macro as a whole is replaced, an unknown one by nothing; but
-    `${envvar:NAME}` also inside an item, by its own NAME where the variable is not set.
+    A macro is replaced if it is a whole item; an unknown macro is dropped. `${envvar:NAME}` is
+    replaced inside an item too, by NAME itself if the variable is not set.
 
     Args:
         command: The sweep's `command`; W&B's default if empty.
         program: The sweep's `program`.
-        parameters: A point, as `search.grid` gives them.
-        json_file: What `${args_json_file}` names; the caller writes it.
-        environ: The environment's variables.
+        parameters: A point, as `search.grid` returns it.
+        json_file: The file for `${args_json_file}`; the caller writes it.
+        environ: The environment variables.
 
     Raises:
         ValueError: `${program}` without a program.
@@ -61,7 +64,7 @@ def expand(
 
 
 def macro(word: str) -> str | None:
-    """The name inside `${...}`, if the whole word is a macro."""
+    """Return the name inside `${...}`, if the whole word is a macro."""
     return word[2:-1] if word.startswith("${") and word.endswith("}") else None
 
 
@@ -75,9 +78,14 @@ def _replacement(
             raise ValueError("program: missing, and the command uses ${program}")
         return [program]
     known = {
-        # W&B's agent has no such command on Windows either.
+        # As in W&B's agent, there is no such command on Windows.
         "env": [] if platform.system() == "Windows" else ["/usr/bin/env"],
         "interpreter": ["python"],
         "args_json_file": [str(json_file)],
     }
     return known.get(name, [])
+
+
+def usual_setting(argument: str) -> str:
+    """Replace the name `LIT_EFFNET_ON`, which is left where it is not set, by the default."""
+    return argument.replace(SETTING, USUAL_SETTING)

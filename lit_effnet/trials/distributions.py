@@ -1,6 +1,6 @@
-"""The distributions of a sweep's parameters: what each takes, and its quantiles.
+"""Distributions of a sweep's parameters: their keys and quantiles.
 
-A quantile here is W&B's own to the last bit: what its engine gives for a number from 0 to 1.
+Quantiles equal those of W&B's engine to the last bit.
 """
 
 import math
@@ -15,14 +15,14 @@ KeyPath = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys that a distribution needs, and those that it may have with their defaults."""
+    """Required keys of a distribution, and optional ones with their defaults."""
 
     needed: tuple[str, ...] = ()
     optional: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[str, ...]:
-        """All that it takes, beside `distribution`."""
+        """All accepted keys besides `distribution`."""
         return (*self.needed, *self.optional)
 
 
@@ -52,13 +52,13 @@ DISTRIBUTIONS: Mapping[str, Keys] = {
     "q_beta": Keys((), _BETA | _STEP),
 }
 
-# W&B's own list: their bounds are exponents of e, and everybody takes them for values.
+# W&B's own list: their bounds are exponents of e, which users mistake for values.
 DEPRECATED = ("log_uniform", "inv_log_uniform", "q_log_uniform")
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a sweep: where it is, its distribution, and its keys with all defaults."""
+    """One parameter of a sweep: its path, its distribution, and its keys with all defaults."""
 
     path: KeyPath
     distribution: str
@@ -66,7 +66,7 @@ class Parameter:
 
 
 def distribution_of(spec: Mapping[str, Any]) -> str | None:
-    """The distribution of a parameter that may not name it; None where nothing tells."""
+    """Return a parameter's distribution, which its keys may imply; None if they do not."""
     if "distribution" in spec:
         return str(spec["distribution"])
     if "value" in spec:
@@ -74,13 +74,13 @@ def distribution_of(spec: Mapping[str, Any]) -> str | None:
     if "values" in spec or "probabilities" in spec:
         return "categorical_w_probabilities" if "probabilities" in spec else "categorical"
     if "min" in spec or "max" in spec:
-        whole = all(type(spec.get(bound, 0)) is int for bound in _BOUNDS)
-        return "int_uniform" if whole else "uniform"
+        integers = all(type(spec.get(bound, 0)) is int for bound in _BOUNDS)
+        return "int_uniform" if integers else "uniform"
     return None
 
 
 def flat(parameters: Mapping[str, Any], above: KeyPath = ()) -> Iterator[Parameter]:
-    """The parameters in W&B's order: sorted by name, nested ones where their parent stands."""
+    """Yield the parameters in W&B's order: sorted by name, nested ones in their parent's place."""
     for name, spec in sorted(parameters.items()):
         path = (*above, name)
         distribution = distribution_of(spec)
@@ -92,9 +92,9 @@ def flat(parameters: Mapping[str, Any], above: KeyPath = ()) -> Iterator[Paramet
 
 
 def nested(values: Mapping[KeyPath, Any]) -> dict[str, Any]:
-    """A point as a run's config holds it: by name, nested parameters as nested mappings.
+    """Return a point as a run's config holds it, with nested parameters as nested mappings.
 
-    Each point has its own copies, so that a trial that edits a list edits no other's.
+    Values are copied, so that a trial that edits a list does not change another one's.
     """
     point: dict[str, Any] = {}
     for path, value in values.items():
@@ -106,7 +106,7 @@ def nested(values: Mapping[KeyPath, Any]) -> dict[str, Any]:
 
 
 def quantile(parameter: Parameter, u: float) -> Any:
-    """The value below which a share `u` (0 to 1) of the distribution lies, as plain Python."""
+    """Return the quantile of the distribution at `u` (0 to 1), as plain Python."""
     config = parameter.config
     match parameter.distribution:
         case "constant":
@@ -129,7 +129,7 @@ def _whole(low: int, above: int, u: float) -> int:
 
 
 def _weighted(probabilities: Sequence[float], u: float) -> int:
-    # Where rounding leaves the sum below u, W&B takes the first value, and so do we.
+    # If rounding leaves the sum below u, W&B takes the first value.
     sums = accumulate(probabilities)
     return next((index for index, total in enumerate(sums) if u < total), 0)
 
@@ -157,7 +157,7 @@ def _continuous(kind: str, config: Mapping[str, Any], u: float) -> float:
 
 
 def _quantised(value: float, step: float) -> float:
-    """`value` at the nearest multiple of `step`; whole where the step is."""
+    """Return the multiple of `step` nearest to `value`; an integer if the step is one."""
     import numpy as np
 
     multiple = float(np.round(value / step) * step)

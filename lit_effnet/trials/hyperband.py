@@ -1,7 +1,7 @@
-"""W&B's hyperband: at each band a running trial must be among the best 1/eta seen there.
+"""W&B's hyperband: at each band, a running trial must be among the best 1/eta seen there.
 
 Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
-arXiv 1603.06560, as W&B's engine does it: with its bands, its threshold and its defaults.
+arXiv 1603.06560, with the bands, threshold and defaults of W&B's engine.
 """
 
 import math
@@ -18,16 +18,16 @@ def to_stop(
     histories: Mapping[str, Sequence[float]],
     running: Collection[str],
 ) -> set[str]:
-    """The running trials that W&B would stop now.
+    """Return the running trials that W&B would stop now.
 
     Args:
         early_terminate: The sweep file's section: min_iter, or max_iter and s; eta, strict.
-        metric: The sweep file's section; a goal other than maximize is minimize.
-        histories: Every trial's values of the metric, one for each time it was logged.
+        metric: The sweep file's section; a goal other than maximize means minimize.
+        histories: The logged values of the metric of every trial.
         running: The trials that can be stopped.
 
     Raises:
-        ValueError: no band, since max_iter / eta or s is below 1.
+        ValueError: There is no band, since max_iter / eta or s is below 1.
     """
     sign = -1 if metric.get("goal") == "maximize" else 1
     losses = {
@@ -39,7 +39,7 @@ def to_stop(
         band: _threshold(band, losses.values(), _eta(early_terminate))
         for band in bands(early_terminate, longest)
     }
-    # Absent is strict: the engine fills in its schema's default.
+    # The default is strict, as in the engine's schema.
     strict = early_terminate.get("strict", True)
     return {
         name
@@ -50,29 +50,29 @@ def to_stop(
 
 
 def bands(early_terminate: Mapping[str, Any], longest: int) -> list[int]:
-    """The numbers of logged values at which trials are judged, those up to `longest`.
+    """Return the numbers of logged values, up to `longest`, at which trials are judged.
 
     Raises:
-        ValueError: there is none at all, however long trials run.
+        ValueError: There is none, however long trials run.
     """
     eta = _eta(early_terminate)
-    found: list[int] = []
+    judged_at: list[int] = []
     if "max_iter" in early_terminate:
         band = early_terminate["max_iter"] / eta
-        while band >= 1 and len(found) < early_terminate["s"]:
-            found.append(int(band))
+        while band >= 1 and len(judged_at) < early_terminate["s"]:
+            judged_at.append(int(band))
             band /= eta
-        if not found:
+        if not judged_at:
             raise ValueError(
                 f"early_terminate: max_iter {early_terminate['max_iter']} with eta {eta:g} and "
                 f"s {early_terminate['s']} has no band: max_iter / eta and s must be at least 1"
             )
-        return sorted(band for band in found if band <= longest)
+        return sorted(band for band in judged_at if band <= longest)
     band = early_terminate["min_iter"]
     while band <= longest:
-        found.append(int(band))
+        judged_at.append(int(band))
         band *= eta
-    return found
+    return judged_at
 
 
 def _eta(early_terminate: Mapping[str, Any]) -> float:
@@ -82,9 +82,9 @@ def _eta(early_terminate: Mapping[str, Any]) -> float:
 
 
 def _threshold(band: int, losses: Collection[Sequence[float]], eta: float) -> float:
-    """The worst loss that may go on: of those seen at `band` the best 1/eta, and one more."""
-    there = sorted(history[band - 1] for history in losses if len(history) >= band)
-    return there[int(1 / eta * len(there))] if there else math.inf
+    """Return the worst loss that may go on: one beyond the best 1/eta of those seen at `band`."""
+    seen = sorted(history[band - 1] for history in losses if len(history) >= band)
+    return seen[int(1 / eta * len(seen))] if seen else math.inf
 
 
 def _is_number(value: Any) -> bool:

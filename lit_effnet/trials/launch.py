@@ -1,24 +1,24 @@
-"""Runs the trials of a sweep, several at a time: on this machine, or where else it is told."""
+"""Run the trials of a sweep, several at a time, on this machine or on a cluster."""
 
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lit_effnet.runs import exit_status
 from lit_effnet.trials import process
 from lit_effnet.trials.hyperband import to_stop
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial
-from lit_effnet.trials.process import GRACE_S, NO_FORKS, STOPPED, TAKEN, Share
+from lit_effnet.trials.process import GRACE_S, NO_FORKS, Share
 from lit_effnet.trials.sweep_file import Sweep
 
-LOOK_EVERY_S = 0.5
-REFUSED = 2  # the exit status of bad input
+POLL_S = 0.5
 TRY_AGAIN_S = 5.0  # for a trial that another launcher runs
 
-# A trial that ended by one of these was ended by a person or the machine, not by itself.
+# By these a person or the machine ends a trial.
 ENDED_FROM_OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
 
 
@@ -26,28 +26,28 @@ class Source(Protocol):
     """Where trials come from."""
 
     def next(self) -> Trial | None:
-        """The next trial; none where there is none, or none before another has ended."""
+        """Return the next trial; None if there is none, or none before another has ended."""
 
     def tell(self, trial: Trial, value: float | None) -> None:
-        """What a trial gave; none if it failed or was stopped."""
+        """Take the metric of a trial that ended; None if it failed or was stopped."""
 
 
 class Machines(Protocol):
-    """Where trials run; what `start` gives stands for one of them."""
+    """Where trials run. `start` returns a handle of one, which the other methods take."""
 
     def start(self, trial: Trial, module: str, share: Share, retry: bool) -> Any:
-        """Begin a trial, or go on with it."""
+        """Start or resume a trial; `retry` runs one again that failed."""
 
     def wait(self, running: Mapping[str, Any], seconds: float) -> dict[str, int]:
-        """Exit statuses of those that have ended, of all that run; returns when one ends."""
+        """Wait until a trial ends, or some seconds; return the exit statuses of those that did."""
 
     def end(self, running: Any, with_signal: int) -> None:
-        """Ask a trial to end by SIGTERM, or end it by SIGKILL."""
+        """Send a trial SIGTERM or SIGKILL."""
 
 
 @dataclass
 class Progress:
-    """A trial and how far it is; `reason` says why it ended otherwise than finished."""
+    """A trial and its progress; `reason` says why it ended without finishing."""
 
     trial: Trial
     status: Status
@@ -57,18 +57,18 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     reason: str = ""
-    seen: bool = False  # it was final before this launch
+    seen: bool = False  # it had ended before this launch
 
 
 class Launch:
-    """Runs what is missing of a sweep; what ended is never run again but on request.
+    """Run what is missing of a sweep; a trial that has ended is run again only on request.
 
     Args:
         sweep: The sweep file, for its metric and its early termination.
         source: Where trials come from.
-        module: Whose `main(arguments)` a trial runs.
+        module: The module whose `main(arguments)` runs a trial.
         shares: One for each trial that may run at a time.
-        retry_failed: Run trials again that failed.
+        retry_failed: Run failed trials again.
         machines: Where trials run.
     """
 
@@ -91,23 +91,23 @@ class Launch:
         self.elsewhere: dict[str, float] = {}
         self.terminated: set[str] = set()
         self.stopping = False
-        self.reached = False  # the metric's target
-        self.refused: list[str] = []  # the last lines of trials that were refused
+        self.reached = False  # whether a trial reached the metric's target
+        self.refused: list[str] = []  # last line of each trial that ended with bad input
         self.one_ran = False
 
     def run(self) -> Iterator[list[Progress]]:
-        """Run the trials; gives what has ended since the last time, every half second or sooner."""
+        """Run the trials; yield those that ended, at least every half second."""
         while True:
-            ended = self._start_what_can_be()
+            ended = self._start_trials()
             if not (ended or self.running or self.elsewhere):
                 return
             ended += self._collect()
-            self._look()
+            self._update()
             self._terminate_early()
             yield ended
 
     def stop(self) -> Iterator[list[Progress]]:
-        """End all trials that run, each at its next step; kill those that do not end in time."""
+        """Ask all trials to end after their steps; kill those that do not end in time."""
         self.stopping = True
         self.elsewhere.clear()
         for running, _ in self.running.values():
@@ -119,11 +119,11 @@ class Launch:
             yield self._collect()
 
     def kill(self) -> None:
-        """End all trials at once."""
+        """Kill all running trials."""
         for running, _ in self.running.values():
             self.machines.end(running, signal.SIGKILL)
 
-    def _start_what_can_be(self) -> list[Progress]:
+    def _start_trials(self) -> list[Progress]:
         ended = []
         for trial_id, when in [*self.elsewhere.items()]:
             if self.free and when <= time.monotonic():
@@ -134,12 +134,12 @@ class Launch:
             and not (self.reached or self.hopeless)
             and (trial := self.source.next()) is not None
         ):
-            if trial.id not in self.all:  # two points may come to the same
+            if trial.id not in self.all:  # two points may be the same trial
                 ended += self._take(trial)
         return ended
 
     def _take(self, trial: Trial) -> list[Progress]:
-        """Begin a trial, unless it has ended already."""
+        """Start a trial, unless it has ended already."""
         entry = Entry(trial.folder)
         status = entry.status()
         progress = self.all.setdefault(trial.id, Progress(trial, status))
@@ -162,38 +162,41 @@ class Launch:
         ended = []
         running = {trial_id: started for trial_id, (started, _) in self.running.items()}
         if not running:
-            time.sleep(LOOK_EVERY_S)
-        for trial_id, exit_status in self.machines.wait(running, LOOK_EVERY_S).items():
+            time.sleep(POLL_S)
+        for trial_id, status in self.machines.wait(running, POLL_S).items():
             _, share = self.running.pop(trial_id)
             self.free.append(share)
             trial = self.all[trial_id].trial
-            if exit_status == TAKEN:
+            if status == exit_status.TRY_AGAIN:
                 self.all[trial_id].status = Status.ELSEWHERE
                 self.elsewhere[trial_id] = time.monotonic() + TRY_AGAIN_S
             else:
-                ended.append(self._judge(trial, exit_status))
+                ended.append(self._judge(trial, status))
         return ended
 
-    def _judge(self, trial: Trial, exit_status: int) -> Progress:
-        """What a process's end says about its trial."""
+    def _judge(self, trial: Trial, ended_with: int) -> Progress:
+        """Decide by its folder and its exit status how a trial ended."""
         entry = Entry(trial.folder)
         status = entry.status()
-        self._note_refusal(entry, exit_status)
+        self._note_refusal(entry, ended_with)
         if status in (Status.FINISHED, Status.STOPPED_EARLY, Status.FAILED):
             return self._end(trial, status, entry.reason())
-        outside = -exit_status in ENDED_FROM_OUTSIDE or exit_status in (STOPPED, NO_FORKS)
+        outside = -ended_with in ENDED_FROM_OUTSIDE or ended_with in (
+            exit_status.INTERRUPTED,
+            NO_FORKS,
+        )
         if outside or self.stopping:
-            how = signal.Signals(-exit_status).name if exit_status < 0 else "stopped"
+            how = signal.Signals(-ended_with).name if ended_with < 0 else "stopped"
             return self._end(trial, Status.INTERRUPTED, how)
         try:
-            entry.fail(exit_status)
-        except OSError as error:  # a full disk; it is then tried again at the next launch
+            entry.fail(ended_with)
+        except OSError as error:  # a full disk; the next launch tries again
             return self._end(trial, Status.FAILED, f"{error.strerror}: {error.filename}")
         return self._end(trial, Status.FAILED, entry.reason())
 
-    def _note_refusal(self, entry: Entry, exit_status: int) -> None:
-        """Note whether a trial ran, or by which line it was refused."""
-        if exit_status != REFUSED:
+    def _note_refusal(self, entry: Entry, ended_with: int) -> None:
+        """Note that a trial ran, or the line by which it was refused."""
+        if ended_with != exit_status.BAD_INPUT:
             self.one_ran = True
         else:
             self.refused.append(next(iter(entry.last_lines()[::-1]), ""))
@@ -208,15 +211,15 @@ class Launch:
         return progress
 
     def _is_enough(self, value: float) -> bool:
-        """Whether a trial reached the metric's target, after which W&B begins no other."""
+        """Whether a value reaches the metric's target, after which W&B starts no other trial."""
         metric = self.sweep.metric or {}
         if "target" not in metric:
             return False
         sign = 1 if metric.get("goal") == "maximize" else -1
         return sign * value >= sign * float(metric["target"])
 
-    def _look(self) -> None:
-        """Bring the running trials up to date."""
+    def _update(self) -> None:
+        """Read the progress of the running trials."""
         for trial_id in (*self.running, *self.elsewhere):
             self._read(self.all[trial_id])
 
@@ -231,11 +234,15 @@ class Launch:
         progress.seconds = cost.get("seconds", 0.0)
         progress.value = metrics.get(self.metric) if self.metric else None
 
+    def counts(self) -> Counter[Status]:
+        """Return the number of trials by status."""
+        return Counter(progress.status for progress in self.all.values())
+
     @property
     def hopeless(self) -> bool:
-        """Whether the first trials were all refused by one line, as the others would be."""
-        alike = len(self.refused) > 1 and len(set(self.refused)) == 1
-        return alike and not self.one_ran
+        """Whether all trials so far were refused by one line, as the others would be."""
+        same = len(self.refused) > 1 and len(set(self.refused)) == 1
+        return same and not self.one_ran
 
     @property
     def metric(self) -> str | None:
@@ -243,7 +250,7 @@ class Launch:
         return self.sweep.metric["name"] if self.sweep.metric else None
 
     def _terminate_early(self) -> None:
-        """Stop what the sweep's early termination gives up; noted before it is done."""
+        """Note and stop the trials that the sweep's early termination gives up."""
         if not self.sweep.early_terminate or self.sweep.metric is None:
             return
         histories = {key: self._history(progress.trial) for key, progress in self.all.items()}
@@ -261,5 +268,5 @@ class Launch:
         name = self.metric or ""
         try:
             return [float(row[name]) for row in trial.folder.read_metrics() if row.get(name)]
-        except ValueError:  # of a file that is not the run's own
+        except ValueError:  # the file is damaged
             return []

@@ -1,7 +1,7 @@
-"""What has become of a trial, as its run folder tells it.
+"""Read and write the status of a trial in its run folder.
 
-`run.json` is the run's own; `trial.json` holds what only the launcher knows: that the trial failed,
-with its last lines, or that the sweep's early termination stopped it.
+The run writes `run.json`. The launcher writes `trial.json`: that the trial failed, with its last
+lines, or that the sweep's early termination stopped it.
 """
 
 import json
@@ -22,10 +22,10 @@ LAST_LINES = 5
 
 
 class Status(Enum):
-    """What has become of a trial."""
+    """Status of a trial."""
 
     MISSING = "to run"
-    BEGUN = "to go on"
+    BEGUN = "to resume"
     RUNNING = "running"
     ELSEWHERE = "running elsewhere"
     FINISHED = "finished"
@@ -43,20 +43,24 @@ class Entry:
 
     @property
     def notes_file(self) -> Path:
-        """What the launcher knows of the trial."""
+        """The launcher's notes."""
         return self.folder.local_path / "trial.json"
 
     @property
     def log(self) -> Path:
-        """What the trial printed."""
+        """The output of the trial."""
         return self.folder.local_path / "trial.log"
 
     def record(self) -> dict[str, Any]:
-        """The run's record; empty before there is one."""
+        """Return the run's record; empty before there is one."""
         return self.folder.read() if (self.folder.path / "run.json").exists() else {}
 
     def notes(self) -> dict[str, Any]:
-        """The launcher's notes; empty without any."""
+        """Return the launcher's notes; empty without any.
+
+        Raises:
+            ValueError: The file cannot be read.
+        """
         try:
             notes = read_json(self.notes_file)
         except FileNotFoundError:
@@ -69,14 +73,14 @@ class Entry:
         return notes
 
     def status(self) -> Status:
-        """Finished, stopped early and failed are final; what is begun can go on.
+        """Return the status: finished, stopped early and failed are final; begun can be resumed.
 
-        A folder with a file that cannot be read counts as failed, and `reason` says which.
+        A folder with an unreadable file counts as failed; `reason` names the file.
         """
         return self.state()[0]
 
     def state(self) -> tuple[Status, dict[str, Any]]:
-        """The status with the record that tells it; an empty one where that cannot be read."""
+        """Return the status and the run's record, which is empty if it cannot be read."""
         record: dict[str, Any] = {}
         try:
             record = self.record()
@@ -93,7 +97,7 @@ class Entry:
         return Status.BEGUN if record else Status.MISSING, record
 
     def reason(self) -> str:
-        """Why the trial ended otherwise than finished."""
+        """Return why the trial ended without finishing."""
         try:
             record = self.record()
             notes = self.notes()
@@ -103,12 +107,12 @@ class Entry:
             return str(error)
         try:
             if failed := notes.get("failed"):
-                last = next(iter(failed["last_lines"][::-1]), "it printed nothing")
+                last = next(iter(failed["last_lines"][::-1]), "no output")
                 return f"exit status {failed['exit_status']}: {last}"
             if early := notes.get("stopped_early"):
-                return f"by early termination after epoch {early['epoch']}"
+                return f"early termination after epoch {early['epoch']}"
         except (KeyError, TypeError):
-            return f"{self.notes_file}: does not tell why"
+            return f"{self.notes_file}: gives no reason"
         return ""
 
     def write_notes(self, **notes: Any) -> None:
@@ -117,11 +121,11 @@ class Entry:
         write_whole(self.notes_file, json.dumps(notes, indent=2) + "\n")
 
     def fail(self, exit_status: int) -> None:
-        """Note that the trial failed, with the last lines that it printed."""
+        """Note that the trial failed, with the last lines of its output."""
         self.write_notes(failed={"exit_status": exit_status, "last_lines": self.last_lines()})
 
     def forgive(self) -> None:
-        """Forget that the trial failed, so that it runs again; what cannot be read is put aside."""
+        """Let a failed trial run again: remove the note, and rename a record that is unreadable."""
         self.notes_file.unlink(missing_ok=True)
         try:
             self.record()
@@ -130,7 +134,7 @@ class Entry:
             file.replace(file.with_name("run.json.unreadable"))
 
     def last_lines(self) -> list[str]:
-        """The end of what the trial printed."""
+        """Return the last lines of the trial's output."""
         if not self.log.exists():
             return []
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -138,7 +142,7 @@ class Entry:
 
     @contextmanager
     def claim(self) -> Iterator[bool]:
-        """Hold the trial against other launchers as long as this process lives; false if taken."""
+        """Lock the trial against other launchers; yield False if another one holds it."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder.local_path / ".trial.lock", timeout=0)
         try:

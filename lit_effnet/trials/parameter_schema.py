@@ -1,63 +1,34 @@
-"""What a sweep's parameters may hold: W&B's schema, and what it lets through but cannot run."""
+"""Schema of a sweep's parameters: W&B's, and what it accepts but cannot run."""
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lit_effnet.trials.distributions import DEPRECATED, DISTRIBUTIONS, KeyPath, distribution_of
-from lit_effnet.trials.search import GRID_DISTRIBUTIONS, spelling
-
-Finding = tuple[KeyPath, str]
+from lit_effnet.trials.finding import Finding, is_number, nearest, not_a_number, unknown_keys
+from lit_effnet.trials.search import GRID_DISTRIBUTIONS, canonical_yaml
 
 PARAMETER_KEYS = ("distribution", *dict.fromkeys(k for d in DISTRIBUTIONS.values() for k in d.all))
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
-def nearest(word: Any, among: Collection[str]) -> str:
-    """The end of a message: the nearest spelling, or what there is."""
-    near = get_close_matches(str(word), among, n=1, cutoff=0.6)
-    return f"nearest: {near[0]}" if near else f"accepted: {', '.join(among)}"
-
-
-def unknown_keys(
-    section: Mapping[Any, Any], accepted: Collection[str], place: KeyPath
-) -> Iterator[Finding]:
-    """The keys of a section that do not exist."""
-    for key in section:
-        if key not in accepted:
-            yield (*place, str(key)), f"unknown key; {nearest(key, accepted)}"
-
-
-def is_number(value: Any) -> bool:
-    """Whether JSON's schema takes it for a number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def not_a_number(value: Any) -> str:
-    """The message for what is no finite number, with YAML's trap of 1e-5."""
-    if isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", value.strip()):
-        return f"{value!r} is text: YAML wants no quotes, a point and a signed exponent (1.0e-5)"
-    return f"{value!r}: must be a finite number"
-
-
 def check_parameters(section: Any, place: KeyPath, method: Any) -> Iterator[Finding]:
-    """What is wrong in a section `parameters`, nested ones included."""
+    """Yield the mistakes in a section `parameters`, with nested ones."""
     if not isinstance(section, dict) or not section:
         yield place, "must hold at least one parameter, like `width: {values: [1.0, 1.1]}`"
         return
     for name, spec in section.items():
         here = (*place, str(name))
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            yield here, "a name has letters, digits, _ . - and begins with a letter or _"
+            yield here, "a name must have letters, digits, _ . - only, and begin with a letter or _"
         if not isinstance(spec, dict):
             like = "values: [...]" if isinstance(spec, list) else "value: ..."
             yield here, f"must be a mapping, like `{like}`"
         elif "parameters" in spec:
             for key in spec.keys() - {"parameters"}:
-                yield (*here, str(key)), "does not go with nested `parameters`"
+                yield (*here, str(key)), "cannot stand beside nested `parameters`"
             yield from check_parameters(spec["parameters"], (*here, "parameters"), method)
         else:
             yield from _check_parameter(spec, here, method)
@@ -72,24 +43,24 @@ def _check_parameter(spec: Mapping[str, Any], place: KeyPath, method: Any) -> It
             ways = "value, values, min and max, distribution or parameters"
             yield place, f"must have one of: {ways}"
     elif distribution not in DISTRIBUTIONS:
-        message = f"{spec['distribution']!r} is none; {nearest(distribution, DISTRIBUTIONS)}"
-        yield (*place, "distribution"), message
+        near = nearest(distribution, DISTRIBUTIONS)
+        yield (*place, "distribution"), f"{spec['distribution']!r} is no distribution; {near}"
     else:
-        yield from _check_keys(distribution, spec, place, complete=bool(unknown))
+        yield from _check_keys(distribution, spec, place, misspelt=bool(unknown))
         yield from _check_values(distribution, spec, place)
         yield from _check_distribution(distribution, spec, place, method)
 
 
 def _check_keys(
-    distribution: str, spec: Mapping[str, Any], place: KeyPath, *, complete: bool
+    distribution: str, spec: Mapping[str, Any], place: KeyPath, *, misspelt: bool
 ) -> Iterator[Finding]:
     keys = DISTRIBUTIONS[distribution]
     for key in spec:
         if key in PARAMETER_KEYS and key not in (*keys.all, "distribution"):
             takes = ", ".join(keys.all)
-            yield (*place, key), f"does not go with {distribution}, which takes {takes}"
+            yield (*place, key), f"is not a key of {distribution}, which takes {takes}"
     missing = [key for key in keys.needed if key not in spec]
-    if missing and not complete:  # else the misspelt key is the missing one
+    if missing and not misspelt:  # otherwise the misspelt key is the missing one
         yield place, f"{distribution} needs {' and '.join(missing)}"
 
 
@@ -99,19 +70,22 @@ def _check_distribution(
     if distribution in DEPRECATED:
         yield (
             (*place, "distribution"),
-            f"{distribution} takes min and max for exponents of e, and W&B refuses it: "
+            f"{distribution} reads min and max as exponents of e, and W&B refuses it: "
             f"use {distribution}_values",
         )
     if method == "grid" and distribution not in GRID_DISTRIBUTIONS:
         without = " without probabilities" if "values" in spec else ""
         yield (
             place,
-            f"a grid cannot count {distribution}: give values{without}, whole min and max, "
+            f"a grid cannot count {distribution}: use values{without}, whole min and max, "
             "or q_uniform",
         )
     bounds = [spec.get(key) for key in ("min", "max")]
     if "distribution" not in spec and {type(bound) for bound in bounds} == {int, float}:
-        yield place, "min and max are of two kinds: write both with a point, or both without"
+        yield (
+            place,
+            "min and max are of two types: write both with a point, or both without",
+        )
     if method == "grid" and distribution == "categorical":
         yield from _duplicates(spec.get("values"), (*place, "values"))
 
@@ -138,7 +112,7 @@ def _check_values(distribution: str, spec: Mapping[str, Any], place: KeyPath) ->
 
 def _check_list(key: str, items: Any, place: KeyPath) -> Iterator[Finding]:
     if not isinstance(items, list) or not items:
-        yield place, "must be a list of at least one, like [1, 2]"
+        yield place, "must be a list with at least one item, like [1, 2]"
         return
     for index, item in enumerate(items):
         here = (*place, str(index))
@@ -157,21 +131,21 @@ def _check_together(spec: Mapping[str, Any], place: KeyPath) -> Iterator[Finding
         return
     if len(values) != len(probabilities):
         sizes = f"{len(probabilities)} probabilities for {len(values)} values"
-        yield (*place, "probabilities"), f"{sizes}: must be as many"
+        yield (*place, "probabilities"), f"{sizes}: must be equally many"
     elif all(map(is_number, probabilities)):
         total = sum(probabilities)
-        if not abs(total - 1) <= 1e-8 + 1e-5:  # W&B's tolerance; a nan is out of it too
+        if not abs(total - 1) <= 1e-8 + 1e-5:  # W&B's tolerance; NaN fails too
             yield (*place, "probabilities"), f"their sum is {total:g}: must be 1"
 
 
 def _check_plain(value: Any, place: KeyPath) -> Iterator[Finding]:
-    """What JSON cannot hold reaches no run as it is; YAML makes dates of 2026-01-31."""
+    """Yield values that JSON cannot hold, such as the date that YAML makes of 2026-01-31."""
     if isinstance(value, list):
         for item in value:
             yield from _check_plain(item, place)
     elif isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
-            yield place, "has keys that are no text: put them in quotes"
+            yield place, "has keys that are not text: put them in quotes"
         for item in value.values():
             yield from _check_plain(item, place)
     elif not (value is None or isinstance(value, str | int | float)):
@@ -181,5 +155,5 @@ def _check_plain(value: Any, place: KeyPath) -> Iterator[Finding]:
 def _duplicates(values: Any, place: KeyPath) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, value in enumerate(values if isinstance(values, Sequence) else ()):
-        if first.setdefault(spelling(value), index) != index:
-            yield (*place, str(index)), f"{value!r} is there twice: W&B hands out one trial of it"
+        if first.setdefault(canonical_yaml(value), index) != index:
+            yield (*place, str(index)), f"{value!r} is there twice: W&B runs one trial of it"

@@ -1,4 +1,4 @@
-"""Points of a sweep to trials: what each runs, where it is recorded, and what it is called."""
+"""Points of a sweep and their trials: arguments, run folder, and name of the arm."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +20,11 @@ class Trial:
     Args:
         number: Its place in the sweep, from 1.
         id: Hash of its resolved parameters, and name of its run folder.
-        parameters: As W&B's agent would hand them out.
-        arguments: What its program is called with.
-        folder: Where it is recorded.
-        arm: What the sweep varies about it, without the random seed.
-        repeat: Its random seed; null where the sweep has none.
+        parameters: The point, as W&B's agent passes it on.
+        arguments: Arguments of its program.
+        folder: Its run folder.
+        arm: The varied parameters without the random seed.
+        repeat: Its random seed; None where the sweep has none.
     """
 
     number: int
@@ -37,22 +37,22 @@ class Trial:
 
     @property
     def parameters_file(self) -> Path:
-        """The file that `${args_json_file}` names."""
+        """The file for `${args_json_file}`."""
         return self.folder.local_path / "parameters.json"
 
 
 def points(sweep: Sweep, seed: int, limit: int | None) -> Iterator[dict[str, Any]]:
-    """What a grid or a random search hands out, in W&B's order.
+    """Yield the points of a grid or a random search in W&B's order.
 
     Raises:
-        ValueError: a random search that nothing ends.
+        ValueError: A random search without an end.
     """
     cap = min((n for n in (sweep.run_cap, limit) if n is not None), default=None)
     if sweep.method == "grid":
         source = grid(sweep.parameters)
     elif cap is None:
         raise ValueError(
-            f"{sweep.path}: a {sweep.method} search has no end of its own; give run_cap or --count"
+            f"{sweep.path}: a {sweep.method} search has no end of its own; set run_cap or --count"
         )
     else:
         source = random_points(sweep.parameters, seed)
@@ -63,10 +63,10 @@ def points(sweep: Sweep, seed: int, limit: int | None) -> Iterator[dict[str, Any
 
 
 def program(command: Sequence[str]) -> tuple[str, list[str]]:
-    """Module and arguments of `[env] python -m MODULE ARGUMENT...`.
+    """Return module and arguments of `[env] python -m MODULE ARGUMENT...`.
 
     Raises:
-        ValueError: the command is of another form.
+        ValueError: The command has another form.
     """
     words = [word for word in command if not word.endswith("/env")]
     name = Path(words[0]).name if words else ""
@@ -81,13 +81,13 @@ def program(command: Sequence[str]) -> tuple[str, list[str]]:
 def arguments_of(
     sweep: Sweep, point: Mapping[str, Any], file: Path, environ: Mapping[str, str]
 ) -> list[str]:
-    """What a point's program is called with; `file` is to hold the point as JSON."""
+    """Return the arguments of a point's program; `file` will hold the point as JSON."""
     words = expand(sweep.command, sweep.program, point, file, environ)
     return program(words)[1]
 
 
 def varied(sweep: Sweep) -> list[KeyPath]:
-    """The parameters of which a sweep has more than one value, but for the random seed."""
+    """Return the parameters with more than one value, except the random seed."""
     return [
         parameter.path
         for parameter in flat(sweep.parameters)
@@ -98,7 +98,7 @@ def varied(sweep: Sweep) -> list[KeyPath]:
 
 
 def arm_of(paths: Sequence[KeyPath], point: Mapping[str, Any]) -> str:
-    """What the parameters at `paths` are: "depth=1.5", or "paper, variant=b3"."""
+    """Return an arm's name, from its varied parameters: "depth=1.5", or "paper, variant=b3"."""
     names = [".".join(path) for path in paths]
     leaves = Counter(name.rsplit(".", 1)[-1] for name in names)
     parts = []
@@ -106,11 +106,11 @@ def arm_of(paths: Sequence[KeyPath], point: Mapping[str, Any]) -> str:
         value: Any = point
         for key in path:
             value = value[key]
-        told = f"{value:.4g}" if isinstance(value, float) else str(value)
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
         leaf = name.rsplit(".", 1)[-1]
-        speaks_for_itself = isinstance(value, str) and leaf in ("arm", "name", "config")
+        needs_no_name = isinstance(value, str) and leaf in ("arm", "name", "config")
         shown = leaf if leaves[leaf] == 1 else name
-        parts.append(Path(told).stem if leaf == "config" else told)
-        if not speaks_for_itself:
-            parts[-1] = f"{shown}={told}"
+        parts.append(Path(text).stem if leaf == "config" else text)
+        if not needs_no_name:
+            parts[-1] = f"{shown}={text}"
     return ", ".join(parts) or "all"

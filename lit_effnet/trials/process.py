@@ -1,7 +1,7 @@
-"""A process for each trial, forked from one that has imported what all trials need.
+"""Run each trial in a process forked from one that has imported what all trials need.
 
-A new interpreter would spend several seconds on imports. The process that forks has computed
-nothing, so that its children may start the threads that do.
+A new interpreter would spend several seconds on imports. The forking process computes nothing, so
+that its children can start the threads that do.
 """
 
 import importlib
@@ -19,31 +19,30 @@ from dataclasses import dataclass
 from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerProcess
 
+from lit_effnet.runs.exit_status import FAILURE, INTERRUPTED, TRY_AGAIN
 from lit_effnet.runs.files import write_whole
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.plan import Trial
 
-TAKEN = 75  # os.EX_TEMPFAIL: another launcher has the trial
-STOPPED = 130
-NO_FORKS = 255  # what multiprocessing says where the process that forks has ended
+NO_FORKS = 255  # multiprocessing's exit status where the forking process has ended
 
-GRACE_S = 30.0  # from asking a trial to end to ending it
+GRACE_S = 30.0  # between SIGTERM and SIGKILL
 
 _context = multiprocessing.get_context("forkserver")
 
 
 @dataclass(frozen=True)
 class Share:
-    """What of the machine a trial gets: threads, and variables such as CUDA_VISIBLE_DEVICES."""
+    """A trial's share of the machine: threads, and variables such as CUDA_VISIBLE_DEVICES."""
 
     threads: int
     variables: Mapping[str, str]
 
 
 def prepare(modules: Sequence[str]) -> None:
-    """Start the process that forks, which imports `modules` meanwhile.
+    """Start the forking process, which imports `modules` in the background.
 
-    It and its children ignore Ctrl-C, which is the launcher's to pass on.
+    It and its children ignore Ctrl-C; the launcher passes it on.
     """
     _context.set_forkserver_preload(list(modules))
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -54,12 +53,12 @@ def prepare(modules: Sequence[str]) -> None:
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
-    """Processes for short work, forked like those of trials."""
+    """Return a pool of processes for short work, forked like those of trials."""
     return ProcessPoolExecutor(workers, mp_context=_context)
 
 
 def start(trial: Trial, module: str, share: Share, retry: bool) -> ForkServerProcess:
-    """Begin a trial, or go on with it, in a process of its own."""
+    """Start or resume a trial in its own process; `retry` runs one again that failed."""
     process = _context.Process(
         target=_run, args=(trial, module, share, retry), name=f"trial {trial.id}"
     )
@@ -68,49 +67,49 @@ def start(trial: Trial, module: str, share: Share, retry: bool) -> ForkServerPro
 
 
 def wait(running: Mapping[str, ForkServerProcess], seconds: float) -> dict[str, int]:
-    """Exit statuses of those trials that have ended; waits for one, `seconds` at most."""
+    """Wait until a trial ends, at most `seconds`; return the exit statuses of those that did."""
     sentinels = {process.sentinel: name for name, process in running.items()}
     ended = {}
     for sentinel in connection.wait(list(sentinels), seconds) if sentinels else ():
-        name = sentinels[sentinel]  # type: ignore[index] # its own keys come back
+        name = sentinels[sentinel]  # type: ignore[index] # the keys above
         running[name].join()
         ended[name] = running[name].exitcode or 0
     return ended
 
 
 def end(running: ForkServerProcess, with_signal: int) -> None:
-    """Send a signal to a trial and to all processes that it started."""
+    """Send SIGTERM to a trial, or SIGKILL to it and all processes that it started."""
     if running.pid is None or running.exitcode is not None:
         return
     try:
         if with_signal == signal.SIGKILL:
             os.killpg(running.pid, with_signal)
-        else:  # its loader's workers end with it, and would make a noise
+        else:  # its data workers end with it; a signal would make them print errors
             os.kill(running.pid, with_signal)
     except ProcessLookupError:
         pass
 
 
 def _run(trial: Trial, module: str, share: Share, retry: bool) -> None:
-    """What the trial's process does: claim the trial, run its program, leave by its status."""
-    os.setpgid(0, 0)  # the terminal's Ctrl-C is the launcher's to pass on
+    """Claim the trial, run its program, and exit with its status."""
+    os.setpgid(0, 0)  # the launcher passes on the terminal's Ctrl-C
     entry = Entry(trial.folder)
     with entry.claim() as claimed:
         if not claimed:
-            raise SystemExit(TAKEN)
+            raise SystemExit(TRY_AGAIN)
         status = entry.status()
         if status is Status.FAILED and retry:
             entry.forgive()
         elif status not in (Status.MISSING, Status.BEGUN):
             return
         _print_into(entry)
-        # Else each loader process would come from a second process that forks, and import torch.
+        # Otherwise data workers would come from a second forking process, and import torch anew.
         multiprocessing.set_start_method("fork", force=True)
         threading.Thread(target=_end_with_the_launcher, daemon=True).start()
         os.environ.update(share.variables)
         os.environ["OMP_NUM_THREADS"] = str(share.threads)
         torch = sys.modules.get("torch")
-        if torch is not None:  # which has read the variable already
+        if torch is not None:  # it has read the variable already
             torch.set_num_threads(share.threads)
         arguments = list(trial.arguments)
         if status is not Status.MISSING and entry.record():
@@ -118,15 +117,15 @@ def _run(trial: Trial, module: str, share: Share, retry: bool) -> None:
         else:
             write_whole(trial.parameters_file, json.dumps(trial.parameters, indent=2) + "\n")
         exit_status = _call(module, arguments)
-        if exit_status not in (0, STOPPED):
+        if exit_status not in (0, INTERRUPTED):
             entry.fail(exit_status)  # before another launcher can claim it
         sys.exit(exit_status)
 
 
 def _call(module: str, arguments: list[str]) -> int:
-    """The exit status of a module's `main`, for which this process is made to look its own."""
+    """Run a module's `main` as if it were this process's own, and return its exit status."""
     program = importlib.import_module(module)
-    # By these Lightning starts the other processes of a training.
+    # Lightning starts the other processes of a training by these.
     sys.argv = [module, *arguments]
     sys.modules["__main__"].__spec__ = program.__spec__
     try:
@@ -135,7 +134,7 @@ def _call(module: str, arguments: list[str]) -> int:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
-        status = 1
+        status = FAILURE
     else:
         status = 0
     sys.stdout.flush()
@@ -144,7 +143,7 @@ def _call(module: str, arguments: list[str]) -> int:
 
 
 def _print_into(entry: Entry) -> None:
-    """Send all output of this process and its children to the trial's log."""
+    """Redirect the output of this process and its children to the trial's log."""
     log = os.open(entry.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -153,7 +152,7 @@ def _print_into(entry: Entry) -> None:
 
 
 def _end_with_the_launcher() -> None:
-    """Ask this process to end when the launcher is gone, and end it if it does not."""
+    """Send this process SIGTERM when the launcher is gone, and SIGKILL if it does not end."""
     launcher = multiprocessing.parent_process()
     assert launcher is not None
     connection.wait([launcher.sentinel])

@@ -1,19 +1,20 @@
-"""What a sweep file may hold: W&B's schema, and what it lets through but cannot run."""
+"""Schema of a sweep file: W&B's, and what it accepts but cannot run."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lit_effnet.trials.command import DEFAULT_COMMAND, ENVIRONMENT_VARIABLE, MACROS, macro
-from lit_effnet.trials.hyperband import bands
-from lit_effnet.trials.parameter_schema import (
+from lit_effnet.trials.finding import (
     Finding,
-    check_parameters,
     is_number,
+    is_whole,
     nearest,
     not_a_number,
     unknown_keys,
 )
+from lit_effnet.trials.hyperband import bands
+from lit_effnet.trials.parameter_schema import check_parameters
 
 METHODS = ("grid", "random", "bayes")
 
@@ -34,7 +35,7 @@ _HYPERBAND = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 
 
 def violations(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Everything that is wrong in a sweep's configuration: where, and what is accepted."""
+    """Yield every mistake in a sweep's configuration: its key, and what is accepted there."""
     yield from unknown_keys(config, _ROOT, ())
     yield from _check_method(config)
     for key in _TEXTS:
@@ -42,7 +43,7 @@ def violations(config: Mapping[str, Any]) -> Iterator[Finding]:
             yield (key,), f"{config[key]!r}: must be text"
     for key in _BY_WANDB_ONLY:
         if key in config:
-            yield (key,), "is run by W&B only: leave it out"
+            yield (key,), "works with W&B's server only: leave it out"
     if config.get("kind", "sweep") != "sweep":
         yield ("kind",), f"{config['kind']!r}: must be sweep"
     if "parameters" in config:
@@ -52,7 +53,7 @@ def violations(config: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _check_metric(config)
     if "early_terminate" in config:
         yield from _check_early_terminate(config["early_terminate"])
-    if "run_cap" in config and not (_is_whole(config["run_cap"]) and config["run_cap"] > 0):
+    if "run_cap" in config and not (is_whole(config["run_cap"]) and config["run_cap"] > 0):
         yield ("run_cap",), f"{config['run_cap']!r}: must be a whole number of at least 1"
     if "controller" in config:
         controller = config["controller"]
@@ -67,7 +68,7 @@ def _check_method(config: Mapping[str, Any]) -> Iterator[Finding]:
     if "method" not in config:
         yield (), f"method: missing, {accepted}"
     elif method == "custom":
-        yield ("method",), f"custom is run by W&B only: {accepted}"
+        yield ("method",), f"custom works with W&B's server only: {accepted}"
     elif method not in METHODS:
         yield ("method",), f"{method!r}: {accepted}"
 
@@ -105,9 +106,9 @@ def _check_early_terminate(section: Any) -> Iterator[Finding]:
         yield (*place, "type"), f"{section.get('type')!r}: must be hyperband"
     if "s" not in section if "max_iter" in section else "min_iter" not in section:
         yield place, "must have min_iter, or max_iter and s"
-    found = list(_check_hyperband(section))
-    yield from (((*place, key), message) for key, message in found)
-    if not found and {"max_iter", "s"} <= section.keys():
+    mistakes = list(_check_hyperband(section))
+    yield from (((*place, key), message) for key, message in mistakes)
+    if not mistakes and {"max_iter", "s"} <= section.keys():
         try:
             bands(section, longest=0)
         except ValueError as error:
@@ -116,11 +117,11 @@ def _check_early_terminate(section: Any) -> Iterator[Finding]:
 
 def _check_hyperband(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("max_iter", "min_iter", "s"):
-        # W&B's schema takes 2.0 and 2.5 for s, its engine does not.
-        whole = type(section.get(key, 1)) is int if key == "s" else _is_whole(section.get(key, 1))
-        if not whole:
+        # W&B's schema accepts 2.0 and 2.5 for s, its engine does not.
+        value = section.get(key, 1)
+        if not (type(value) is int if key == "s" else is_whole(value)):
             yield key, f"{section[key]!r}: must be a whole number"
-        elif key == "min_iter" and section.get(key, 1) < 1:
+        elif key == "min_iter" and value < 1:
             yield key, f"{section[key]}: must be at least 1"
     eta = section.get("eta", 3)
     if not is_number(eta) or not eta > 1:
@@ -132,7 +133,7 @@ def _check_hyperband(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _check_command(config: Mapping[str, Any]) -> Iterator[Finding]:
     command = config.get("command", [])
     if not isinstance(command, list):
-        yield ("command",), "must be a list of text, like [python, train.py, '${args}']"
+        yield ("command",), "must be a list of texts, like [python, train.py, '${args}']"
         return
     for index, item in enumerate(command):
         place = ("command", str(index))
@@ -154,12 +155,8 @@ def _check_item(item: str) -> Iterator[str]:
     if "${envvar:" in rest:
         yield f"{item}: the variable's name may have capital letters, digits and _ only"
     elif (name := macro(rest)) is not None and name not in MACROS:
-        yield f"{item}: unknown macro, W&B drops it; {nearest(name, MACROS)}"
+        yield f"{item}: unknown macro, which W&B drops; {nearest(name, MACROS)}"
     elif name is None:
         for inside in re.findall(r"\$\{(\w+)\}", rest):
             if inside in MACROS:
-                yield f"{item}: ${{{inside}}} is filled in only as an item of its own"
-
-
-def _is_whole(value: Any) -> bool:
-    return is_number(value) and (isinstance(value, int) or value.is_integer())
+                yield f"{item}: ${{{inside}}} is expanded only as an item of its own"

@@ -1,7 +1,7 @@
-"""The points of a sweep, in W&B's own order: a grid's, and random ones.
+"""Generate the points of a grid or a random search in W&B's own order.
 
-A point is what W&B puts into a run's config: every parameter by its name, constants included,
-nested parameters as nested mappings.
+A point is what W&B puts into a run's config: every parameter by name, with constants, and nested
+parameters as nested mappings.
 """
 
 import random
@@ -17,28 +17,28 @@ GRID_DISTRIBUTIONS = ("constant", "categorical", "int_uniform", "q_uniform")
 
 
 def grid(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """All points of a grid, the last parameter's values changing fastest, each point once.
+    """Return each point of a grid once; the last parameter changes fastest.
 
     Raises:
-        ValueError: a parameter whose values cannot be counted.
+        ValueError: A parameter's values cannot be counted.
     """
-    described = list(flat(parameters))
-    values = [_values(parameter) for parameter in described]
-    paths = [parameter.path for parameter in described]
+    axes = list(flat(parameters))
+    values = [_values(parameter) for parameter in axes]
+    paths = [parameter.path for parameter in axes]
     return (nested(dict(zip(paths, chosen, strict=True))) for chosen in product(*values))
 
 
 def random_points(parameters: Mapping[str, Any], seed: int) -> Iterator[dict[str, Any]]:
-    """Random points without end, those that W&B's engine draws after `random.seed(seed)`."""
-    described = list(flat(parameters))
+    """Yield endless random points: those of W&B's engine after `random.seed(seed)`."""
+    axes = list(flat(parameters))
     generator = random.Random(seed)
     while True:
-        # A constant draws a number too, as in W&B's engine: the others' values depend on it.
-        yield nested({p.path: quantile(p, generator.random()) for p in described})
+        # As in W&B's engine, a constant draws a number too, on which the other values depend.
+        yield nested({p.path: quantile(p, generator.random()) for p in axes})
 
 
-def spelling(value: Any) -> str:
-    """What W&B tells two values of a grid apart by: their YAML, 3.0 spelt as 3."""
+def canonical_yaml(value: Any) -> str:
+    """Return the YAML by which W&B compares two values of a grid, with 3.0 written as 3."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(yaml.dump(value, default_flow_style=True, sort_keys=True))
@@ -50,8 +50,8 @@ def _values(parameter: Parameter) -> Sequence[Any]:
         case "constant":
             return (config["value"],)
         case "categorical":
-            # Of two that are spelt alike the first's place and the last's type count.
-            return list({spelling(value): value for value in config["values"]}.values())
+            # Of two equal values, the first one's place and the last one's type count.
+            return list({canonical_yaml(value): value for value in config["values"]}.values())
         case "int_uniform":
             return range(config["min"], config["max"] + 1)
         case "q_uniform":
@@ -63,7 +63,7 @@ def _values(parameter: Parameter) -> Sequence[Any]:
 
 
 def _steps(low: float, high: float, step: float) -> list[float]:
-    """From `low` by `step` as numpy counts, `high` left out: W&B's grid never reaches it."""
+    """Return the steps from `low` as numpy counts; W&B's grid never reaches `high`."""
     import numpy as np
 
     counted: list[float] = np.arange(low, high, step).tolist()

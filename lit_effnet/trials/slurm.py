@@ -1,22 +1,21 @@
-"""A sweep as a SLURM job array: the script that a person submits by `sbatch`.
+"""Write a sweep as a SLURM job array: a script for `sbatch`.
 
-Each task of the array runs one trial, by its place in the sweep, into the run folder that it has
-everywhere. Before the time is over, or when another job takes its place, SLURM sends a signal; the
-trial then ends with its step and keeps its last whole epoch, and the script has its task queued
-again.
+Each task of the array runs one trial, by its number in the sweep, into its usual run folder. SLURM
+sends a signal before the time is over, or when another job takes the place. The trial then ends
+after its step and keeps its last whole epoch, and the script requeues the task.
 """
 
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# Lightning would take the job's own tasks for the processes of one training, and answer the
-# signals itself; a job of this name it leaves alone.
+# Lightning would treat the tasks of a job as processes of one training, and handle the signals
+# itself; it ignores a job of this name.
 VARIABLES = {"SLURM_JOB_NAME": "interactive"}
 
-USUAL_LARGEST_ARRAY = 1000  # MaxArraySize is 1001 where nobody has changed it
+USUAL_LARGEST_ARRAY = 1000  # MaxArraySize is 1001 by default
 
-WARNING_S = 120  # from the signal to the end of the time; a trial ends with its step
+WARNING_S = 120  # from the signal to the end of the time; a trial ends after its step
 
 SCRIPT = """\
 #!/bin/bash
@@ -35,7 +34,7 @@ wait "$trial"; status=$?
 # A signal ends the wait, not the trial.
 while [ -n "$asked" ]; do asked=; wait "$trial"; status=$?; done
 
-# 130: it was stopped, and goes on when its task runs again. A job that was cancelled does not.
+# 130: it was stopped, and goes on when its task runs again, unless the job was cancelled.
 task="${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 if [ "$status" -eq 130 ] && [ "$(squeue --noheader --format=%T --jobs="$task")" = RUNNING ]; then
   scontrol requeue "$task"
@@ -46,20 +45,20 @@ exit "$status"
 
 @dataclass(frozen=True)
 class Job:
-    """What a job array is to run.
+    """A job array.
 
     Args:
         name: The sweep's name.
-        numbers: The trials to run, by their places in the sweep from 1.
-        at_a_time: Most tasks that run at a time; null for as many as there is room for.
-        cpus: CPUs of a task.
-        gpus: GPUs of a task.
+        numbers: Numbers of the trials to run, from 1.
+        at_a_time: Most tasks that run at a time; None for no limit.
+        cpus: CPUs per task.
+        gpus: GPUs per task.
         options: Further flags of `sbatch`, like --partition=gpu.
-        command: The words that run a trial, without its number.
+        command: Words of the command that runs a trial, without its number.
         extra: Arguments after --.
-        folder: Where the command runs.
-        logs: Folder of what the tasks print.
-        variables: Variables of the environment that the command needs.
+        folder: Working directory of the command.
+        logs: Folder of the tasks' output.
+        variables: Environment variables that the command needs.
     """
 
     name: str
@@ -76,12 +75,12 @@ class Job:
 
 
 def script(job: Job, file: str, written_by: str) -> str:
-    """The text of the script; a flag of `job.options` stands last, and so counts.
+    """Return the text of the script; flags in `job.options` override the others.
 
     Args:
-        job: What it is to run.
-        file: The name that the script is to have.
-        written_by: The command that asked for it.
+        job: The job array.
+        file: Name of the script.
+        written_by: The command that writes it.
     """
     most = f"%{job.at_a_time}" if job.at_a_time else ""
     gpus = [f"--gpus={job.gpus}"] if job.gpus else []
@@ -111,11 +110,11 @@ def script(job: Job, file: str, written_by: str) -> str:
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Numbers as an array's option has them: 1-3,5."""
-    found: list[list[int]] = []
+    """Return numbers in the form of the option --array: 1-3,5."""
+    spans: list[list[int]] = []
     for number in sorted(numbers):
-        if found and number == found[-1][1] + 1:
-            found[-1][1] = number
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
         else:
-            found.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
+            spans.append([number, number])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)

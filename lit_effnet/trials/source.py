@@ -1,4 +1,4 @@
-"""Where the launcher takes trials from: a list, or proposals that follow from earlier ones."""
+"""Sources of trials for the launcher: a list, or proposals based on earlier results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -6,32 +6,32 @@ from typing import Any
 from lit_effnet.trials.bayes import Proposals
 from lit_effnet.trials.plan import Trial
 
-# Proposals in a row that had all been made before.
+# Repeated proposals in a row after which a search ends.
 MOST_REPEATS = 100
 
 
 class Listed:
-    """Trials that are known beforehand."""
+    """Trials that are known beforehand, in order."""
 
     def __init__(self, trials: Iterable[Trial]) -> None:
         self.trials: Iterator[Trial] = iter(trials)
 
     def next(self) -> Trial | None:
-        """The next trial of the list."""
+        """Return the next trial; None at the end."""
         return next(self.trials, None)
 
     def tell(self, trial: Trial, value: float | None) -> None:
-        """The list does not depend on it."""
+        """Ignore the result: the list does not depend on it."""
 
 
 class Proposed:
-    """Trials of `method: bayes`: first those of an earlier launch in their order, then new ones.
+    """Trials of `method: bayes`: those of an earlier launch in their order, then new ones.
 
     Args:
-        proposals: What proposes points.
-        make: Makes the trial of a point and its place in the sweep.
-        begun: The points of an earlier launch.
-        count: How many trials there are to be.
+        proposals: Proposes points.
+        make: Returns the trial of a point and its number in the sweep.
+        begun: Points of an earlier launch.
+        count: Number of trials.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Proposed:
         self.values: dict[str, float | None] = {}
 
     def next(self) -> Trial | None:
-        """A trial of an earlier launch, else what is proposed next."""
+        """Return a trial of an earlier launch, else the next proposal; None at the end."""
         for _ in range(MOST_REPEATS):
             number = len(self.given) + 1
             if number > self.count:
@@ -57,12 +57,12 @@ class Proposed:
             if trial.id not in self.given:
                 self.given.add(trial.id)
                 return trial
-            if not earlier:  # what it gave is known, or will not be known in time
+            if not earlier:  # its result is known, or comes too late
                 self.proposals.tell(trial.parameters, self.values.get(trial.id))
-        self.count = len(self.given)  # nothing new is left to propose
+        self.count = len(self.given)  # the search proposes nothing new
         return None
 
     def tell(self, trial: Trial, value: float | None) -> None:
-        """What a trial gave; none if it failed."""
+        """Take a trial's metric; None if it failed."""
         self.values[trial.id] = value
         self.proposals.tell(trial.parameters, value)

@@ -1,4 +1,4 @@
-"""A W&B sweep file: read, and everything that is wrong in it at once, with its lines."""
+"""Read a W&B sweep file, and find all its mistakes at once, with their lines."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from lit_effnet.trials.schema import violations
 
 _MERGE = "tag:yaml.org,2002:merge"
 SEED = "seed_everything"  # the parameter whose values are the repeats of an arm
-SWEEPS = Path("sweeps")  # where the project has them, from its own folder
+SWEEPS = Path("sweeps")  # in the project's folder
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a sweep file."""
+    """One mistake in a sweep file."""
 
     file: Path
     line: int
@@ -38,9 +38,9 @@ class Sweep:
     """A sweep file's content, and the line of each of its keys.
 
     Args:
-        path: The file, as it was named.
-        config: What YAML makes of it.
-        lines: Lines from 1 by key, items of lists by their index.
+        path: The file, as the user named it.
+        config: Its parsed content.
+        lines: Lines from 1 by key; items of lists by index.
     """
 
     path: Path
@@ -49,12 +49,12 @@ class Sweep:
 
     @property
     def name(self) -> str:
-        """The sweep's name, else the file's without its suffix."""
+        """The sweep's name; by default the file's, without its suffix."""
         return str(self.config.get("name") or self.path.stem)
 
     @property
     def method(self) -> str:
-        """How points are chosen: grid, random or bayes."""
+        """Search method: grid, random or bayes."""
         return str(self.config["method"])
 
     @property
@@ -65,47 +65,47 @@ class Sweep:
 
     @property
     def command(self) -> list[Any]:
-        """The command with its macros; W&B's own where the file has none."""
+        """The command with its macros; by default W&B's."""
         return list(self.config.get("command") or DEFAULT_COMMAND)
 
     @property
     def program(self) -> str | None:
-        """The script to run, if the file names one."""
+        """The script to run; None if the file names none."""
         return self.config.get("program")
 
     @property
     def metric(self) -> dict[str, Any] | None:
-        """The section `metric`, if there is one."""
+        """The section `metric`; None without one."""
         return self.config.get("metric")
 
     @property
     def early_terminate(self) -> dict[str, Any] | None:
-        """The section `early_terminate`, if there is one."""
+        """The section `early_terminate`; None without one."""
         return self.config.get("early_terminate")
 
     @property
     def run_cap(self) -> int | None:
-        """The greatest number of trials, if there is one."""
+        """Largest number of trials; None for no limit."""
         cap = self.config.get("run_cap")
         return None if cap is None else int(cap)
 
     def line(self, *key: str) -> int:
-        """The line of a key, or of the nearest one above it that is in the file."""
+        """Return the line of a key, or of its nearest parent that is in the file."""
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key, 1)
 
 
 def load(path: Path, repeats: int | None = None) -> Sweep:
-    """Read a sweep file, right or wrong.
+    """Read a sweep file without checking its content.
 
     Args:
         path: The file.
-        repeats: How many random seeds each arm has; null for those of the file.
+        repeats: Number of random seeds per arm; None for those of the file.
 
     Raises:
-        ValueError: it cannot be read, is no mapping in YAML, has a key twice, or has no list of
-            random seeds that could be longer or shorter.
+        ValueError: It cannot be read, is no YAML mapping, has a key twice, or has no list of random
+            seeds to lengthen or shorten.
     """
     text = _read(path)
     config = load_yaml(text, str(path))
@@ -122,7 +122,7 @@ def load(path: Path, repeats: int | None = None) -> Sweep:
 
 
 def _repeated(sweep: Sweep, repeats: int) -> Sweep:
-    """The sweep with so many random seeds: the first of its own, and those after its last."""
+    """Return the sweep with so many random seeds: its own, and the integers after the last."""
     parameters = sweep.config.get("parameters")
     spec = parameters.get(SEED) if isinstance(parameters, dict) else None
     spec = spec if isinstance(spec, dict) else {}
@@ -137,12 +137,15 @@ def _repeated(sweep: Sweep, repeats: int) -> Sweep:
 
 
 def problems(sweep: Sweep) -> list[Problem]:
-    """Everything that W&B refuses in a sweep, or would not run as it is meant; in file order."""
-    found = [
+    """Return all mistakes of a sweep, in the order of their lines.
+
+    A mistake is what W&B refuses, or accepts and then runs otherwise than written.
+    """
+    mistakes = [
         Problem(sweep.path, sweep.line(*key), ".".join(key), message)
         for key, message in violations(sweep.config)
     ]
-    return sorted(found, key=lambda problem: problem.line)
+    return sorted(mistakes, key=lambda problem: problem.line)
 
 
 def _read(path: Path) -> str:
@@ -150,9 +153,9 @@ def _read(path: Path) -> str:
         return read_text(path, MOST_YAML)
     except FileNotFoundError as error:
         beside = [f for f in sorted(path.parent.glob("*.yaml")) if f.name[0] != "."]
-        files = {found.stem: str(found) for found in (*SWEEPS.glob("*.yaml"), *beside)}
+        files = {file.stem: str(file) for file in (*SWEEPS.glob("*.yaml"), *beside)}
         near = get_close_matches(path.stem, files, n=3, cutoff=0.4)
-        near = near or [found.stem for found in beside[:5]]
+        near = near or [file.stem for file in beside[:5]]
         listed = f"; nearest: {', '.join(files[stem] for stem in near)}" if near else ""
         raise ValueError(f"{path}: no such file{listed}") from error
     except OSError as error:
@@ -160,7 +163,7 @@ def _read(path: Path) -> str:
 
 
 def _lines(node: yaml.Node, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Keys with their lines, what is merged in by `<<` after what the file itself says."""
+    """Yield keys with their lines; keys merged by `<<` come after the mapping's own."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield (*key, str(index)), item.start_mark.line + 1
@@ -176,5 +179,5 @@ def _lines(node: yaml.Node, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
     for name, value in node.value:
         if name.tag == _MERGE:
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            for one in merged:
-                yield from _lines(one, key)
+            for source in merged:
+                yield from _lines(source, key)

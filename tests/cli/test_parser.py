@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from lit_effnet import fit, scale
-from lit_effnet.cli.parser import one_line, plain_warnings, prepare_output
+from lit_effnet.cli.output import plain_warnings, prepare_output
+from lit_effnet.cli.parser import OneLineErrors
+from lit_effnet.runs.messages import one_line
 from tests.conftest import ROOT, TINY, start
 
 FLAGS = [
@@ -117,7 +119,7 @@ CONFIGS = [
     ("scaling: {depth: ._}\n", "mine.yaml: not YAML: could not convert string to float"),
     (f"data: {{image_size: {2**53}}}\n", "image_size 9.0072e+15: must be at most 32,768"),
     ("1: random\n", "mine.yaml:1: 1: a key must be text, and is a number: put it in quotes"),
-    ("scaling: &a [*a]\n", "mine.yaml:1: scaling.0: holds itself"),
+    ("scaling: &a [*a]\n", "mine.yaml:1: scaling.0: contains itself"),
     (f"scaling: {{depth: {'1' * 400}}}\n", "mine.yaml:1: scaling.depth: the integer 1111"),
     ("just text\n", "not a configuration in YAML in mine.yaml: just text"),
 ]
@@ -240,7 +242,7 @@ def test_the_process_that_trials_are_forked_from_asks_no_network() -> None:
         "import sys\n"
         "asked = []\n"
         "sys.addaudithook(lambda event, _: asked.append(event) if 'getaddr' in event else None)\n"
-        "import lit_effnet.fit, lit_effnet.orchestration.preload\n"
+        "import lit_effnet.fit, lit_effnet.orchestration.forkserver_preload\n"
         "sys.exit(len(asked))"
     )
     plain = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
@@ -343,3 +345,24 @@ def test_a_run_is_trained_evaluated_and_reported_in_ascii(tmp_path: Path) -> Non
         assert "Traceback" not in err
         assert out.isascii()
     assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_a_whole_number_is_an_integer_even_if_the_type_names_float_first() -> None:
+    """Typing's cache may return `float | int` for a library's `int | float`."""
+    parser = OneLineErrors(exit_on_error=False)
+    parser.add_argument("--batches", type=float | int | None)
+    assert repr(parser.parse_args(["--batches=1"]).batches) == "1"
+    assert repr(parser.parse_args(["--batches=1.0"]).batches) == "1.0"
+
+
+def test_a_renamed_flag_still_works_and_its_message_has_the_new_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = OneLineErrors(prog="x")
+    parser.add_argument("--overwrite", type=bool, default=False)
+    parser.renamed["again"] = "overwrite"
+    assert parser.parse_args(["--again=true"]).overwrite
+    assert "--again" not in parser.format_help()
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--again=maybe"])
+    assert "--overwrite: 'maybe' must be true or false" in capsys.readouterr().err

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lit_effnet.experiment import preview as outlook
-from lit_effnet.orchestration.planner import Options, Planner
+from lit_effnet.orchestration.options import Options
+from lit_effnet.orchestration.planner import Planner
 from lit_effnet.trials.sweep_file import Sweep
 
 START = ["${env}", "${interpreter}", "-m", "lit_effnet.fit"]

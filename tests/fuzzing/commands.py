@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from lit_effnet import report, sweep
-from lit_effnet.cli.parser import one_line_errors
+from lit_effnet.cli.errors import one_line_errors
 from lit_effnet.evaluation.target import _flags_of_run
 from lit_effnet.experiment import preview as outlook
 from lit_effnet.orchestration.learning_rates import rates_in
@@ -24,7 +24,7 @@ from lit_effnet.results.frame.table import load
 from lit_effnet.results.report import page
 from lit_effnet.results.report.plan import plans
 from lit_effnet.runs.folder import RunFolder
-from lit_effnet.trials import status
+from lit_effnet.trials import snapshot
 from lit_effnet.trials.ledger import Entry
 from tests.conftest import ROOT
 from tests.fuzzing.mutators import Mutant, mutate
@@ -215,8 +215,8 @@ def _reader(whole: dict[str, bytes]) -> Callable[[Path, bytes], None]:
             file.with_name(name).write_bytes(undamaged)
         file.write_bytes(content)
         table = load([file.parent])
-        for seen in status.read(file.parent.parent, ("scaling.depth", "seed_everything")):
-            str((seen.seconds, seen.epochs, seen.done, Entry(seen.folder).reason()))
+        for run in snapshot.read(file.parent.parent, ("scaling.depth", "seed_everything")):
+            str((run.seconds, run.epochs, run.done, Entry(run.folder).reason()))
         with one_line_errors():
             report.check(table, [str(file.parent)])
             if file.name == "config.yaml":

@@ -235,7 +235,7 @@ def test_a_pickle_that_could_run_code_is_refused(
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Command()}, "evil.pth")
     with pytest.raises(
-        ValueError, match="holds more than tensors, which could run code, and is not read"
+        ValueError, match="holds more than tensors, which could run code, and is not loaded"
     ):
         choose("evil.pth")
     assert not Path("hacked").exists()
@@ -245,8 +245,8 @@ def test_a_pickle_that_could_run_code_is_refused(
     ("name", "make", "message"),
     [
         ("none.pth", None, "weights.name .*none.pth: no such file or folder"),
-        ("text.pth", b"hello", "is no file of tensors"),
-        ("empty.safetensors", b"", "is no file of tensors"),
+        ("text.pth", b"hello", "is not a file of tensors"),
+        ("empty.safetensors", b"", "is not a file of tensors"),
         ("folder/", None, "is a folder without run.json or model.safetensors"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lit_effnet import sweep
-from lit_effnet.trials import status
+from lit_effnet.trials import snapshot
 from tests.conftest import HUNG_S, ROOT
 from tests.test_wandb import Client, short
 from tests.wandb_server import Run, WandbServer
@@ -53,9 +53,9 @@ def test_three_agents_run_each_trial_once_and_go_on_with_that_of_a_lost_machine(
 ) -> None:
     monkeypatch.chdir(ROOT)
     client, server = machines, machines.server
-    # The lock alone tells, without a minute of waiting.
-    monkeypatch.setattr(status, "FRESH_S", 0.0)
-    monkeypatch.setattr(status, "locks_tell", lambda path: True)
+    # Only the lock counts, without a minute of waiting.
+    monkeypatch.setattr(snapshot, "FRESH_S", 0.0)
+    monkeypatch.setattr(snapshot, "locks_are_reliable", lambda path: True)
     long = {"trainer.max_epochs": {"value": EPOCHS}, "seed_everything": {"values": [0, 1]}}
     file = short(client, **long)
     made = client.sweep(file)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from lit_effnet import fit, sweep
-from lit_effnet.orchestration.learning_rates import borrowed
-from lit_effnet.orchestration.planner import Options, Planner, run_name
-from lit_effnet.orchestration.validate import Checked
+from lit_effnet.orchestration.learning_rates import foreign_rates
+from lit_effnet.orchestration.options import Options
+from lit_effnet.orchestration.planner import Planner, run_name
 from lit_effnet.results.stats.learning_rates import Rates
 from lit_effnet.trials.sweep_file import Sweep
 from tests.conftest import ROOT, TINY
@@ -123,7 +123,7 @@ def test_runs_at_other_rates_are_not_mixed_with_rated_ones(
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
-        f"{tmp_path}/root/s has runs at other or unknown learning rates, 1 of them; --root names another folder"
+        f"{tmp_path}/root/s has 1 runs of these arms at other or unknown learning rates; --root names another folder"
     )
 
 
@@ -134,7 +134,8 @@ def test_the_rates_are_told(
     runs = rate_runs(tmp_path / "runs" / "rates")
     small = ["--data.name=photos", "--data.image_size=32", "--recipe.name=plain"]
     file = write(tmp_path)
-    sweep.main([str(file), f"--root={tmp_path}", f"--rates={runs}", "--dry-run", "--", *small])
+    job = f"--slurm={tmp_path / 'job.sh'}"
+    sweep.main([str(file), f"--root={tmp_path}", f"--rates={runs}", job, "--", *small])
     out = capsys.readouterr().out
     assert (
         f"--rates {runs}: learning rate 0.1 for baseline. learning rate 0.2 for width=1.50. "
@@ -142,8 +143,8 @@ def test_the_rates_are_told(
     ) in out
     # Those made-up runs have another network.
     assert (
-        "warning: these rates were chosen on photos, where baseline has 0.0 M multiply-adds; "
-        "here it is photos, with "
+        "warning: these rates were chosen on photos, where baseline has 0.0 M MACs; "
+        "this sweep trains on photos, with "
     ) in out
 
 
@@ -151,19 +152,19 @@ def test_rates_of_the_same_networks_and_images_are_not_borrowed(tmp_path: Path) 
     made = planner()
     trials = [*made.trials()]
     macs = {
-        run_name(made.configs[trial.id]): float(made.outlook(trial).complexity.macs)
+        run_name(made.configs[trial.id]): float(made.preview_of(trial).complexity.macs)
         for trial in trials
     }
 
     def told(**changes: Any) -> str | None:
         rates = replace(Rates(dict.fromkeys(macs, 0.1), "quick", None, "photos", macs), **changes)
         rated = planner(rates=rates)
-        return borrowed(Checked(rated, [], [*rated.trials()]))
+        return foreign_rates(rated, [*rated.trials()])
 
     assert told() is None
     assert told(data="cifar10") == (
         f"warning: these rates were chosen on cifar10, where baseline has "
-        f"{macs['baseline'] / 1e6:,.1f} M multiply-adds; here it is photos, with "
+        f"{macs['baseline'] / 1e6:,.1f} M MACs; this sweep trains on photos, with "
         f"{macs['baseline'] / 1e6:,.1f} M"
     )
     assert "where width 1.5 has" in (told(macs=macs | {"width 1.5": macs["width 1.5"] * 2}) or "")
@@ -188,7 +189,7 @@ def test_rates_that_mean_nothing_are_refused_in_one_line(
     monkeypatch.chdir(ROOT)
     runs = rate_runs(tmp_path / "rates") if parameters is not ARMS else tmp_path / "none"
     with pytest.raises(SystemExit) as stopped:
-        sweep.main([str(write(tmp_path, parameters)), f"--rates={runs}", "--dry-run"])
+        sweep.main([str(write(tmp_path, parameters)), f"--rates={runs}", "--dry_run"])
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message.format(folder=runs) in line

@@ -10,6 +10,7 @@ import pytest
 
 from lit_effnet import sweep
 from lit_effnet.orchestration.cluster import devices_of, resources
+from lit_effnet.orchestration.options import LaunchOptions
 from lit_effnet.trials import ray_cluster
 from lit_effnet.trials.ray_cluster import Node
 from tests.conftest import ROOT
@@ -96,8 +97,10 @@ def test_what_no_node_has_is_refused_instead_of_waited_for(
 def test_a_trial_asks_for_what_its_trainer_uses_where_nothing_is_said(
     configs: list, asked: tuple, nodes: list[Node], expected: tuple
 ) -> None:
-    found = resources(configs, *asked, nodes)
-    assert (found.cpus, found.gpus) == expected
+    cpus, gpus = asked
+    options = LaunchOptions(ray="auto", cpus_per_trial=cpus, gpus_per_trial=gpus)
+    given = resources(configs, options, nodes)
+    assert (given.cpus, given.gpus) == expected
 
 
 def test_a_trial_of_several_machines_is_refused() -> None:

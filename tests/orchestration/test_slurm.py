@@ -77,7 +77,7 @@ def test_the_script_holds_what_is_missing_and_what_was_asked_for(
              "--sbatch=--partition=gpu --time=4:00:00")  # fmt: skip
     script = write_script(tmp_path, *flags, extra=tiny())
     text = script.read_text()
-    assert capsys.readouterr().out == f"3 trials; submit them by: sbatch {script}\n"
+    assert capsys.readouterr().out == f"3 trials; submit them with: sbatch {script}\n"
     for line in ("array=2-4%2", "gpus=1", "cpus-per-task=8", "partition=gpu", "time=4:00:00",
                  "requeue", "signal=B:USR1@120"):  # fmt: skip
         assert f"\n#SBATCH --{line}\n" in text
@@ -187,7 +187,7 @@ def test_a_trial_that_is_preempted_keeps_its_epochs_and_goes_on_when_its_task_ru
         (["--slurm=x", "--cpus_per_trial=0.5"], "must be whole numbers"),
         (["--cpus_per_trial=2"], "--cpus_per_trial 2: needs --ray or --slurm"),
         (["--ray=local", "--cpus_per_trial=0"], "--cpus_per_trial 0: must be above 0"),
-        (["--ray=local", "--gpus_per_trial=1.5"], "--gpus_per_trial 1.5: must be a part of 1"),
+        (["--ray=local", "--gpus_per_trial=1.5"], "--gpus_per_trial 1.5: must be from 0 to 1"),
         (["--slurm=x", "--", "--trainer.num_nodes=2"], "trainer.num_nodes 2: must be 1"),
     ],
 )
@@ -216,5 +216,5 @@ def test_where_nothing_is_missing_no_script_is_written(
     sweep.main([*arguments, *tiny()])
     capsys.readouterr()
     (line,) = fails([*arguments, f"--slurm={tmp_path / 'job.sh'}", *tiny()], capsys)
-    assert "nothing is missing" in line
+    assert "no trial is missing" in line
     assert not (tmp_path / "job.sh").exists()

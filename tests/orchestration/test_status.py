@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lit_effnet import sweep
-from lit_effnet.trials import status
+from lit_effnet.trials import snapshot
 from lit_effnet.trials.ledger import Status
 from tests.conftest import ROOT
 from tests.test_sweep import tiny, write
@@ -39,8 +39,8 @@ def silent(folder: Path, seconds: float) -> None:
 
 
 def one(folder: Path) -> Status:
-    (seen,) = status.read(folder.parent, ["a"])
-    return seen.status
+    (run,) = snapshot.read(folder.parent, ["a"])
+    return run.status
 
 
 RUNNING = {"status": "running", "max_epochs": 10, "cost": {"epochs": 2, "seconds": 400.0}}
@@ -60,7 +60,7 @@ RUNNING = {"status": "running", "max_epochs": 10, "cost": {"epochs": 2, "seconds
 def test_a_run_that_has_been_silent_is_what_its_record_says(
     record: dict | None, expected: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status, "locks_tell", lambda path: True)
+    monkeypatch.setattr(snapshot, "locks_are_reliable", lambda path: True)
     folder = make_run(tmp_path / "group" / "one", record, {"a": 1})
     silent(folder, 3600)
     assert one(folder) is expected
@@ -69,7 +69,7 @@ def test_a_run_that_has_been_silent_is_what_its_record_says(
 def test_a_run_that_writes_or_holds_its_lock_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status, "locks_tell", lambda path: True)
+    monkeypatch.setattr(snapshot, "locks_are_reliable", lambda path: True)
     folder = make_run(tmp_path / "group" / "one", RUNNING, {"a": 1})
     assert one(folder) is Status.RUNNING
     silent(folder, 3600)
@@ -85,7 +85,7 @@ def test_between_machines_silence_tells_as_long_as_five_epochs(
     seconds: float, expected: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An epoch takes 200 s here."""
-    monkeypatch.setattr(status, "locks_tell", lambda path: False)
+    monkeypatch.setattr(snapshot, "locks_are_reliable", lambda path: False)
     folder = make_run(tmp_path / "group" / "one", RUNNING, {"a": 1})
     silent(folder, seconds)
     assert one(folder) is expected
@@ -96,23 +96,25 @@ def test_the_file_system_is_that_of_the_nearest_mount(
 ) -> None:
     mounts = f"/dev/sda / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n"
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: mounts)
-    assert status.file_system(tmp_path / "runs") == "nfs4"
-    assert not status.locks_tell(tmp_path)
-    assert status.locks_tell(Path("/"))
+    assert snapshot.file_system(tmp_path / "runs") == "nfs4"
+    assert not snapshot.locks_are_reliable(tmp_path)
+    assert snapshot.locks_are_reliable(Path("/"))
 
 
 def test_an_agents_trial_is_known_by_its_configuration(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "group" / "w1", {"status": "finished"})
     (folder / "config.yaml").write_text("seed_everything: 1\nmodel: {se_ratio: 0.25}\n")
-    (seen,) = status.read(tmp_path / "group", ["model.se_ratio", "seed_everything"])
-    assert seen.point == {"model.se_ratio": 0.25, "seed_everything": 1}
-    (unknown,) = status.read(tmp_path / "group", ["model.name"])
+    (known,) = snapshot.read(tmp_path / "group", ["model.se_ratio", "seed_everything"])
+    assert known.point == {"model.se_ratio": 0.25, "seed_everything": 1}
+    (unknown,) = snapshot.read(tmp_path / "group", ["model.name"])
     assert unknown.point is None
 
 
 def test_three_and_three_point_nothing_are_one_value() -> None:
-    assert status.spelt({"a": 3.0, "b": [1.0]}) == status.spelt({"b": [1], "a": 3})
-    assert status.spelt({"a": 3}) != status.spelt({"a": 3.5})
+    assert snapshot.canonical_json({"a": 3.0, "b": [1.0]}) == snapshot.canonical_json(
+        {"b": [1], "a": 3}
+    )
+    assert snapshot.canonical_json({"a": 3}) != snapshot.canonical_json({"a": 3.5})
 
 
 def test_status_before_and_after_a_sweep_and_for_other_flags(
@@ -137,14 +139,14 @@ def test_status_before_and_after_a_sweep_and_for_other_flags(
     sweep.main([str(file), f"--root={root}", "--status", *tiny("--data.batch_size=4")])
     out = capsys.readouterr().out
     assert "4 to run of 4" in out
-    assert "3 other runs lie there, made with other flags" in out
+    assert "3 other runs there, made with other flags" in out
 
 
 def test_status_names_the_trials_that_run_failed_or_died(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folders of agents, whose names W&B gives."""
-    monkeypatch.setattr(status, "locks_tell", lambda path: True)
+    monkeypatch.setattr(snapshot, "locks_are_reliable", lambda path: True)
     file, group = write(tmp_path), tmp_path / "runs" / "small"
     done = {"status": "finished", "cost": {"seconds": 100.0, "epochs": 10}, "max_epochs": 10,
             "metrics": {"val/top1": 0.5}}  # fmt: skip
@@ -167,12 +169,12 @@ def test_status_names_the_trials_that_run_failed_or_died(
     assert "50.0 %" in out
 
 
-def test_the_line_on_how_it_is_known_names_a_file_system_between_machines(
+def test_the_note_on_dead_trials_names_a_shared_file_system(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status, "file_system", lambda path: "nfs4")
+    monkeypatch.setattr(snapshot, "file_system", lambda path: "nfs4")
     folder = make_run(tmp_path / "runs" / "small" / "w1", RUNNING)
     config = {"model": {"se_ratio": 0.0}, "scaling": {"phi": None}, "seed_everything": 0}
     (folder / "config.yaml").write_text(json.dumps(config))
     sweep.main([str(write(tmp_path)), f"--root={tmp_path / 'runs'}", "--status"])
-    assert "on nfs4 a lock tells nothing of other machines" in capsys.readouterr().out
+    assert "nfs4 may not pass locks between machines" in capsys.readouterr().out

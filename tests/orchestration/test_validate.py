@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lit_effnet import fit, sweep
-from lit_effnet.orchestration.planner import Options
+from lit_effnet.orchestration.options import Options
 from lit_effnet.orchestration.validate import check
 from tests.conftest import ROOT, TINY
 
@@ -59,7 +59,7 @@ def test_a_null_that_would_arrive_as_the_word_none_is_refused_with_the_remedy(
     file = written(tmp_path, command=[*AS_FLAGS[:-1], macro], parameters=parameters)
     assert refused(file, capsys) == (
         f"{line_of(file, 'value: null')}: parameters.{name}.value: null arrives as the word None "
-        f"through {macro}; ${{args_json_file}} passes it as it is"
+        f"through {macro}; ${{args_json_file}} passes it unchanged"
     )
 
 
@@ -76,7 +76,7 @@ def test_a_null_as_json_is_none_and_right(
 ) -> None:
     file = written(tmp_path, parameters={"data.subset": {"value": None}, **SEEDS})
     sweep.main(["--check", str(file)])
-    assert capsys.readouterr().out == f"{file}: right; 2 trials, 1 arms\n"
+    assert capsys.readouterr().out == f"{file}: OK, 2 trials, 1 arms\n"
 
 
 def test_a_false_that_a_macro_leaves_out_is_refused(
@@ -125,19 +125,19 @@ def test_a_sweeps_name_may_be_any_text_where_the_command_names_the_group(
 ) -> None:
     file = written(tmp_path, name="Scale: depth/width?", command=[*AS_JSON, "--run.group=scale"])
     sweep.main(["--check", str(file)])
-    assert "right; 4 trials" in capsys.readouterr().out
+    assert ": OK, 4 trials" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("parameters", "changes", "words"),
     [
-        ({"trainer.limit_val_batches": 0}, {}, "metric.name: 'val/top1' is not logged under the"),
-        ({"trainer.limit_val_batches": 0.0}, {}, "there are train/loss"),
-        ({"trainer.barebones": True}, {}, "under the trainer's flags; there are none"),
+        ({"trainer.limit_val_batches": 0}, {}, "metric.name: 'val/top1' is not logged with"),
+        ({"trainer.limit_val_batches": 0.0}, {}, "logged: train/loss"),
+        ({"trainer.barebones": True}, {}, "with these trainer flags; logged: nothing"),
         (
             {"trainer.max_epochs": 2},
             {"early_terminate": {"type": "hyperband", "min_iter": 3}},
-            "early_terminate: judges no trial: val/top1 is logged 2 times, before the first band",
+            "early_terminate: stops no trial: val/top1 is logged 2 times, before the first band",
         ),
         (
             {"trainer.max_epochs": 4, "trainer.check_val_every_n_epoch": 2},
@@ -155,11 +155,11 @@ def test_a_sweeps_name_may_be_any_text_where_the_command_names_the_group(
             {},
             "--run.project 'a/b': must be at most 128 printable characters",
         ),
-        ({"run.id": "a"}, {}, "is the launcher's to say"),
-        ({"run.root": "a"}, {}, "is the launcher's to say"),
-        ({"run.group": "a"}, {}, "is the launcher's to say; --run.group may stand in the command"),
-        ({"resume": "a"}, {}, "is the launcher's to say"),
-        ({"trainer.max_epochs": 1}, {"command": [*AS_JSON, "--resume=x"]}, "--resume: is the"),
+        ({"run.id": "a"}, {}, "is set by the launcher"),
+        ({"run.root": "a"}, {}, "is set by the launcher"),
+        ({"run.group": "a"}, {}, "is set by the launcher; --run.group may stand in the command"),
+        ({"resume": "a"}, {}, "is set by the launcher"),
+        ({"trainer.max_epochs": 1}, {"command": [*AS_JSON, "--resume=x"]}, "--resume: is set"),
         ({"trainer.accelerator": "gpuu"}, {}, "--trainer.accelerator 'gpuu': must be one of gpu"),
         ({"trainer.strategy": "dpp"}, {}, "--trainer.strategy 'dpp': must be one of ddp"),
         ({"weights.name": "/no/file.ckpt"}, {}, "weights.name /no/file.ckpt: no such file or f"),
@@ -192,7 +192,7 @@ def test_early_termination_that_can_judge_and_a_sweep_without_validation_are_rig
     constants = {"trainer.limit_val_batches": {"value": 0}, **SEEDS}
     metric = {"name": "train/loss", "goal": "minimize"}
     sweep.main(["--check", str(written(tmp_path, parameters=constants, metric=metric))])
-    assert capsys.readouterr().out.count("right; 2 trials") == 2
+    assert capsys.readouterr().out.count(": OK, 2 trials") == 2
 
 
 def test_trials_that_come_to_the_same_are_counted(
@@ -201,10 +201,10 @@ def test_trials_that_come_to_the_same_are_counted(
     arms = {"scaling.arm": {"values": ["depth=1.5", "depth=1.50"]}, **SEEDS}
     sweep.main(["--check", str(written(tmp_path, parameters=arms))])
     out = capsys.readouterr().out
-    assert out.endswith("right; 4 trials, 2 of them equal to another, 2 arms\n")
+    assert out.endswith(": OK, 4 trials (2 identical to another), 2 arms\n")
 
 
-def test_a_metric_that_never_arrived_ends_with_status_1_and_says_so(
+def test_a_metric_that_was_never_logged_ends_with_status_1_and_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, root = written(tmp_path), tmp_path / "runs"
@@ -220,11 +220,11 @@ def test_a_metric_that_never_arrived_ends_with_status_1_and_says_so(
             sweep.main([*flags, *more, *tiny])
         assert end.value.code == 1
         assert capsys.readouterr().err == (
-            f"val/top1 never arrived in 1 of 1 finished trials, {record.parent} for one: nothing "
-            "can be compared by it\n"
+            f"val/top1 is missing from 1 of 1 finished trials, such as {record.parent}: they cannot "
+            "be compared\n"
         )
     sweep.main([*flags, "--status", *tiny])
-    assert "val/top1 never arrived in 1 of 1 finished trials" in capsys.readouterr().out
+    assert "val/top1 is missing from 1 of 1 finished trials" in capsys.readouterr().out
 
 
 SMALL = {"se_ratio": "model.se_ratio", "transfer_flowers102": "config"}  # with few values

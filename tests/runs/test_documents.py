@@ -29,9 +29,9 @@ BAD_YAML = {
     "true for a key": ("a: {on: 1}\n", "x.yaml:1: a.on: a key must be text, and is true or false"),
     "a list for a key": ("? [a]\n: 1\n", "x.yaml:1: ?: a key must be text"),
     "an empty key": ("'': 1\n", "x.yaml:1: a key must be text, and is empty"),
-    "a list in itself": ("a: &a [*a]\n", "x.yaml:1: a.0: holds itself"),
-    "a mapping merged into itself": ("a: &a {<<: *a}\n", "x.yaml:1: a.<<: holds itself"),
-    "nested aliases": (BOMB, "x.yaml:6: a5.1: stands for more than 200,000 values"),
+    "a list in itself": ("a: &a [*a]\n", "x.yaml:1: a.0: contains itself"),
+    "a mapping merged into itself": ("a: &a {<<: *a}\n", "x.yaml:1: a.<<: contains itself"),
+    "nested aliases": (BOMB, "x.yaml:6: a5.1: expands to more than 200,000 values"),
     "an alias of nothing": ("a: *b\n", "x.yaml:1: not YAML: found undefined alias"),
     "deep brackets": ("a: " + "[" * 3000, "x.yaml:1: not YAML: exceeded maximum nesting depth"),
     "60 brackets": ("a: " + "[" * 60 + "]" * 60, "must be nested at most 50 deep"),
@@ -72,7 +72,7 @@ def test_yaml_that_is_right_is_what_yaml_makes_of_it() -> None:
 
 
 BAD_JSON = {
-    "half": ('{"a": 1', "x.json: is no JSON, or not all of it ("),
+    "half": ('{"a": 1', "x.json: is not JSON, or incomplete ("),
     "a key twice": ('{"a": 1, "a": 2}', "x.json: 'a': given twice"),
     "deep": ('{"a":' * 100_000, "x.json: must be nested at most 50 deep"),
     "an integer of 65 bits": (

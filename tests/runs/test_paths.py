@@ -15,6 +15,7 @@ from upath import UPath
 from lit_effnet import evaluate, export, fit, sweep
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.report.charts import _epochs
+from lit_effnet.runs.exit_status import INTERRUPTED
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.paths import file_state, is_url, local, locate, read_file
 from tests.conftest import TINY
@@ -57,7 +58,7 @@ def test_a_path_stays_a_path_and_file_urls_become_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("foo://x", r"^root foo://x: must be a local path, or the URL .* foo:// is none$"),
+        ("foo://x", r"^root foo://x: must be a local path, or the URL .* foo:// is unknown$"),
         (
             "shop://x",
             r"^root shop://x: must be .* installed \(shopfs is missing: pip install s\w+\)$",
@@ -114,7 +115,7 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
         gone = pytest.warns(UserWarning, match="is gone when this process ends")
         with gone, pytest.raises(SystemExit) as ended:
             fit.main([*flags, f"--run.root={store}", "--run.id=stopped"])
-    assert ended.value.code == fit.STOPPED
+    assert ended.value.code == INTERRUPTED
     folder = store / "photos" / "stopped"
     assert f"go on with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     assert RunFolder(folder).read()["status"] == "interrupted"

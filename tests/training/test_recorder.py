@@ -116,5 +116,5 @@ def test_an_evaluation_takes_the_place_of_one_with_its_id(tmp_path: Path) -> Non
 
 def test_a_broken_row_is_told_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "evaluations.jsonl").write_text('{"id": "a"}\n{"id": \n')
-    with pytest.raises(ValueError, match=r"evaluations.jsonl: line 2 is no row of an evaluation"):
+    with pytest.raises(ValueError, match=r"evaluations.jsonl: line 2 is not an evaluation"):
         RunFolder(tmp_path).read_evaluations()

@@ -255,7 +255,7 @@ def test_early_termination_stops_the_worst_and_a_second_launch_leaves_them(tmp_p
     found = run(make_launch(trials, workers=4, config=early))
     assert found["t3"].status is Status.FINISHED
     assert found["t0"].status is Status.STOPPED_EARLY
-    assert "by early termination after epoch" in found["t0"].reason
+    assert "early termination after epoch" in found["t0"].reason
     again = run(make_launch(trials, workers=4, config=early))
     assert {key: p.status for key, p in again.items()} == {
         key: p.status for key, p in found.items()

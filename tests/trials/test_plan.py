@@ -24,7 +24,7 @@ def test_a_grid_ends_by_itself_and_a_cap_or_count_ends_it_sooner() -> None:
 
 def test_a_random_search_needs_an_end_and_repeats_with_its_seed() -> None:
     wide = sweep({"a": {"min": 0.0, "max": 1.0}}, method="random")
-    with pytest.raises(ValueError, match="no end of its own; give run_cap or --count"):
+    with pytest.raises(ValueError, match="no end of its own; set run_cap or --count"):
         next(points(wide, 0, None))
     assert [*points(wide, 1, 3)] == [*points(wide, 1, 3)] != [*points(wide, 2, 3)]
 

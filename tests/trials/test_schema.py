@@ -16,17 +16,17 @@ from tests.trials import engine
 
 # Where W&B's schema has nothing to say: `key: message`.
 ONLY_OURS = [
-    r"is run by W&B only",
+    r"works with W&B's server only",
     r"a grid cannot count",
     r"^method: bayes needs a metric",
     r"early_terminate: needs a metric",
-    r"min and max are of two kinds",
+    r"min and max are of two types",
     r"is there twice",
     r"program: missing|which is missing",
     r"^command\.\d+: ",
     r"(must be a finite number|inf is text)$",
     r"\.(sigma|a|b): 0(\.0)?: must be above 0",
-    r"parameters\..*\.parameters\..*(must be below|their sum is|must be as many|exponents of e)",
+    r"parameters\..*\.parameters\..*(must be below|their sum is|must be equally many|exponents of e)",
     r"^early_terminate\.s: .*: must be a whole number",
     r"^early_terminate: must have min_iter, or max_iter and s",
     r"^early_terminate: .*has no band",

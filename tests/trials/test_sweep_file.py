@@ -81,9 +81,9 @@ def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pa
         "x.yaml:5: parameters.width.valeus: unknown key; nearest: values",
         "x.yaml:6: parameters.depth.min: min 3 must be below max 1",
         "x.yaml:7: parameters.lr.min: '1e-5' is text: YAML wants no quotes, a point and a signed exponent (1.0e-5)",
-        "x.yaml:7: parameters.lr.distribution: log_uniform takes min and max for exponents of e, and W&B refuses it: use log_uniform_values",
+        "x.yaml:7: parameters.lr.distribution: log_uniform reads min and max as exponents of e, and W&B refuses it: use log_uniform_values",
         "x.yaml:8: parameters.drop.probabilities: their sum is 0.9: must be 1",
-        "x.yaml:9: parameters.2x: a name has letters, digits, _ . - and begins with a letter or _",
+        "x.yaml:9: parameters.2x: a name must have letters, digits, _ . - only, and begin with a letter or _",
         "x.yaml:9: parameters.2x: must be a mapping, like `values: [...]`",
     ]
 
@@ -93,13 +93,16 @@ def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pa
     [
         ("{}", "a: must have one of: value, values, min and max, distribution or parameters"),
         ("{min: 0.0}", "a: uniform needs max"),
-        ("{value: 1, values: [1]}", "a.values: does not go with constant, which takes value"),
-        ("{distribution: unifrom}", "a.distribution: 'unifrom' is none; nearest: uniform"),
+        ("{value: 1, values: [1]}", "a.values: is not a key of constant, which takes value"),
+        (
+            "{distribution: unifrom}",
+            "a.distribution: 'unifrom' is no distribution; nearest: uniform",
+        ),
         ("{distribution: normal, sigma: 0}", "a.sigma: 0: must be above 0"),
-        ("{min: 1, max: 2.5}", "a: min and max are of two kinds"),
+        ("{min: 1, max: 2.5}", "a: min and max are of two types"),
         ("{value: 2026-01-31}", "a.value: is a date in YAML: put it in quotes"),
         ("{parameters: {b: {min: 2, max: 1}}}", "a.parameters.b.min: min 2 must be below max 1"),
-        ("{parameters: {b: {value: 1}}, value: 2}", "a.value: does not go with nested"),
+        ("{parameters: {b: {value: 1}}, value: 2}", "a.value: cannot stand beside nested"),
     ],
 )
 def test_a_parameter_is_told_what_it_lacks(tmp_path: Path, parameter: str, message: str) -> None:
@@ -113,7 +116,7 @@ def test_a_parameter_is_told_what_it_lacks(tmp_path: Path, parameter: str, messa
     [
         ("{min: 0.0, max: 1.0}", "a: a grid cannot count uniform"),
         ("{values: [1], probabilities: [1]}", "a: a grid cannot count categorical_w_probabilities"),
-        ("{values: [3, 3.0]}", "a.values.1: 3.0 is there twice: W&B hands out one trial of it"),
+        ("{values: [3, 3.0]}", "a.values.1: 3.0 is there twice: W&B runs one trial of it"),
     ],
 )
 def test_a_grid_is_told_what_it_cannot_count(tmp_path: Path, parameter: str, message: str) -> None:
@@ -126,8 +129,8 @@ def test_a_grid_is_told_what_it_cannot_count(tmp_path: Path, parameter: str, mes
     ("lines", "message"),
     [
         ("method: bayes", "x.yaml:3: method: bayes needs a metric: its name and goal"),
-        ("method: custom", "x.yaml:3: method: custom is run by W&B only: must be grid"),
-        ("method: random\njob: a/b/c", "x.yaml:4: job: is run by W&B only: leave it out"),
+        ("method: custom", "x.yaml:3: method: custom works with W&B's server only: must be grid"),
+        ("method: random\njob: a/b/c", "x.yaml:4: job: works with W&B's server only: leave it out"),
         (
             "method: random\nearly_terminate: {type: hyperband, min_iter: 1}",
             "x.yaml:4: early_terminate: needs a metric: its name and goal",
@@ -154,9 +157,9 @@ def test_sections_are_told_what_they_lack(tmp_path: Path, lines: str, message: s
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ("${interpeter}", "${interpeter}: unknown macro, W&B drops it; nearest: interpreter"),
-        ("--x=${args}", "--x=${args}: ${args} is filled in only as an item of its own"),
-        ("${program}${args}", "${program}${args}: unknown macro, W&B drops it"),
+        ("${interpeter}", "${interpeter}: unknown macro, which W&B drops; nearest: interpreter"),
+        ("--x=${args}", "--x=${args}: ${args} is expanded only as an item of its own"),
+        ("${program}${args}", "${program}${args}: unknown macro, which W&B drops"),
         ("${envvar:home}", "${envvar:home}: the variable's name may have capital letters"),
         ("${program}", "${program} stands for `program`, which is missing"),
     ],
@@ -192,7 +195,7 @@ def test_a_command_with_a_shells_variables_and_numbers_is_right_and_true_is_not(
         ("a: \x00\n", "x.yaml: not YAML: "),
         ("a: 1\nb: 2\n'a': 3\n", "x.yaml:3: a: given twice, first on line 1"),
         ("p:\n  q: {r: 1, r: 2}\n", "x.yaml:2: p.q.r: given twice, first on line 2"),
-        ("a: &a [*a]\n", "x.yaml:1: a.0: holds itself"),
+        ("a: &a [*a]\n", "x.yaml:1: a.0: contains itself"),
     ],
 )
 def test_what_is_no_sweep_file_is_refused_in_one_line(

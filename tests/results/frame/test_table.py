@@ -96,9 +96,9 @@ def test_roots_groups_and_runs_may_be_mixed_and_each_run_is_read_once(tmp_path: 
 
 
 BROKEN = {
-    "half": ('{"status": "finished"', "run.json: is no JSON, or not all of it"),
+    "half": ('{"status": "finished"', "run.json: is not JSON, or incomplete"),
     "list": ("[1, 2]", "run.json: must hold an object, and holds a list"),
-    "empty": ("", "run.json: is no JSON"),
+    "empty": ("", "run.json: is not JSON"),
     "binary": (b"\xff\xfe\x00", "run.json: not UTF-8 text, but UTF-16"),
     "deep": ("[" * 100_000, "run.json: must be nested at most 50 deep"),
     "foreign": ('{"name": "left-pad"}', "status: is missing"),
@@ -151,7 +151,7 @@ def test_lines_that_are_cut_or_foreign_are_named_and_the_others_used(tmp_path: P
     first, second, third = [one.reason for one in table.skipped]
     assert first == "line 2: must be an object, and is a whole number"
     assert second == "line 3: parameters: is missing"
-    assert third.startswith("line 4: is no JSON, or not all of it")
+    assert third.startswith("line 4: is not JSON, or incomplete")
 
 
 def test_of_folders_without_runs_the_uppermost_is_named(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""How far the trials of a sweep are, from their run folders alone: nothing is written or asked.
+"""Read the progress of a sweep's runs from their folders alone; nothing is written.
 
-Any machine that sees the folders can tell, whoever runs the trials. Of a run that says `running`
-there is no telling but by what it does: it writes, or it holds its lock. A file system between
-machines does not always pass locks on; there only silence tells.
+Any machine that sees the folders can read it, whoever runs the trials. A record that says `running`
+may be of a process that is gone. Such a run is alive if it wrote recently, or holds its lock.
+Shared file systems do not always pass locks between machines; there only recent writing counts.
 """
 
 import fcntl
@@ -20,30 +20,33 @@ from lit_effnet.runs.documents import read_json, read_yaml
 from lit_effnet.runs.folder import FAILED, FINISHED, INTERRUPTED, RunFolder
 from lit_effnet.trials.ledger import Entry, Status
 
-FRESH_S = 60.0  # what wrote within that time lives
-SILENT_S = 600.0  # where a lock tells nothing; or as long as five epochs, if that is longer
+FRESH_S = 60.0  # a run that wrote within this time is alive
+
+# Where locks prove nothing: this time, or that of so many epochs if it is longer.
+SILENT_S = 600.0
 SILENT_EPOCHS = 5
 
-READERS = 16  # threads; most of the time a file system is waited for
+READERS = 16  # threads, which mostly wait for the file system
 
 LOCAL = ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")
 
 WRITTEN = ("metrics.csv", "run.json", "trial.log", "parameters.json")
 LOCKS = (".trial.lock", ".lock")
-# Of a record, where it is of this kind.
+
+# Keys of a record that are kept, if their value has this type.
 KEPT = {"status": str, "arm": str, "seed": int, "cost": dict, "metrics": dict, "max_epochs": int}
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A run folder as it was found.
+class RunSnapshot:
+    """The state of a run folder at one moment.
 
     Args:
         folder: The run folder.
-        status: What has become of it; MISSING where a trial has begun nothing.
-        record: What is needed here of its `run.json`; empty before there is one.
-        silent_s: Since it wrote anything; 0 where it has ended.
-        point: The sweep's parameters as its trial has them; null where it does not have them all.
+        status: MISSING where nothing has begun.
+        record: Selected keys of `run.json`; empty before there is one.
+        silent_s: Seconds since the run wrote anything; 0 where it has ended.
+        point: The sweep's parameters of this trial; None if the folder lacks one of them.
     """
 
     folder: RunFolder
@@ -54,22 +57,22 @@ class Seen:
 
     @property
     def seconds(self) -> float:
-        """What it has trained."""
+        """Training time so far."""
         return float(self.record.get("cost", {}).get("seconds", 0))
 
     @property
     def epochs(self) -> int:
-        """How many epochs it has trained."""
+        """Number of trained epochs."""
         return int(self.record.get("cost", {}).get("epochs", 0))
 
     @property
     def done(self) -> float:
-        """Which part of its epochs that is."""
+        """Fraction of its epochs that are trained."""
         return self.epochs / most if (most := self.record.get("max_epochs")) else 0.0
 
 
-def read(group: Path, names: Iterable[str]) -> list[Seen]:
-    """All run folders of a group.
+def read(group: Path, names: Iterable[str]) -> list[RunSnapshot]:
+    """Return a snapshot of every run folder of a group.
 
     Args:
         group: The folder of the group's run folders; it may be missing.
@@ -77,28 +80,33 @@ def read(group: Path, names: Iterable[str]) -> list[Seen]:
     """
     if not group.is_dir():
         return []
-    with os.scandir(group) as found:
-        folders = sorted(Path(entry.path) for entry in found if entry.is_dir())
-    locks = locks_tell(group)
-    wanted = tuple(names)
+    with os.scandir(group) as entries:
+        folders = sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    locks, wanted = locks_are_reliable(group), tuple(names)
     with ThreadPoolExecutor(READERS) as readers:
-        return [*readers.map(lambda folder: look(RunFolder(folder), wanted, locks), folders)]
+        return [*readers.map(lambda folder: snapshot(RunFolder(folder), wanted, locks), folders)]
 
 
-def look(folder: RunFolder, names: tuple[str, ...], locks: bool) -> Seen:
-    """One run folder; `locks` is whether a lock that nobody holds means that nobody runs it."""
-    # Each file once: between machines every opening is a question to the server.
+def snapshot(folder: RunFolder, names: tuple[str, ...], locks: bool) -> RunSnapshot:
+    """Return a snapshot of one run folder.
+
+    Args:
+        folder: The run folder.
+        names: The sweep's parameters.
+        locks: Whether a free lock proves that no process runs the trial.
+    """
+    # Each file is read once: on a shared file system every opening is a request to the server.
     status, whole = Entry(folder).state()
     record = _kept(whole)
     silent = 0.0
     if status in (Status.BEGUN, Status.MISSING):
         silent = time.time() - last_written(folder)
         status = _open(folder, record, silent, locks)
-    return Seen(folder, status, record, silent, point_of(folder, names))
+    return RunSnapshot(folder, status, record, silent, point_of(folder, names))
 
 
 def _kept(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What is needed of a record, without values of another kind."""
+    """Return the keys of `KEPT`, without values of another type."""
     kept = {key: record[key] for key, kind in KEPT.items() if isinstance(record.get(key), kind)}
     for key in {"cost", "metrics"} & kept.keys():
         kept[key] = {name: value for name, value in kept[key].items() if _is_number(value)}
@@ -110,23 +118,23 @@ def _is_number(value: Any) -> bool:
 
 
 def _open(folder: RunFolder, record: Mapping[str, Any], silent: float, locks: bool) -> Status:
-    """What has become of a trial that did not come to its end."""
-    # A launcher's trial that failed has that in its notes; this one is an agent's.
+    """Return the status of a trial that has no final one."""
+    # The launcher's failed trials have a note of that; this run failed under a W&B agent.
     ended = {INTERRUPTED: Status.INTERRUPTED, FAILED: Status.FAILED}
-    if (told := record.get("status")) in ended:
-        return ended[told]
+    if (recorded := record.get("status")) in ended:
+        return ended[recorded]
     cost = record.get("cost", {})
     epoch = cost.get("seconds", 0) / max(1, cost.get("epochs", 0))
     patience = FRESH_S if locks else max(SILENT_S, SILENT_EPOCHS * epoch)
     if silent < patience or held(folder):
         return Status.RUNNING
-    if told == FINISHED:  # and stopped in what was asked for after the training
+    if recorded == FINISHED:  # it stopped in an evaluation after the training
         return Status.INTERRUPTED
     return Status.DEAD if record else Status.MISSING
 
 
 def last_written(folder: RunFolder) -> float:
-    """When the run last wrote, in seconds as `time.time` counts them; 0 for never."""
+    """Return when the run last wrote, in seconds since the epoch; 0 for never."""
     times = [0.0]
     for name in WRITTEN:
         try:
@@ -137,11 +145,11 @@ def last_written(folder: RunFolder) -> float:
 
 
 def held(folder: RunFolder) -> bool:
-    """Whether a process that this machine knows of holds one of the run's locks."""
+    """Whether a process visible to this machine holds one of the run's locks."""
     for name in LOCKS:
         try:
             with (folder.path / name).open() as file:
-                # A shared one, given back at once; only of runs that have been silent for long.
+                # A shared lock, released at once, and only of runs that were silent for long.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -150,13 +158,13 @@ def held(folder: RunFolder) -> bool:
     return False
 
 
-def locks_tell(path: Path) -> bool:
-    """Whether the file system is this machine's own, as far as Linux tells."""
+def locks_are_reliable(path: Path) -> bool:
+    """Whether the file system is local, as far as Linux says."""
     return file_system(path) in LOCAL
 
 
 def file_system(path: Path) -> str | None:
-    """Type of the file system that a folder is on, like ext4 or nfs4; null where none tells."""
+    """Return the type of a folder's file system, like ext4 or nfs4; None where it is unknown."""
     try:
         lines = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -167,7 +175,7 @@ def file_system(path: Path) -> str | None:
 
 
 def point_of(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | None:
-    """What the trial of a folder was given: by the launcher's file, else by its configuration."""
+    """Return a trial's parameters from the launcher's file, else from its configuration."""
     try:
         point = read_json(folder.path / "parameters.json")
         return point if isinstance(point, dict) and point.keys() == {*names} else None
@@ -178,7 +186,7 @@ def point_of(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | None
 
 
 def _from_config(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | None:
-    """The point of an agent's trial, whose parameters W&B keeps elsewhere."""
+    """Return the point of an agent's trial, whose parameters W&B keeps elsewhere."""
     point = {}
     try:
         config = read_yaml(folder.config)
@@ -192,8 +200,8 @@ def _from_config(folder: RunFolder, names: tuple[str, ...]) -> dict[str, Any] | 
     return point
 
 
-def spelt(point: Mapping[str, Any]) -> str:
-    """What two points are told apart by, 3.0 spelt as 3."""
+def canonical_json(point: Mapping[str, Any]) -> str:
+    """Return one text for equal points, with 3.0 written as 3."""
     return json.dumps(_plain(point), sort_keys=True, default=str)
 
 
@@ -201,5 +209,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
