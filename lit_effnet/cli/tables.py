@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from lit_effnet.runs.csv_text import csv_text
 
@@ -40,7 +40,7 @@ Row = Mapping[str, Any]
 
 # In GitHub's Markdown an underscore within a word is no mark.
 MARKS = re.compile(r"[*<\[]|(?<![^\W_])_|_(?![^\W_])")
-NEGATIVE, MINUS = re.compile(r"^-(?=[\d.])"), "\u2212"
+NEGATIVE = re.compile(r"^-(?=[\d.])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +48,25 @@ class Column:
     """One column of a table, declared once for all renderings.
 
     Args:
-        heading: Name of the column.
+        heading: Name of the column, or a message that `tabulate(show=)` turns into text.
         value: Key of the row, or a function of the row; None and NaN leave the cell empty.
         unit: Unit of the numbers; follows the heading.
-        write: Turns a value into text, see `lit_effnet.cli.format`.
+        write: Turns a value into text or a message, see `lit_effnet.cli.format`.
         left: Whether texts are aligned on the left instead of the right.
         optional: Whether the column is left out where all its cells are empty.
         meaning: One sentence on what the column holds.
     """
 
-    heading: str
+    heading: Any
     value: str | Callable[[Row], Any]
     unit: str = ""
-    write: Callable[[Any], str] = str
+    write: Callable[[Any], Any] = str
     left: bool = False
     optional: bool = False
     meaning: str = ""
 
     @property
-    def label(self) -> str:
+    def label(self) -> Any:
         """The heading with the unit."""
         return f"{self.heading}, {self.unit}" if self.unit else self.heading
 
@@ -75,8 +75,8 @@ class Column:
         value = row.get(self.value) if isinstance(self.value, str) else self.value(row)
         return None if isinstance(value, float) and math.isnan(value) else value
 
-    def text(self, row: Row) -> str:
-        """Return the cell of a row; empty where the value is unknown."""
+    def text(self, row: Row) -> Any:
+        """Return the text or message of a row; empty where the value is unknown."""
         value = self.of(row)
         return "" if value is None else self.write(value)
 
@@ -120,7 +120,12 @@ class PlainTable:
 
 
 def tabulate(
-    columns: Sequence[Column], rows: Sequence[Row], *, title: str = "", notes: Sequence[str] = ()
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    title: Any = "",
+    notes: Sequence[Any] = (),
+    show: Callable[[Any], str] = str,
 ) -> PlainTable:
     """Return the rows as a table with these columns, for any rendering below.
 
@@ -129,13 +134,14 @@ def tabulate(
         rows: One mapping for each line.
         title: Text above the table.
         notes: Paragraphs below the table.
+        show: Turns every message into text, in a language for example.
     """
     shown = [c for c in columns if not c.optional or any(c.of(row) is not None for row in rows)]
     return PlainTable(
-        title,
-        tuple(column.label for column in shown),
-        tuple(tuple(column.text(row) for column in shown) for row in rows),
-        tuple(notes),
+        show(title),
+        tuple(show(column.label) for column in shown),
+        tuple(tuple(show(column.text(row)) for column in shown) for row in rows),
+        tuple(map(show, notes)),
         "".join("l" if column.left else "r" for column in shown),
         tuple(tuple(column.of(row) for column in shown) for row in rows),
     )
@@ -167,37 +173,28 @@ def as_rich(table: PlainTable) -> "RichTable":
     return result
 
 
-def as_html(
-    table: PlainTable,
-    *,
-    name: str = "",
-    row_ids: Sequence[str] = (),
-    render: Callable[[str], Markup] = escape,
-) -> Markup:
+def as_html(table: PlainTable, *, name: str = "", row_ids: Sequence[str] = ()) -> Markup:
     """Return the table as HTML whose headings are buttons and whose cells hold their sort keys.
 
     Args:
-        table: The table; its title and notes are left to the page.
+        table: The table, with HTML as it is where texts are `Markup`; its title and notes are left
+            to the page.
         name: Name of the table for scripts, in `data-table`.
         row_ids: An `id` for every row, for links; empty for none.
-        render: Turns a text into HTML, for pages in several languages.
     """
     kinds = [Markup(' class="number"') if side == "r" else "" for side in table.sides]
     heading = Markup('<th scope="col"{}><button type="button">{}</button></th>')
-    head = [heading.format(kind, render(t)) for kind, t in zip(kinds, table.columns, strict=True)]
     lines = []
     for index, (texts, keys) in enumerate(zip(table.rows, table.keys or table.rows, strict=True)):
         cells = [
-            Markup("<td{}{}>{}</td>").format(
-                kind, _data_key(key), render(NEGATIVE.sub(MINUS, text))
-            )
+            Markup("<td{}{}>{}</td>").format(kind, _data_key(key), _with_minus(text))
             for kind, key, text in zip(kinds, keys, texts, strict=True)
         ]
         row_id = Markup(' id="{}"').format(row_ids[index]) if row_ids else ""
         lines.append(Markup("<tr{}>{}</tr>").format(row_id, Markup("").join(cells)))
     return Markup("<table{}>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody></table>").format(
         Markup(' data-table="{}"').format(name) if name else "",
-        Markup("").join(head),
+        Markup("").join(map(heading.format, kinds, table.columns)),
         Markup("\n").join(lines),
     )
 
@@ -253,8 +250,13 @@ def _data_key(key: Any) -> Markup:
     return Markup(' data-key="{}"').format(key.lower() if isinstance(key, str) else key)
 
 
+def _with_minus(text: str) -> str:
+    """Return a negative number with the sign of typographers; CSV keeps that of programs."""
+    return NEGATIVE.sub("\u2212", text) if NEGATIVE.match(text) else text
+
+
 def _markdown_row(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(NEGATIVE.sub(MINUS, _markdown(text)) for text in texts)} |"
+    return f"| {' | '.join(_with_minus(_markdown(text)) for text in texts)} |"
 
 
 def _markdown(text: str) -> str:
@@ -270,7 +272,7 @@ def _markdown(text: str) -> str:
 
 def _latex_row(texts: Sequence[str]) -> str:
     # A row that began with a bracket would be read as the length of the line break before it.
-    joined = " & ".join(NEGATIVE.sub("$-$", _latex(text)) for text in texts)
+    joined = " & ".join(_latex(_with_minus(text)) for text in texts)
     return f"    {'{}' if joined.startswith('[') else ''}{joined} \\\\"
 
 
