@@ -54,6 +54,7 @@ class Column:
         write: Turns a value into text or a message, see `lit_effnet.cli.format`.
         left: Whether texts are aligned on the left instead of the right.
         optional: Whether the column is left out where all its cells are empty.
+        empty: Text of cells whose value is unknown.
         meaning: One sentence on what the column holds.
     """
 
@@ -63,6 +64,7 @@ class Column:
     write: Callable[[Any], Any] = str
     left: bool = False
     optional: bool = False
+    empty: str = ""
     meaning: str = ""
 
     @property
@@ -76,9 +78,9 @@ class Column:
         return None if isinstance(value, float) and math.isnan(value) else value
 
     def text(self, row: Row) -> Any:
-        """Return the text or message of a row; empty where the value is unknown."""
+        """Return the text or message of a row."""
         value = self.of(row)
-        return "" if value is None else self.write(value)
+        return self.empty if value is None else self.write(value)
 
 
 @dataclass(frozen=True)

@@ -54,15 +54,12 @@ DPI = 200
 def complexity_table() -> PlainTable:
     """Return counts of parameters, MACs and activations beside the published figures."""
     counts = [
-        replace(
-            column,
-            unit="",
-            value=lambda row, key=key: "-" if row[key] is None else form.count(row[key]),
-            write=str,
-        )
-        for column, key in ((PARAMETERS, "params"), (MACS, "macs"), (ACTIVATIONS, "activations"))
+        replace(column, unit="", write=form.count, empty="-")
+        for column in (PARAMETERS, MACS, ACTIVATIONS)
     ]
-    published = Column(heading="published: parameters, MACs, top-1", value=_published, left=True)
+    published = Column(
+        heading="published: parameters, MACs, top-1", value=_published, left=True, empty="-"
+    )
     rows = [{"name": name, **row} for name, row in golden_complexity().items()]
     return tabulate((replace(NETWORK, value=_label), IMAGE_SIZE, *counts, published), rows)
 
@@ -167,11 +164,11 @@ def _label(row: Row) -> str:
     return f"{row['name']} (detector, with class and box heads)" if is_detector else row["name"]
 
 
-def _published(row: Row) -> str:
+def _published(row: Row) -> str | None:
     """Return the published figures of a network, which may not have been counted here."""
     published = row.get("published")
     if not published:
-        return "-"
+        return None
     units = (("params_m", "{:g} M"), ("macs_g", "{:g} G"), ("top1", "{:g} %"))
     shown = [unit.format(published[key]) for key, unit in units if published[key] is not None]
     only = "" if row["macs"] is not None else "published figures only: "

@@ -228,7 +228,8 @@ def runs_table(section: Section, value: str, ids: Mapping[str, str]) -> ReportTa
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a frame, None for unknown cells."""
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return rows
 
 
 def _fit(run: str) -> str:

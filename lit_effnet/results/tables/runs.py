@@ -29,6 +29,7 @@ STARTS = {
     "linear_probe": "Lite0's weights, linear probe",
     "quick": "random weights",
 }
+SPLITS = ("validation", "test")
 REPEATS = Column(
     heading="top-1",
     unit="%",
@@ -143,23 +144,19 @@ def transfer_table(frame: pd.DataFrame) -> PlainTable:
     for recipe, start in STARTS.items():
         runs = frame[(frame["recipe"] == recipe) & (frame["condition"] == "clean")]
         runs = runs.sort_values("seed")
-        row: dict[str, Any] = {"start": start}
-        for split in ("validation", "test"):
-            row[split] = runs.loc[runs["split"] == split, "top1"].tolist()
+        top1 = {split: runs.loc[runs["split"] == split, "top1"].tolist() for split in SPLITS}
+        means = {f"{split}_mean": mean(values) for split, values in top1.items()}
         validated = runs[runs["split"] == "validation"]
         # The processor's own time, which other work on the machine does not lengthen.
-        row["seconds"] = validated["processor_s"].fillna(validated["duration_s"]).tolist()
-        rows.append(row)
+        seconds = validated["processor_s"].fillna(validated["duration_s"]).tolist()
+        rows.append({"start": start, "seconds": seconds, **top1, **means})
+    accuracies = (
+        (replace(REPEATS, heading=split, value=split), replace(MEAN, value=f"{split}_mean"))
+        for split in SPLITS
+    )
     columns = (
         Column(heading="begins with", value="start", left=True),
-        *(
-            column
-            for split in ("validation", "test")
-            for column in (
-                replace(REPEATS, heading=split, value=split),
-                replace(MEAN, value=lambda row, split=split: mean(row[split])),
-            )
-        ),
+        *(column for pair in accuracies for column in pair),
         Column(heading="minutes", value="seconds", write=form.each(form.number(".0f", 1 / 60))),
     )
     return tabulate(columns, rows)
