@@ -1,13 +1,13 @@
 """Tables: columns are declared once and rendered to the terminal, Markdown, LaTeX, CSV and HTML.
 
-columns = (Column(heading="network", value="name", left=True), Column(heading="MACs", value="macs"))
+columns = (Column("network", "name", left=True), Column("MACs", "macs", count, unit="M"))
 print(as_markdown(tabulate(columns, rows, title="Costs")))
 """
 
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -43,15 +43,15 @@ MARKS = re.compile(r"[*<\[]|(?<![^\W_])_|_(?![^\W_])")
 NEGATIVE = re.compile(r"^-(?=[\d.])")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Column:
     """One column of a table, declared once for all renderings.
 
     Args:
         heading: Name of the column, or a message that `tabulate(show=)` turns into text.
         value: Key of the row, or a function of the row; None and NaN leave the cell empty.
-        unit: Unit of the numbers; follows the heading.
         write: Turns a value into text or a message, see `lit_effnet.cli.format`.
+        unit: Unit of the numbers; follows the heading.
         left: Whether texts are aligned on the left instead of the right.
         optional: Whether the column is left out where all its cells are empty.
         empty: Text of cells whose value is unknown.
@@ -60,8 +60,9 @@ class Column:
 
     heading: Any
     value: str | Callable[[Row], Any]
-    unit: str = ""
     write: Callable[[Any], Any] = str
+    _: KW_ONLY
+    unit: str = ""
     left: bool = False
     optional: bool = False
     empty: str = ""

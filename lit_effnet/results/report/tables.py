@@ -76,7 +76,7 @@ def _in_both(text: object) -> str:
 
 def _column(word: str, write: Any = str, value: Any = None, **more: Any) -> Column:
     """Return a column whose heading is a message of `WORDS`."""
-    return Column(heading=WORDS[word], value=word if value is None else value, write=write, **more)
+    return Column(WORDS[word], word if value is None else value, write, **more)
 
 
 def _short(commit: str) -> str:
@@ -206,7 +206,7 @@ def rates_columns(rates: Sequence[float]) -> tuple[Column, ...]:
 
     return (
         *(ARM, COSTS[1]),
-        *(Column(heading=f"{rate:g}", value=f"{rate:g}", write=write) for rate in rates),
+        *(Column(f"{rate:g}", f"{rate:g}", write) for rate in rates),
         _column("best_rate", form.plain, "best"),
     )
 

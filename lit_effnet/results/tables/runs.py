@@ -30,17 +30,10 @@ STARTS = {
     "quick": "random weights",
 }
 SPLITS = ("validation", "test")
-REPEATS = Column(
-    heading="top-1",
-    unit="%",
-    value="repeats",
-    write=form.each(form.percent),
-    left=True,
-    meaning="one number for each repeat, by seed",
-)
-MEAN = Column(heading="mean", value="mean", write=form.percent)
-INTERVAL = Column(heading="95 % interval", value="interval", write=form.interval(form.percent))
-LEARNING_RATE = Column(heading="rate", value="learning_rate", write=form.plain)
+REPEATS = Column("top-1", "repeats", form.each(form.percent), unit="%", left=True)
+MEAN = Column("mean", "mean", form.percent)
+INTERVAL = Column("95 % interval", "interval", form.interval(form.percent))
+LEARNING_RATE = Column("rate", "learning_rate", form.plain)
 
 
 def shipped_runs(name: str) -> pd.DataFrame:
@@ -105,7 +98,7 @@ def rates_table(frame: pd.DataFrame) -> PlainTable:
         rates = top1.loc[arm]
         macs = frame.loc[frame["arm"] == arm, "macs"].iloc[0]
         rows.append({"arm": arm, "macs": macs, "best": rates.idxmax(), **_by_text(rates)})
-    best = Column(heading="best rate", value="best", write=form.plain)
+    best = Column("best rate", "best", form.plain)
     columns = (ARM, MACS, *_accuracies(top1.columns), *([best] if is_complete else []))
     return tabulate(columns, rows)
 
@@ -122,12 +115,9 @@ def coefficients_table(frame: pd.DataFrame) -> PlainTable:
         for low, high in zip(points["low"], points["high"], strict=True)
     ]
     columns = (
-        *(
-            Column(heading=name, value=name, write=form.plain)
-            for name in ("alpha", "beta", "gamma")
-        ),
+        *(Column(name, name, form.plain) for name in ("alpha", "beta", "gamma")),
         *(MACS, TOP1, INTERVAL),
-        Column(heading="at equal MACs", value="at_equal_macs", write=form.percent),
+        Column("at equal MACs", "at_equal_macs", form.percent),
     )
     return tabulate(
         columns, points.sort_values("at_equal_macs", ascending=False).to_dict("records")
@@ -155,9 +145,9 @@ def transfer_table(frame: pd.DataFrame) -> PlainTable:
         for split in SPLITS
     )
     columns = (
-        Column(heading="begins with", value="start", left=True),
+        Column("begins with", "start", left=True),
         *(column for pair in accuracies for column in pair),
-        Column(heading="minutes", value="seconds", write=form.each(form.number(".0f", 1 / 60))),
+        Column("minutes", "seconds", form.each(form.number(".0f", 1 / 60))),
     )
     return tabulate(columns, rows)
 
@@ -173,17 +163,10 @@ def noise_table(frame: pd.DataFrame) -> PlainTable:
     rows = []
     for arm, group in points.groupby("arm", sort=False):
         top1 = group.set_index("sigma")["top1"]
-        retained = top1[sigmas[-1]] / top1[0.0]
-        macs = group["macs"].iloc[0]
-        rows.append({"arm": arm, "macs": macs, "retained": retained, **_by_text(top1)})
-    retained_column = Column(
-        heading="retained",
-        unit="%",
-        value="retained",
-        write=form.number(".0f", 100),
-        meaning="top-1 at the largest sigma over that on clean images",
-    )
-    return tabulate((ARM, MACS, *_accuracies(sigmas), retained_column), rows)
+        costs = {"arm": arm, "macs": group["macs"].iloc[0]}
+        rows.append({**costs, "retained": top1[sigmas[-1]] / top1[0.0], **_by_text(top1)})
+    retained = Column("retained", "retained", form.number(".0f", 100), unit="%")
+    return tabulate((ARM, MACS, *_accuracies(sigmas), retained), rows)
 
 
 def sigmas_table(frame: pd.DataFrame) -> PlainTable:
@@ -198,7 +181,7 @@ def sigmas_table(frame: pd.DataFrame) -> PlainTable:
     known = known.set_index("sigma")
     scores = {"top1": "top-1, %", "top5": "top-5, %", "calibration_error": "calibration error, %"}
     rows = [{"score": label, **_by_text(known[name])} for name, label in scores.items()]
-    score = Column(heading="Gaussian noise, sigma", value="score", left=True)
+    score = Column("Gaussian noise, sigma", "score", left=True)
     return tabulate((score, *_accuracies(known.index)), rows)
 
 
@@ -225,9 +208,9 @@ def corruptions_table(frame: pd.DataFrame) -> PlainTable:
         f"AlexNet's published errors: {form.percent(relative.value)} %."
     )
     columns = (
-        Column(heading="top-1, %", value="corruption", write=form.code, left=True),
+        Column("top-1, %", "corruption", form.code, left=True),
         *_accuracies(range(1, SEVERITIES + 1)),
-        Column(heading="mean error", value="error", write=form.percent),
+        Column("mean error", "error", form.percent),
     )
     return tabulate(columns, rows, notes=[note])
 
@@ -244,4 +227,4 @@ def _by_text(values: "pd.Series[Any]") -> Row:
 
 def _accuracies(values: Iterable[float]) -> list[Column]:
     """Return a column of accuracies for each rate, sigma or severity."""
-    return [Column(heading=f"{v:g}", value=f"{v:g}", write=form.percent) for v in values]
+    return [Column(f"{v:g}", f"{v:g}", form.percent) for v in values]

@@ -110,14 +110,14 @@ def test_another_size_is_a_reason_and_another_setting_no_ratio() -> None:
     ],
 )
 def test_logs_of_phones_fill_table_eight(device: str, model: str, key: tuple[str, str]) -> None:
-    timing = DeviceTiming(model, "a program", 50, 1, 13.0, None, None, None, None, None)
+    timing = DeviceTiming(program="a program", model=model, runs=50, threads=1, mean_ms=13.0)
     found = measured([{"device": device, "log": "a.log", **asdict(timing)}])
     assert list(found) == [key]
     assert found[key].value == document_table(8, found).cell(*key).ours.value == 13.0
 
 
 def test_a_phone_that_the_table_does_not_have_is_left_out() -> None:
-    timing = DeviceTiming("b0.tflite", "a program", 50, 1, 13.0, None, None, None, None, None)
+    timing = DeviceTiming(program="a program", model="b0.tflite", mean_ms=13.0)
     assert measured([{"device": "Pixel 9", "log": "a.log", **asdict(timing)}]) == {}
 
 
