@@ -58,7 +58,8 @@ def test_networks_stand_side_by_side_and_their_rows_say_how_they_were_measured(
         assert 0 < told["utilisation"] < 1.5
         assert told["peak_source"].startswith("measured: a ")
     out = capsys.readouterr().out
-    assert "times first" in out
+    assert "params" in out
+    assert "images/s" in out
     assert "1 thread; float32, channels-last, eager; networks timed in turn" in " ".join(
         out.split()
     )

@@ -11,6 +11,7 @@ from lit_effnet.results.tables.columns import (
     batch_rows,
     has_processor_time,
     is_measured,
+    percentiles,
     with_ratios,
 )
 
@@ -22,9 +23,7 @@ DEVICES = (
     Column("threads", "threads"),
     Column("runs", "runs"),
     Column("mean", "mean_ms", DEVICE_MS, unit="ms"),
-    Column("median", "median_ms", DEVICE_MS, unit="ms"),
-    Column("p5", "p5_ms", DEVICE_MS, unit="ms", optional=True),
-    Column("p95", "p95_ms", DEVICE_MS, unit="ms", optional=True),
+    Column("median", percentiles, form.spread(DEVICE_MS), unit="ms (5..95 %)"),
     Column("load", "load_ms", form.milliseconds, unit="ms"),
     Column("peak memory", "peak_mb", form.number(",.1f"), unit="MB"),
 )

@@ -151,6 +151,7 @@ def test_a_range_is_one_cell_that_breaks_in_the_terminal_and_sorts_by_its_centre
     console.print(as_rich(table))
     assert "latency \u2503" in console.file.getvalue()
     assert "(16.0..18.2) \u2502" in console.file.getvalue()
+    assert form.spread(form.ratio)([1.5, None, 2.0]) == "1.50"
     assert form.each(form.percent)([0.5, 0.25]) == "50.0, 25.0"
 
 
