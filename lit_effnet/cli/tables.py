@@ -150,16 +150,22 @@ def tabulate(
     )
 
 
-def as_rich(table: PlainTable) -> "RichTable":
+def as_rich(table: PlainTable, *, compact: bool = False) -> "RichTable":
     """Return the table for the terminal, without the notes, which callers print below it.
 
     Headings are as narrow as their cells, and ranges in parentheses stand in a second line: numbers
     are to fit into 80 columns, since they are never wrapped.
+
+    Args:
+        table: The table.
+        compact: Whether to leave out lines and padding, and to wrap texts between words only.
     """
     from rich.table import Table as RichTable
     from rich.text import Text
 
     result = RichTable(title=table.title or None, title_justify="left")
+    if compact:
+        result.box, result.padding = None, (0, 1, 0, 0)
     for place, (heading, side) in enumerate(zip(table.columns, table.sides, strict=True)):
         cells = [line for row in table.rows for line in _lines(row[place])]
         width = max(map(len, [*cells, *heading.split()]), default=1)
@@ -169,6 +175,9 @@ def as_rich(table: PlainTable) -> "RichTable":
             justify="left" if side == "l" else "right",
             no_wrap=side == "r",
             overflow="fold",
+            min_width=max((len(word) for cell in cells for word in cell.split()), default=0)
+            if compact
+            else None,
         )
     for row in table.rows:
         texts = zip(row, table.sides, strict=True)
