@@ -1,4 +1,4 @@
-"""Tables of text come out as Markdown, LaTeX and CSV that their readers read back."""
+"""Tables in the terminal, Markdown, LaTeX, CSV and HTML."""
 
 import csv
 import io
@@ -106,7 +106,7 @@ def test_an_alignment_must_fit(alignment: str) -> None:
         PlainTable("t", ("a", "b"), (), alignment=alignment)
 
 
-def test_without_an_alignment_all_is_on_the_left() -> None:
+def test_texts_are_on_the_left_by_default() -> None:
     assert "{tabular}{ll}" in as_latex(PlainTable("t", ("a", "b"), ()))
 
 
@@ -123,7 +123,7 @@ ROWS = [
 ]
 
 
-def test_a_column_is_declared_once_and_comes_out_alike_in_every_rendering() -> None:
+def test_a_column_is_declared_once_for_all_renderings() -> None:
     table = tabulate(COLUMNS, ROWS, title="costs")
     assert table.columns == ("network", "MACs, M", "top-1, %")
     assert table.rows == (("b0 <b>", "390.0", "75.0"), ("b1 [bold]", "", "33.3"))
