@@ -86,40 +86,23 @@ class Column:
 
 @dataclass(frozen=True)
 class PlainTable:
-    """A table of text.
+    """A table of text, as `tabulate` returns it.
 
     Args:
         title: Text above the table.
         columns: Headings.
         rows: Rows, each with a text for every column.
         notes: Paragraphs below the table.
-        alignment: A letter for every column, `l` or `r`; empty for all on the left.
-        keys: Sort key of each cell, in the shape of `rows`; empty for the texts themselves.
-
-    Raises:
-        ValueError: A row has more or fewer texts than there are columns, or the alignment does not
-            fit.
+        sides: A letter for every column: `l` for texts on the left, `r` for those on the right.
+        keys: Sort key of each cell, in the shape of `rows`.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-    alignment: str = ""
-    keys: tuple[tuple[Any, ...], ...] = ()
-
-    def __post_init__(self) -> None:
-        count = len(self.columns)
-        for row in self.rows:
-            if len(row) != count:
-                raise ValueError(f"rows {row!r}: must have {count} texts, one for every column")
-        if self.alignment and (len(self.alignment) != count or set(self.alignment) - {"l", "r"}):
-            raise ValueError(f"alignment {self.alignment!r}: must be {count} letters, each l or r")
-
-    @property
-    def sides(self) -> str:
-        """The alignment, with a letter for every column."""
-        return self.alignment or "l" * len(self.columns)
+    notes: tuple[str, ...]
+    sides: str
+    keys: tuple[tuple[Any, ...], ...]
 
 
 def tabulate(
@@ -197,7 +180,7 @@ def as_html(table: PlainTable, *, name: str = "", row_ids: Sequence[str] = ()) -
     kinds = [Markup(' class="number"') if side == "r" else "" for side in table.sides]
     heading = Markup('<th scope="col"{}><button type="button">{}</button></th>')
     lines = []
-    for index, (texts, keys) in enumerate(zip(table.rows, table.keys or table.rows, strict=True)):
+    for index, (texts, keys) in enumerate(zip(table.rows, table.keys, strict=True)):
         cells = [
             Markup("<td{}{}>{}</td>").format(kind, _data_key(key), _with_minus(text))
             for kind, key, text in zip(kinds, keys, texts, strict=True)

@@ -82,10 +82,7 @@ ONE_IMAGE = (
 BATCHES = (
     NETWORK,
     WORK := Column("", "work"),
-    BATCH := Column(
-        "batch",
-        lambda row: row.get("batch") and f"{row['batch']}{'*' if row['limited_by'] else ''}",
-    ),
+    BATCH := Column("batch", _batch),
     IMAGES_PER_S,
     UTILISATION,
     PEAK_MEMORY,
