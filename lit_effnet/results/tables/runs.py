@@ -10,13 +10,6 @@ import pandas as pd
 
 from lit_effnet.cli import format as form
 from lit_effnet.cli.tables import Column, PlainTable, Row, tabulate
-from lit_effnet.metrics.robustness import (
-    ALEXNET_ERRORS,
-    BENCHMARK,
-    SEVERITIES,
-    corruption_errors,
-    mean_corruption_error,
-)
 from lit_effnet.results.figures.coefficients import coefficient_points
 from lit_effnet.results.figures.noise import noise_points
 from lit_effnet.results.frame.columns import clean_rows
@@ -185,36 +178,6 @@ def sigmas_table(frame: pd.DataFrame) -> PlainTable:
     return tabulate((score, *_accuracies(known.index)), rows)
 
 
-def corruptions_table(frame: pd.DataFrame) -> PlainTable:
-    """Return top-1 of one network by corruption and severity; the mean errors are a note.
-
-    Args:
-        frame: Rows of one network.
-    """
-    known = frame[frame["severity"].notna()]
-    errors = corruption_errors(known[["condition", "severity", "top1"]].to_dict("records"))
-    rows = []
-    for name in dict.fromkeys(known["condition"]):
-        top1 = known[known["condition"] == name].set_index("severity")["top1"]
-        rows.append({"corruption": name, "error": errors[name], **_by_text(top1)})
-    plain = mean_corruption_error(errors)
-    relative = mean_corruption_error(errors, "AlexNet", ALEXNET_ERRORS)
-    assert plain is not None
-    assert relative is not None
-    without = f" (without {', '.join(plain.missing)})" if plain.missing else ""
-    note = (
-        f"Mean error over {len(BENCHMARK) - len(plain.missing)} of the benchmark's "
-        f"{len(BENCHMARK)} corruptions{without}: {form.percent(plain.value)} %; relative to "
-        f"AlexNet's published errors: {form.percent(relative.value)} %."
-    )
-    columns = (
-        Column("top-1, %", "corruption", form.code, left=True),
-        *_accuracies(range(1, SEVERITIES + 1)),
-        Column("mean error", "error", form.percent),
-    )
-    return tabulate(columns, rows, notes=[note])
-
-
 def _by_cost(frame: pd.DataFrame) -> list[str]:
     """Return the arms, from the one with the fewest MACs on."""
     return [*frame.groupby("arm")["macs"].first().sort_values(kind="stable").index]
@@ -226,5 +189,5 @@ def _by_text(values: "pd.Series[Any]") -> Row:
 
 
 def _accuracies(values: Iterable[float]) -> list[Column]:
-    """Return a column of accuracies for each rate, sigma or severity."""
+    """Return a column of accuracies for each rate or sigma."""
     return [Column(f"{v:g}", f"{v:g}", form.percent) for v in values]
