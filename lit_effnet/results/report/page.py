@@ -18,7 +18,7 @@ import matplotlib
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from lit_effnet.cli.tables import PlainTable, as_csv, as_latex, as_markdown
+from lit_effnet.cli.tables import PlainTable, as_csv, as_html, as_latex, as_markdown
 from lit_effnet.results.figures.files import FIGURES, write_figure
 from lit_effnet.results.frame.table import Table
 from lit_effnet.results.report import paper, shapes
@@ -151,6 +151,7 @@ def html(made: Sequence[View], table: Table, paths: Sequence[str], options: Opti
         "chinese_figures": paper.chinese_font() is not None,
         "geometry": (shapes.WIDTH, shapes.LEFT, shapes.RIGHT, shapes.BOTTOM),
         "document": options.document,
+        "as_html": as_html,
         # Our own files, in elements whose content is no text.
         "css": Markup(_asset("page.css")),
         "js": Markup(_asset("page.js")),
