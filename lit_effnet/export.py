@@ -91,9 +91,9 @@ def write_checked(parser: OneLineErrors, config: Any) -> None:
 
     from lit_effnet.deploy.export_job import Order, convert
     from lit_effnet.deploy.export_tables import notes, parity_table
-    from lit_effnet.evaluation.target import changes_of
+    from lit_effnet.evaluation.target import overrides_of
 
-    changes = changes_of(config, whole=config.precision != "int8" or bool(named))
+    changes = overrides_of(config, whole=config.precision != "int8" or bool(named))
     order = Order(
         output,
         config.format,

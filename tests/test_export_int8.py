@@ -14,7 +14,7 @@ from lit_effnet.data.photos import NAMES
 from lit_effnet.deploy.calibration import calibration_batches
 from lit_effnet.deploy.formats import FORMATS
 from lit_effnet.deploy.outliers import without_outliers
-from lit_effnet.evaluation.target import Changes, subject
+from lit_effnet.evaluation.target import Overrides, load_target
 from tests.deploy.conftest import needs
 
 
@@ -140,7 +140,7 @@ def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
     command = [str(photos_run), "--format=onnx", "--precision=int8", f"--output={file}"]
     flags = ["--images=8", "--calibration=20", "--calibration_seed=3", "--method=entropy"]
     export.main([*command, *flags, "--kept=se"])
-    found = subject(str(photos_run), Changes({}))
+    found = load_target(str(photos_run), Overrides({}))
     (asked,) = quick_int8
     drawn = calibration_batches(found.data, 20, 3)
     used = without_outliers(found.network, drawn, 0.05)

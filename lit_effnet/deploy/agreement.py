@@ -30,7 +30,7 @@ def median_snr(logits: Tensor, reference: Tensor) -> float | None:
     return round(median, 3) if median != float("inf") else None
 
 
-class Heard(nn.Module):
+class LogitRecorder(nn.Module):
     """A network whose logits are kept beside being given.
 
     Args:

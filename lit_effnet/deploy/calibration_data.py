@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
     from lit_effnet.data.images import ImageData
-    from lit_effnet.evaluation.target import Changes, Subject
+    from lit_effnet.evaluation.target import EvaluationTarget, Overrides
 
 
 def add_calibration_flags(parser: "ArgumentParser") -> None:
@@ -36,7 +36,9 @@ def calibration_flags(config: Any) -> dict[str, Any]:
     return named
 
 
-def calibration_data(found: "Subject", changes: "Changes", named: dict[str, Any]) -> "ImageData":
+def calibration_data(
+    found: "EvaluationTarget", changes: "Overrides", named: dict[str, Any]
+) -> "ImageData":
     """The network's own data set, or another one in the same view.
 
     Args:

@@ -15,8 +15,8 @@ from lit_effnet.deploy.checked import Export
 from lit_effnet.deploy.formats import FORMATS, Precision
 from lit_effnet.deploy.layers import NOTHING
 from lit_effnet.deploy.outliers import PART
-from lit_effnet.deploy.parity import TOLERANCES, Tolerance, taken
-from lit_effnet.evaluation.target import Changes, Subject, subject
+from lit_effnet.deploy.parity import TOLERANCES, Tolerance, first_images
+from lit_effnet.evaluation.target import EvaluationTarget, Overrides, load_target
 
 SPLIT = "validation"
 STAND_IN = "photos"  # shown to a released network where no images are named
@@ -81,7 +81,7 @@ class Order:
         return replace(TOLERANCES[self.precision], **given)
 
 
-def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[str, Any]]:
+def convert(name: str, changes: Overrides, order: Order) -> tuple[EvaluationTarget, dict[str, Any]]:
     """Write a run's network or a released one, if it passes; the subject, and what its JSON tells.
 
     Args:
@@ -94,7 +94,7 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
         OSError: the folder cannot be written.
     """
     order.check()
-    found = subject(name, changes)
+    found = load_target(name, changes)
     data = found.images or _stand_in(found, changes)
     split = data.split_for(order.split)
     if split not in data.splits:
@@ -106,7 +106,7 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
         drawn = (order.calibration, order.calibration_seed, order.calibration_outliers)
         batches, calibration = calibration_images(found.network, ranged, *drawn)
         pixels = torch.cat(batches)
-    images, labels = taken(data.evaluation_loader(split, stratified=True), order.images)
+    images, labels = first_images(data.evaluation_loader(split, stratified=True), order.images)
     export = Export(
         order.file,
         order.format,
@@ -122,7 +122,7 @@ def convert(name: str, changes: Changes, order: Order) -> tuple[Subject, dict[st
     return found, told
 
 
-def _stand_in(found: Subject, changes: Changes) -> ImageData:
+def _stand_in(found: EvaluationTarget, changes: Overrides) -> ImageData:
     size = round(found.preprocessing.image_size or 0)
     return ImageData(
         STAND_IN,
@@ -133,7 +133,7 @@ def _stand_in(found: Subject, changes: Changes) -> ImageData:
     )
 
 
-def _description(found: Subject, data: ImageData, split: str) -> dict[str, Any]:
+def _description(found: EvaluationTarget, data: ImageData, split: str) -> dict[str, Any]:
     """What a file tells of its network: all that is needed to use it."""
     weights, record = found.weights, found.record
     return {

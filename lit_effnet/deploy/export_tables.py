@@ -8,7 +8,7 @@ from rich.table import Table
 
 from lit_effnet.deploy.formats import FORMATS, beside, preparation
 from lit_effnet.deploy.int8_tables import left_out
-from lit_effnet.evaluation.target import Subject
+from lit_effnet.evaluation.target import EvaluationTarget
 
 
 def parity_table(file: Path, told: Mapping[str, Any]) -> Table:
@@ -56,7 +56,7 @@ def parity_table(file: Path, told: Mapping[str, Any]) -> Table:
     return table
 
 
-def notes(file: Path, told: Mapping[str, Any], subject: Subject) -> Iterator[str]:
+def notes(file: Path, told: Mapping[str, Any], subject: EvaluationTarget) -> Iterator[str]:
     """What the numbers are of, and where they are."""
     parity, cost, seen = told["parity"], told["cost"], told["compared_on"]
     latency = cost["latency"]

@@ -103,7 +103,7 @@ def eager_logits(network: nn.Module, images: Tensor) -> Tensor:
         return torch.cat([network(batch.clone()) for batch in torch.split(images, BATCH)])
 
 
-def taken(batches: Iterable[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
+def first_images(batches: Iterable[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
     """The first images `float32 [N, 3, H, W]` and labels `int64 [N]` of batches, at most `count`.
 
     Raises:

@@ -16,7 +16,7 @@ from lit_effnet.deploy.sensitivity_figure import sensitivity_figure
 from lit_effnet.deploy.study import EAGER, Study, Variant, variants
 from lit_effnet.deploy.timing import Eager
 from lit_effnet.evaluation.evaluator import Evaluator
-from lit_effnet.evaluation.target import Subject, changes_of, subject
+from lit_effnet.evaluation.target import EvaluationTarget, load_target, overrides_of
 from lit_effnet.results.figures.files import rendered
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.provenance import cpu_name
@@ -37,7 +37,7 @@ class Work:
         sensitive: Names of the most sensitive layers; null where nobody asked.
     """
 
-    subject: Subject
+    subject: EvaluationTarget
     study: Study
     variants: list[Variant]
     batches: list[Tensor]
@@ -104,7 +104,7 @@ def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
     if config.device not in ("auto", "cpu"):
         raise ValueError(f"device {config.device}: INT8 is run and timed on cpu only")
     calibrated_on = calibration_flags(config)
-    changes = changes_of(config, whole=bool(calibrated_on))
+    changes = overrides_of(config, whole=bool(calibrated_on))
     words = _words("kept", config.kept)
     methods = None if config.methods is None else _words("methods", config.methods)
     backends = _words("backends", config.backends)
@@ -113,7 +113,7 @@ def prepare(name: str, config: Any, *, freed_memory_kept: bool) -> Work:
     if config.runs_timed < 1:
         raise ValueError(f"runs_timed {config.runs_timed}: must be at least 1")
     wanted = list(variants(backends, methods, []))  # names are judged before data are loaded
-    found = subject(name, changes, config.root)
+    found = load_target(name, changes, config.root)
     kept = choices(words, found.network)
     wanted = list(variants(backends, methods, kept))
     split = found.data.split_for(config.split)

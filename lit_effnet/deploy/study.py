@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lit_effnet.deploy.agreement import Heard, agreement, median_snr
+from lit_effnet.deploy.agreement import LogitRecorder, agreement, median_snr
 from lit_effnet.deploy.backends import Built, find_backend
 from lit_effnet.deploy.calibration import Calibration
 from lit_effnet.deploy.layers import NOTHING, merged, words_of
@@ -133,7 +133,7 @@ class Study:
 
     def clean(self, seen: Callable[[int], object] = lambda images: None) -> tuple[Row, Tensor]:
         """The row of the float32 network on clean images, and its logits `[N, K]`."""
-        heard = Heard(self.evaluator.network)
+        heard = LogitRecorder(self.evaluator.network)
         row = replace(self.evaluator, network=heard).row(Condition(), seen)
         return row, heard.logits
 
@@ -154,7 +154,7 @@ class Study:
             kept_layers: Names of the modules that stay in float.
             seen: Is told the number of images of each batch.
         """
-        heard = Heard(built.runtime)
+        heard = LogitRecorder(built.runtime)
         row = replace(self.evaluator, network=heard).row(Condition(), seen)
         return {
             **row,

@@ -15,10 +15,10 @@ from lit_effnet.deploy import checked
 from lit_effnet.deploy.calibration import calibration_batches
 from lit_effnet.deploy.checked import Export
 from lit_effnet.deploy.formats import FORMATS
-from lit_effnet.deploy.parity import taken
+from lit_effnet.deploy.parity import first_images
 from lit_effnet.deploy.running import measure
 from lit_effnet.evaluation.bn_adaptation import recalibrated
-from lit_effnet.evaluation.target import Changes, subject
+from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
@@ -94,7 +94,7 @@ def written(photos_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     """The run that tells photographs apart, in a format; written once for all tests."""
     network, weights = network_of_run(photos_run)
     data = ImageData("photos", image_size=48, batch_size=16, num_workers=0)
-    shown, labels = taken(data.evaluation_loader("validation", shuffled=True), 24)
+    shown, labels = first_images(data.evaluation_loader("validation", shuffled=True), 24)
 
     @cache
     def write(name: str) -> Written:
@@ -132,7 +132,7 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="session")
 def photographs(photos_run: Path) -> Trained:
-    found = subject(str(photos_run), Changes({}))
+    found = load_target(str(photos_run), Overrides({}))
     found.data.prepare("validation")
     loader = found.data.evaluation_loader("validation", shuffled=True)
     images = torch.cat([pixels for pixels, _ in loader])

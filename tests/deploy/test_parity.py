@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lit_effnet.deploy.parity import TOLERANCES, Tolerance, compare, taken
+from lit_effnet.deploy.parity import TOLERANCES, Tolerance, compare, first_images
 
 LOGITS = torch.tensor([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 5.0]])
 LABELS = torch.tensor([0, 1, 0])
@@ -64,9 +64,9 @@ def test_what_is_no_number_never_passes() -> None:
 
 def test_images_are_taken_until_there_are_enough() -> None:
     batches = [(torch.full((4, 3, 2, 2), float(i)), torch.full((4,), i)) for i in range(3)]
-    shown, labels = taken(iter(batches), 6)
+    shown, labels = first_images(iter(batches), 6)
     assert labels.tolist() == [0, 0, 0, 0, 1, 1]
     assert shown[:, 0, 0, 0].tolist() == labels.tolist()
-    assert len(taken(batches, 100)[0]) == 12
+    assert len(first_images(batches, 100)[0]) == 12
     with pytest.raises(ValueError, match="images 0: must be at least 1"):
-        taken(batches, 0)
+        first_images(batches, 0)
