@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ from safetensors.torch import save_file
 
 from lit_effnet import export
 from lit_effnet.deploy import packages
-from lit_effnet.deploy.formats import FORMATS, load
 from lit_effnet.deploy.parity import eager_logits
+from lit_effnet.deploy.registry import load
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
-from tests.deploy.conftest import needs
+from tests.deploy.conftest import FORMATS, needs
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +61,9 @@ def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     photos_run: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    write_onnx_by: Callable[[Callable[..., object]], None],
 ) -> None:
-    write = lambda *rest, **_: shutil.copy(onnx_file, rest[-1])  # noqa: E731
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", write)
+    write_onnx_by(lambda *rest: shutil.copy(onnx_file, rest[2]))
     file = tmp_path / "again.onnx"
     command = [str(photos_run), "--format=onnx", f"--output={file}", "--images=8"]
     with pytest.raises(SystemExit) as raised:
@@ -71,13 +71,13 @@ def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     assert raised.value.code == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert (
-        f"--output {file}: not written: on 8 images its logits are not the network's: relative"
+        f"--output {file}: not written: on 8 images its logits differ from the network's: relative"
         in line
     )
     assert list(tmp_path.iterdir()) == []
     export.main(command)
     shown = capsys.readouterr().out
-    for figure in ("top-1 agreement", "signal to noise", "load time", "peak memory", "processor"):
+    for figure in ("top-1 agreement", "signal-to-noise", "load time", "peak memory", "processor"):
         assert figure in shown
     assert f"written: {file}" in shown.replace("\n", "")
     names = {found.name for found in tmp_path.iterdir()}
@@ -104,7 +104,7 @@ def test_a_released_network_without_images_is_compared_on_photographs(
     file = tmp_path / "out" / "a.onnx"
     flags = ["--network=mobilenetv3_large", "--images=8", "--agreement=0.5"]
     export.main([str(tmp_path), "--format=onnx", f"--output={file}", *flags])
-    assert "whose labels are not its classes" in capsys.readouterr().out
+    assert "whose labels are not classes of the network" in capsys.readouterr().out
     written = json.loads(file.with_name("a.onnx.json").read_text())
     assert written["parity"]["top1_eager"] is None
     assert written["preprocessing"]["interpolation"] == "bilinear"
@@ -170,6 +170,6 @@ def test_a_missing_package_is_one_line_with_what_brings_it(
         export.main(["runs/none", f"--format={name}", f"--output={file}"])
     assert raised.value.code == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: --format {name}: needs {FORMATS[name].makers[0]}")
+    assert error.startswith(f"error: --format {name}: needs {FORMATS[name].writers[0]}")
     assert help_ in error
     assert len(error.splitlines()) == 1

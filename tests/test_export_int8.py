@@ -1,6 +1,7 @@
 """What export refuses of formats and int8, and on what int8 is calibrated."""
 
 import json
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from lit_effnet import export
 from lit_effnet.data.photos import NAMES
-from lit_effnet.deploy.calibration import calibration_batches
-from lit_effnet.deploy.formats import FORMATS
+from lit_effnet.deploy.base import FLOAT32, Conversion
+from lit_effnet.deploy.calibration_images import draw_batches
 from lit_effnet.deploy.outliers import without_outliers
 from lit_effnet.evaluation.target import Overrides, load_target
-from tests.deploy.conftest import needs
+from tests.deploy.conftest import FORMATS, needs
 
 
 @pytest.mark.parametrize(
@@ -30,12 +32,12 @@ from tests.deploy.conftest import needs
             "--split holdout: photos has only train, validation, test",
         ),
         (
-            ["{run}", "--format=onnx", "--output=a.onnx", "--precision=int8", "--kept=gates"],
-            "--kept: 'gates' must be nothing, se, silu, se+silu",
+            ["{run}", "--format=onnx", "--output=a.onnx", "--precision=int8", "--keep_float=gates"],
+            "--keep_float: 'gates' must be nothing, se, silu, se+silu",
         ),
         (
-            ["{run}", "--format=onnx", "--output=a.onnx", "--kept=se"],
-            "--kept se: is for int8, not for float32",
+            ["{run}", "--format=onnx", "--output=a.onnx", "--keep_float=se"],
+            "--keep_float se: is for int8, not for float32",
         ),
         (
             ["{run}", "--format=onnx", "--output=a.onnx", "--method=mse"],
@@ -47,19 +49,25 @@ from tests.deploy.conftest import needs
         ),
         (
             ["{run}", "--format=executorch", "--output=a.pte", "--precision=int8", "--method=mse"],
-            "--method mse: executorch has one of its own, and no other",
+            "--method mse: executorch offers no choice",
         ),
         (
             ["{run}", "--format=litert", "--output=a.tflite", "--precision=int8", "--method=mse"],
-            "--method mse: litert has one of its own, and no other",
+            "--method mse: litert offers no choice",
         ),
         (
-            ["{run}", "--format=executorch", "--output=a.pte", "--precision=int8", "--kept=silu"],
-            "--kept silu: ExecuTorch XNNPACK quantises nothing that silu would keep",
+            [
+                "{run}",
+                "--format=executorch",
+                "--output=a.pte",
+                "--precision=int8",
+                "--keep_float=silu",
+            ],
+            "--keep_float silu: ExecuTorch XNNPACK never quantizes silu",
         ),
         (
             ["{run}", "--format=onnx", "--output=a.onnx", "--precision=int8", "--split=train"],
-            "--split train: is what int8 is calibrated on; name another split",
+            "--split train: is the one that int8 is calibrated on; name another split",
         ),
         (
             ["{run}", "--format=onnx", "--output=a.onnx", "--agreement=95"],
@@ -119,34 +127,36 @@ def test_int8_without_a_training_split_is_one_line(
 
 
 @pytest.fixture
-def quick_int8(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """What int8 is written with; the file is in float32, so that it takes no time."""
+def quick_int8(write_onnx_by: Callable[[Callable[..., object]], None]) -> list[Conversion]:
+    """Conversions to int8; the file is in float32, so that it takes no time."""
     needs("onnx")
-    asked: list[dict] = []
-    in_float = FORMATS["onnx"].module.write
+    conversions: list[Conversion] = []
 
-    def write(*rest: object, **options: object) -> None:
-        asked.append(options)
-        in_float(*rest)
+    def write(network: nn.Module, size: int, file: Path, conversion: Conversion) -> None:
+        conversions.append(conversion)
+        FORMATS["onnx"].write(network, size, file, FLOAT32)
 
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", write)
-    return asked
+    write_onnx_by(write)
+    return conversions
 
 
 def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
-    quick_int8: list[dict], photos_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quick_int8: list[Conversion],
+    photos_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "a.onnx"
     command = [str(photos_run), "--format=onnx", "--precision=int8", f"--output={file}"]
     flags = ["--images=8", "--calibration=20", "--calibration_seed=3", "--method=entropy"]
-    export.main([*command, *flags, "--kept=se"])
+    export.main([*command, *flags, "--keep_float=se"])
     found = load_target(str(photos_run), Overrides({}))
-    (asked,) = quick_int8
-    drawn = calibration_batches(found.data, 20, 3)
+    (conversion,) = quick_int8
+    drawn = draw_batches(found.data, 20, 3)
     used = without_outliers(found.network, drawn, 0.05)
-    assert torch.equal(asked["calibration"], torch.cat(used))
-    assert len(asked["calibration"]) == 19
-    assert asked["method"] == "entropy"
+    assert torch.equal(conversion.calibration, torch.cat(used))
+    assert len(conversion.calibration) == 19
+    assert conversion.method == "entropy"
     told = json.loads(file.with_name("a.onnx.json").read_text())
     assert told["calibration"] == {
         "quantizer": "onnxruntime",
@@ -164,7 +174,7 @@ def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
 
 
 def test_int8_may_be_compared_on_training_images_where_others_calibrate(
-    quick_int8: list[dict], photos_run: Path, tmp_path: Path
+    quick_int8: list[Conversion], photos_run: Path, tmp_path: Path
 ) -> None:
     images = folder_of_photographs(tmp_path / "images", "train")
     file = tmp_path / "a.onnx"
@@ -173,9 +183,9 @@ def test_int8_may_be_compared_on_training_images_where_others_calibrate(
     export.main([*command, *flags])
     told = json.loads(file.with_name("a.onnx.json").read_text())
     assert told["compared_on"]["split"] == "train"
-    (asked,) = quick_int8
+    (conversion,) = quick_int8
     assert told["calibration"]["data"] == str(images)
-    assert told["calibration"]["images"] == len(asked["calibration"]) <= 18
+    assert told["calibration"]["images"] == len(conversion.calibration) <= 18
     assert told["calibration"]["method"] == "min-max"
-    assert "method" not in asked
+    assert conversion.method is None
     assert told["calibration"]["fingerprint"] != told["compared_on"]["fingerprint"]

@@ -93,11 +93,12 @@ def candidate(
 
 
 def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
-    from lit_effnet.deploy.formats import beside, load
+    from lit_effnet.deploy.export_files import metadata_file
+    from lit_effnet.deploy.registry import load
 
     if not file.is_file():
         raise ValueError(f"names {file}: no such file")
-    told = beside(file)
+    told = metadata_file(file)
     if not told.exists():
         raise ValueError(f"{file}: {told.name} is missing, which tells its image size")
     try:

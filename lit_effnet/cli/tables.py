@@ -126,19 +126,28 @@ def tabulate(
     return PlainTable(title, headings, texts, tuple(notes), sides, keys)
 
 
-def as_rich(table: PlainTable) -> "RichTable":
-    """Return the table for the terminal; notes are left to the caller, who prints them below."""
+def as_rich(table: PlainTable, *, compact: bool = False) -> "RichTable":
+    """Return the table for the terminal; notes are left to the caller, who prints them below.
+
+    Args:
+        table: The table.
+        compact: Leaves lines and padding out, and wraps texts between words only.
+    """
     from rich.table import Table as RichTable
     from rich.text import Text
 
     drawn = RichTable(title=table.title or None, title_justify="left")
-    for heading, side in zip(table.columns, table.sides, strict=True):
+    if compact:
+        drawn.box, drawn.padding = None, (0, 1, 0, 0)
+    for index, (heading, side) in enumerate(zip(table.columns, table.sides, strict=True)):
         left = side == "l"
+        words = [word for row in table.rows for word in row[index].split()]
         drawn.add_column(
             Text(heading.replace(", ", "\n", 1)),
             justify="left" if left else "right",
             no_wrap=not left,
             overflow="fold",
+            min_width=max(map(len, words), default=0) if compact else None,
         )
     for row in table.rows:
         drawn.add_row(*map(Text, row))

@@ -22,9 +22,9 @@ from lit_effnet.data.decoding import BadImageError, decode
 from lit_effnet.data.photos import photographs
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.transforms import Evaluation
-from lit_effnet.deploy.formats import FORMATS, preparation
+from lit_effnet.deploy.export_files import preparation_file
 from tests.conftest import ROOT
-from tests.deploy.conftest import Written
+from tests.deploy.conftest import FORMATS, Written
 from tests.odd import odd_images, saved
 
 ALLOWED = {
@@ -128,7 +128,7 @@ def test_an_example_sees_the_pixels_and_gives_the_class_of_the_project(
         error = (torch.tensor(told[index]["logits"]) - logits).abs().max() / logits.abs().max()
         assert error < 1e-4, file
         top = int(logits.argmax())
-        assert printed[5 * index].split(" %  ")[1] == made.told["classes"][top]
+        assert printed[5 * index].split(" %  ")[1] == made.metadata["classes"][top]
         percent = float(printed[5 * index].split(" %")[0])
         assert percent == pytest.approx(100 * float(logits.softmax(0)[top]), abs=0.1)
         seen.add(top)
@@ -151,7 +151,7 @@ def test_an_image_that_cannot_be_decoded_is_one_line(
 def test_the_preparation_beside_a_file_is_the_projects_own(
     written: Callable[[str], Written],
 ) -> None:
-    assert preparation(written("onnx").file).read_text() == inspect.getsource(prepare)
+    assert preparation_file(written("onnx").file).read_text() == inspect.getsource(prepare)
 
 
 def test_the_examples_differ_only_in_what_runs_the_file() -> None:

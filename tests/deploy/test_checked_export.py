@@ -10,14 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from lit_effnet.deploy.calibration import Calibration
-from lit_effnet.deploy.checked import Export
-from lit_effnet.deploy.formats import FORMATS, beside, preparation
-from lit_effnet.deploy.packages import ConversionError, imported
-from lit_effnet.deploy.parity import ParityError, Tolerance
-from tests.deploy.conftest import Written, images, needs, small
+from lit_effnet.deploy import checked_export
+from lit_effnet.deploy.calibration_images import CalibrationImages, CalibrationSource
+from lit_effnet.deploy.checked_export import write_checked
+from lit_effnet.deploy.export_files import metadata_file, preparation_file
+from lit_effnet.deploy.export_spec import ExportSpec
+from lit_effnet.deploy.packages import ConversionError, import_optional
+from lit_effnet.deploy.parity import ParityError
+from tests.deploy.conftest import FORMATS, Written, images, needs, small
 
-STRICT = Tolerance(agreement=1, relative_error=0)  # which no other order of sums passes
+WriteOnnxBy = Callable[[Callable[..., object]], None]
+
+
+def write(file: Path, network: str = "efficientnet", **values: object) -> dict:
+    spec = ExportSpec(file=file, format="onnx", **values)
+    return write_checked(
+        spec, small(network), images(), labels=None, calibration=None, description={}
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,21 +37,21 @@ def test_a_file_tells_how_to_use_it_and_what_it_costs(
     name: str, written: Callable[[str], Written]
 ) -> None:
     made = written(name)
-    told = json.loads(beside(made.file).read_text())
-    assert told == json.loads(json.dumps(made.told))
+    told = json.loads(metadata_file(made.file).read_text())
+    assert told == json.loads(json.dumps(made.metadata))
     assert told["preprocessing"]["mean"] == list(made.data.preprocessing.mean)
     assert told["classes"][0] == "astronaut"
     assert (told["format"], told["precision"]) == (name, "float32")
     batch = "any" if FORMATS[name].any_batch else 1
     assert told["input"]["shape"] == [batch, 3, 48, 48]
     assert (told["input"]["name"], told["output"]["name"]) == ("images", "logits")
-    assert set(told["versions"]) == {"torch", *FORMATS[name].makers, FORMATS[name].runner}
+    assert set(told["versions"]) == {"torch", *FORMATS[name].writers, FORMATS[name].runner}
     parity, cost = told["parity"], told["cost"]
     assert (parity["images"], parity["agreement"]) == (24, 1)
     assert parity["top1_eager"] == parity["top1_exported"] > 0.4
     assert 0 < parity["max_relative_error"] < 1e-4
     assert parity["signal_to_noise_db"] > 80
-    others = (beside(made.file), preparation(made.file))
+    others = (metadata_file(made.file), preparation_file(made.file))
     files = [p for p in made.file.parent.iterdir() if p not in others]
     assert cost["file_bytes"] == sum(p.stat().st_size for p in files)
     assert cost["load_ms"] > 0
@@ -54,100 +63,98 @@ def test_a_file_tells_how_to_use_it_and_what_it_costs(
 
 def test_an_onnx_file_tells_it_alone_too(written: Callable[[str], Written]) -> None:
     made = written("onnx")
-    entries = imported("onnx").load(made.file).metadata_props
+    entries = import_optional("onnx").load(made.file).metadata_props
     props = {entry.key: entry.value for entry in entries}
     for key in ("preprocessing", "classes", "source", "input", "output", "versions"):
-        assert json.loads(props[key]) == json.loads(json.dumps(made.told[key])), key
+        assert json.loads(props[key]) == json.loads(json.dumps(made.metadata[key])), key
 
 
 @pytest.mark.parametrize("before", [None, b"an older file"])
 @pytest.mark.usefixtures("here")
-def test_what_fails_parity_leaves_no_file_and_the_old_one_as_it_was(
+def test_a_failed_parity_check_leaves_no_file_and_keeps_an_older_one(
     before: bytes | None,
     tmp_path: Path,
     small_file: Callable[[str], Path],
-    monkeypatch: pytest.MonkeyPatch,
+    write_onnx_by: WriteOnnxBy,
 ) -> None:
     ready = small_file("onnx")
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", lambda *rest, **_: copy(ready, rest[-1]))
+    write_onnx_by(lambda *rest: copy(ready, rest[2]))
     file = tmp_path / "small.onnx"
     if before:
         file.write_bytes(before)
-    with pytest.raises(
-        ParityError, match=r"not written.*on 5 images.*relative error .* \(most 0\)"
-    ):
-        Export(file, "onnx", tolerance=STRICT).write(small("efficientnet"), images(), None, {})
+    message = r"not written.*on 5 images.*relative error .* \(maximum 1e-300\)"
+    with pytest.raises(ParityError, match=message):
+        write(file, relative_error=1e-300)
     assert [p.read_bytes() for p in tmp_path.iterdir()] == ([before] if before else [])
 
 
 @pytest.mark.usefixtures("here")
 def test_another_network_in_the_file_fails_parity(
-    tmp_path: Path, small_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_file: Callable[[str], Path], write_onnx_by: WriteOnnxBy
 ) -> None:
     ready = small_file("onnx")
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", lambda *rest, **_: copy(ready, rest[-1]))
+    write_onnx_by(lambda *rest: copy(ready, rest[2]))
     with pytest.raises(ParityError, match="top-1 agreement"):
-        Export(tmp_path / "a.onnx", "onnx").write(small("efficientnet_lite"), images(), None, {})
+        write(tmp_path / "a.onnx", "efficientnet_lite")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_converter_that_gives_up_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_converter_that_fails_leaves_no_file(tmp_path: Path, write_onnx_by: WriteOnnxBy) -> None:
     needs("onnx")
 
-    def give_up(*_: object, **__: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("an operator is not known\nand a page of hints")
 
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", give_up)
+    write_onnx_by(fail)
     with pytest.raises(ConversionError, match=r"format onnx: .*\(an operator is not known\)$"):
-        Export(tmp_path / "a.onnx", "onnx").write(small("efficientnet"), images(), None, {})
+        write(tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_its_runtime_does_not_take_is_told_in_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_its_runtime_refuses_is_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_onnx_by: WriteOnnxBy
 ) -> None:
     needs("onnx")
-    module = FORMATS["onnx"].module
-    monkeypatch.setattr(module, "write", lambda *rest, **_: rest[-1].write_bytes(b"no ONNX"))
-    monkeypatch.setattr(module, "describe", lambda *_: None)
-    with pytest.raises(ConversionError, match="running failed: ") as told:
-        Export(tmp_path / "a.onnx", "onnx").write(small("efficientnet"), images(), None, {})
-    assert "\n" not in str(told.value)
+    write_onnx_by(lambda *rest: rest[2].write_bytes(b"no ONNX"))
+    monkeypatch.setattr(checked_export, "add_metadata", lambda *_: None)
+    with pytest.raises(ConversionError, match="isolated_run failed: ") as raised:
+        write(tmp_path / "a.onnx")
+    assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("network", "name", "kept", "advice"),
+    ("network", "name", "keep_float", "advice"),
     [
-        ("efficientnet", "onnx", "nothing", "; keep more in float: --kept se+silu"),
+        ("efficientnet", "onnx", "nothing", "; keep more in float: --keep_float se+silu"),
         ("efficientnet", "onnx", "se+silu", ""),
-        ("efficientnet", "executorch", "nothing", "; keep more in float: --kept se"),
+        ("efficientnet", "executorch", "nothing", "; keep more in float: --keep_float se"),
         ("efficientnet", "executorch", "se", ""),
         ("efficientnet_lite", "onnx", "nothing", ""),  # it has neither
         ("efficientnet_lite", "onnx", "se", ""),
     ],
 )
-def test_more_is_advised_to_be_kept_only_where_there_is_more(
-    network: str, name: str, kept: str, advice: str
+def test_keeping_more_in_float_is_advised_only_where_there_is_more(
+    network: str, name: str, keep_float: str, advice: str
 ) -> None:
-    needs(name)
     file = Path(f"a{FORMATS[name].suffix}")
-    export = Export(file, name, "int8", calibration=images(), kept=kept)
-    assert export._advice(small(network)) == advice
-    assert Export(file, name)._advice(small(network)) == ""
+    spec = ExportSpec(file=file, format=name, precision="int8", keep_float=keep_float)
+    assert checked_export._advice(spec, small(network)) == advice
+    in_float = ExportSpec(file=file, format=name)
+    assert checked_export._advice(in_float, small(network)) == ""
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_int8_names_its_quantiser_and_its_version(name: str) -> None:
+def test_int8_records_its_quantizer_and_its_version(name: str) -> None:
     needs(name)
-    row, shown = FORMATS[name], images()
-    calibrated_on = Calibration("photos", "0123", len(shown), 7, 0.05)
+    row, batch = FORMATS[name], images()
+    source = CalibrationSource("photos", "0123", images=len(batch), seed=7, outliers=0.05)
     file = Path(f"a{row.suffix}")
-    export = Export(file, name, "int8", shown, calibrated_on, kept="se")
-    told = export._told(shown, torch.zeros(5, 7))
-    assert told["calibration"] == {
+    spec = ExportSpec(file=file, format=name, precision="int8", keep_float="se")
+    metadata = checked_export._metadata(
+        spec, batch, torch.zeros(5, 7), CalibrationImages([batch], source)
+    )
+    assert metadata["calibration"] == {
         "quantizer": row.quantizer,
         "data": "photos",
         "fingerprint": "0123",
@@ -157,16 +164,11 @@ def test_int8_names_its_quantiser_and_its_version(name: str) -> None:
         "method": row.methods[0] if row.methods else f"{row.quantizer}'s own",
         "kept": "se",
     }
-    assert told["versions"][row.quantizer][0].isdecimal()
-    in_float = Export(file, name)._told(shown, torch.zeros(5, 7))
-    assert in_float["calibration"] is None
-    assert "nncf" not in in_float["versions"]
-
-
-def test_int8_must_be_calibrated() -> None:
-    needs("executorch")
-    with pytest.raises(ValueError, match="calibration null: int8 needs images"):
-        Export(Path("a.pte"), "executorch", "int8")
+    assert metadata["versions"][row.quantizer][0].isdecimal()
+    in_float = ExportSpec(file=file, format=name)
+    metadata = checked_export._metadata(in_float, batch, torch.zeros(5, 7), None)
+    assert metadata["calibration"] is None
+    assert "nncf" not in metadata["versions"]
 
 
 def test_images_are_left_as_they_are(written: Callable[[str], Written]) -> None:
