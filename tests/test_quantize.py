@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_effnet import quantize
-from lit_effnet.deploy import quantize_job, variant_rows, variants
+from lit_effnet.deploy import packages, quantize_job, variant_rows, variants
 from lit_effnet.deploy.base import BuiltNetwork, Quantizer, RuntimeModule
 from lit_effnet.deploy.registry import RUNTIMES, Runtime, by_backend
 from lit_effnet.runs.provenance import cpu_name
@@ -93,7 +93,7 @@ def test_every_variant_has_a_row_of_one_schema(
     assert set(clean) < set(found[0])
     assert {row["clean"] for row in found} == {clean["id"]}
     assert len({row["id"] for row in found}) == 5
-    eager, in_float, nothing, se_gates, worst = found
+    eager, in_float, nothing, se, worst = found
     assert eager["agreement"] == in_float["agreement"] == 1
     assert in_float["snr_db"] is None
     assert nothing["snr_db"] > 10
@@ -113,7 +113,7 @@ def test_every_variant_has_a_row_of_one_schema(
     assert in_float["parameters"] == {"backend": "rounding", "precision": "float32"}
     assert nothing["versions"] == {"torch": version("torch")}
     assert nothing["kept_layers"] == []
-    assert len(gates["kept_layers"]) == 8
+    assert len(se["kept_layers"]) == 8
     assert len(worst["kept_layers"]) == 10
     for row in found:
         assert set(row["latency"]) == {"1", "32"}
@@ -306,7 +306,7 @@ def test_bad_input_is_one_line(
 def test_a_backend_whose_package_is_missing_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backends, "find_spec", lambda package: None)
+    monkeypatch.setattr(packages, "find_spec", lambda package: None)
     with pytest.raises(ValueError, match=r"'onnxruntime': needs onnxruntime and .*\[int8\]"):
         by_backend("onnxruntime")
 

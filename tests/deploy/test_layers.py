@@ -6,6 +6,7 @@ from lit_effnet.deploy.layers import (
     blocks,
     distinct_choices,
     float_modules,
+    is_inside,
     layers,
     parts_of,
     se_gates,
