@@ -1,6 +1,6 @@
 """Classify an image with an exported network: python run_executorch.py b0.pte photo.jpg.
 
-Needs executorch (and its torch), numpy and Pillow, with b0.pte.json and b0.pte.py next to the model.
+Needs executorch (and its torch), numpy and Pillow, with b0.pte.json and b0.pte.py beside the model.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A run written for another program: refused where it cannot be, and told how near it is."""
+"""A run exported for another runtime: compared, and refused where it differs."""
 
 import json
 import shutil
@@ -29,15 +29,15 @@ def onnx_file(photos_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_a_run_is_written_as_onnx_and_told_how_near_it_is(
     onnx_file: Path, photos_run: Path
 ) -> None:
-    told = json.loads((onnx_file.parent / "photos.onnx.json").read_text())
+    metadata = json.loads((onnx_file.parent / "photos.onnx.json").read_text())
     network, weights = network_of_run(photos_run)
-    assert told["source"]["name"] == str(photos_run)
-    assert told["source"]["fingerprint"] == weights.fingerprint
-    assert told["preprocessing"]["image_size"] == weights.image_size == 48
-    assert told["classes"][:2] == ["astronaut", "chelsea"]
-    assert told["compared_on"]["data"] == "photos"
-    assert told["parity"]["images"] == 20
-    assert told["parity"]["top1_exported"] == told["parity"]["top1_eager"] > 0.4
+    assert metadata["source"]["name"] == str(photos_run)
+    assert metadata["source"]["fingerprint"] == weights.fingerprint
+    assert metadata["preprocessing"]["image_size"] == weights.image_size == 48
+    assert metadata["classes"][:2] == ["astronaut", "chelsea"]
+    assert metadata["compared_on"]["data"] == "photos"
+    assert metadata["parity"]["images"] == 20
+    assert metadata["parity"]["top1_exported"] == metadata["parity"]["top1_eager"] > 0.4
     images = torch.randn(3, 3, 48, 48)
     assert torch.allclose(load(onnx_file)(images), eager_logits(network, images), atol=1e-4)
 
@@ -93,14 +93,14 @@ def test_a_released_network_without_images_is_compared_on_photographs(
     save_file(
         build("mobilenetv3_large", num_classes=9).state_dict(), tmp_path / "model.safetensors"
     )
-    told = {
+    metadata = {
         "architecture": "mobilenetv3_large_100",
         "pretrained_cfg": {
             "input_size": [3, 64, 64], "crop_pct": 0.9, "interpolation": "bilinear",
             "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25],
         },
     }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(told))
+    (tmp_path / "config.json").write_text(json.dumps(metadata))
     file = tmp_path / "out" / "a.onnx"
     flags = ["--network=mobilenetv3_large", "--images=8", "--agreement=0.5"]
     export.main([str(tmp_path), "--format=onnx", f"--output={file}", *flags])

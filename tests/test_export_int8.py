@@ -1,4 +1,4 @@
-"""What export refuses of formats and int8, and on what int8 is calibrated."""
+"""Refusals of formats and int8, and the calibration images of int8."""
 
 import json
 from collections.abc import Callable
@@ -37,6 +37,10 @@ from tests.deploy.conftest import FORMATS, needs
         ),
         (
             ["{run}", "--format=onnx", "--output=a.onnx", "--keep_float=se"],
+            "--keep_float se: is for int8, not for float32",
+        ),
+        (
+            ["{run}", "--format=onnx", "--output=a.onnx", "--kept=se"],  # the flag's old name
             "--keep_float se: is for int8, not for float32",
         ),
         (
@@ -87,7 +91,7 @@ from tests.deploy.conftest import FORMATS, needs
         ),
     ],
 )
-def test_what_no_format_can_be_asked_for_is_one_line(
+def test_impossible_requests_are_one_line(
     arguments: list[str], message: str, photos_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     needs(arguments[1].removeprefix("--format="))
@@ -157,8 +161,8 @@ def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
     assert torch.equal(conversion.calibration, torch.cat(used))
     assert len(conversion.calibration) == 19
     assert conversion.method == "entropy"
-    told = json.loads(file.with_name("a.onnx.json").read_text())
-    assert told["calibration"] == {
+    metadata = json.loads(file.with_name("a.onnx.json").read_text())
+    assert metadata["calibration"] == {
         "quantizer": "onnxruntime",
         "data": "photos",
         "fingerprint": found.data.fingerprint,
@@ -168,7 +172,7 @@ def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
         "method": "entropy",
         "kept": "se",
     }
-    assert told["versions"]["onnxruntime"] == version("onnxruntime")
+    assert metadata["versions"]["onnxruntime"] == version("onnxruntime")
     shown = capsys.readouterr().out.replace("\n", " ")
     assert "Calibrated by onnxruntime, entropy, on 20 images of photos train, seed 3" in shown
 
@@ -181,11 +185,11 @@ def test_int8_may_be_compared_on_training_images_where_others_calibrate(
     command = [str(photos_run), "--format=onnx", "--precision=int8", f"--output={file}"]
     flags = ["--images=8", "--split=train", f"--calibration_data.name={images}"]
     export.main([*command, *flags])
-    told = json.loads(file.with_name("a.onnx.json").read_text())
-    assert told["compared_on"]["split"] == "train"
+    metadata = json.loads(file.with_name("a.onnx.json").read_text())
+    assert metadata["compared_on"]["split"] == "train"
     (conversion,) = quick_int8
-    assert told["calibration"]["data"] == str(images)
-    assert told["calibration"]["images"] == len(conversion.calibration) <= 18
-    assert told["calibration"]["method"] == "min-max"
+    assert metadata["calibration"]["data"] == str(images)
+    assert metadata["calibration"]["images"] == len(conversion.calibration) <= 18
+    assert metadata["calibration"]["method"] == "min-max"
     assert conversion.method is None
-    assert told["calibration"]["fingerprint"] != told["compared_on"]["fingerprint"]
+    assert metadata["calibration"]["fingerprint"] != metadata["compared_on"]["fingerprint"]

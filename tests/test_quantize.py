@@ -125,15 +125,15 @@ def test_every_variant_has_a_row_of_one_schema(
     table = capsys.readouterr().out
     body = table[table.index("48 px") : table.index("540 images of")]
     assert 70 < max(len(line.rstrip()) for line in body.splitlines()) <= 80
-    for told in (
+    for text in (
         "se + worst",
         "eager",
         "Calibrated on 16 images of photos train, seed 0, without the 5 %",
     ):
-        assert told in table
+        assert text in table
 
 
-def test_what_has_a_row_is_not_repeated_unless_asked(
+def test_a_variant_with_a_row_is_not_repeated_unless_asked(
     trained: Path, rounding: type[Rounding], capsys: pytest.CaptureFixture
 ) -> None:
     assert run(trained, *QUICK, "--keep_float=nothing") == 0
@@ -157,7 +157,7 @@ def test_what_has_a_row_is_not_repeated_unless_asked(
         ((), {"cpu_name": lambda: "another processor"}),
     ],
 )
-def test_what_is_timed_otherwise_is_timed_anew_and_not_scored(
+def test_a_row_timed_elsewhere_is_timed_again_and_not_evaluated(
     flags: tuple[str, ...],
     other: dict,
     trained: Path,
@@ -184,7 +184,7 @@ def test_what_is_timed_otherwise_is_timed_anew_and_not_scored(
 def test_more_rounds_than_are_asked_for_are_enough(trained: Path) -> None:
     assert run(trained, *QUICK, "--keep_float=nothing") == 0
     first = rows(trained)
-    assert run(trained, *QUICK[1:], "--runs_timed=1", "--keep_float=nothing") == 0
+    assert run(trained, *QUICK[1:], "--runs_timed=1", "--kept=nothing") == 0  # its old name
     assert rows(trained) == first
 
 
@@ -205,14 +205,16 @@ def test_another_version_or_meaning_is_another_row(
     assert found[0][changed] != found[3][changed]
 
 
-def test_rows_of_two_timings_are_told_apart(trained: Path, capsys: pytest.CaptureFixture) -> None:
+def test_rows_of_two_timings_are_distinguished(
+    trained: Path, capsys: pytest.CaptureFixture
+) -> None:
     assert run(trained, *QUICK, "--keep_float=nothing") == 0
     assert "were timed in" not in capsys.readouterr().out
     assert run(trained, *QUICK, "--keep_float=nothing,se") == 0
     assert "The variants were timed in 2 calls of this command, on" in capsys.readouterr().out
 
 
-def test_what_a_backend_does_not_honour_is_no_variant_of_it(
+def test_parts_without_effect_give_no_variant(
     trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(RUNTIMES, "rounding", replace(ROUNDING, keep_float=("se",)))
@@ -259,8 +261,8 @@ def test_sensitivity_is_a_table_a_figure_and_its_numbers(
 def test_other_images_to_calibrate_on_are_named(trained: Path, own_images: Path) -> None:
     flags = (*QUICK, "--keep_float=nothing", f"--calibration_data.name={own_images}")
     assert run(trained, *flags) == 0
-    told = rows(trained)[-1]["parameters"]
-    assert (told["calibrated_on"], told["images"]) == (str(own_images), 16)
+    text = rows(trained)[-1]["parameters"]
+    assert (text["calibrated_on"], text["images"]) == (str(own_images), 16)
     assert rows(trained)[-1]["data"] == "photos"
 
 
@@ -316,6 +318,7 @@ def test_help_needs_no_heavy_package() -> None:
     out, error = process.communicate(timeout=HUNG_S)
     assert process.returncode == 0, error
     assert "--calibration_data.name" in out
+    assert "--kept" not in out  # the old name of --keep_float
 
 
 @pytest.mark.slow

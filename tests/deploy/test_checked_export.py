@@ -37,16 +37,16 @@ def test_a_file_tells_how_to_use_it_and_what_it_costs(
     name: str, written: Callable[[str], Written]
 ) -> None:
     made = written(name)
-    told = json.loads(metadata_file(made.file).read_text())
-    assert told == json.loads(json.dumps(made.metadata))
-    assert told["preprocessing"]["mean"] == list(made.data.preprocessing.mean)
-    assert told["classes"][0] == "astronaut"
-    assert (told["format"], told["precision"]) == (name, "float32")
+    metadata = json.loads(metadata_file(made.file).read_text())
+    assert metadata == json.loads(json.dumps(made.metadata))
+    assert metadata["preprocessing"]["mean"] == list(made.data.preprocessing.mean)
+    assert metadata["classes"][0] == "astronaut"
+    assert (metadata["format"], metadata["precision"]) == (name, "float32")
     batch = "any" if FORMATS[name].any_batch else 1
-    assert told["input"]["shape"] == [batch, 3, 48, 48]
-    assert (told["input"]["name"], told["output"]["name"]) == ("images", "logits")
-    assert set(told["versions"]) == {"torch", *FORMATS[name].writers, FORMATS[name].runner}
-    parity, cost = told["parity"], told["cost"]
+    assert metadata["input"]["shape"] == [batch, 3, 48, 48]
+    assert (metadata["input"]["name"], metadata["output"]["name"]) == ("images", "logits")
+    assert set(metadata["versions"]) == {"torch", *FORMATS[name].writers, FORMATS[name].runner}
+    parity, cost = metadata["parity"], metadata["cost"]
     assert (parity["images"], parity["agreement"]) == (24, 1)
     assert parity["top1_eager"] == parity["top1_exported"] > 0.4
     assert 0 < parity["max_relative_error"] < 1e-4

@@ -115,17 +115,17 @@ def test_an_example_sees_the_pixels_and_gives_the_class_of_the_project(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
+    results = [json.loads(line) for line in lines if line.startswith("{")]
     printed = [line for line in lines if " %  " in line]
-    assert len(told) == len(shown)
+    assert len(results) == len(shown)
     assert len(printed) == 5 * len(shown)
     seen = set()
     for index, (file, encoded) in enumerate(shown.items()):
         images = seen_by_the_project(encoded, made.data.preprocessing, 48)
-        assert told[index]["images"] == sha256(images.numpy().tobytes()).hexdigest(), file
+        assert results[index]["images"] == sha256(images.numpy().tobytes()).hexdigest(), file
         with torch.inference_mode():
             logits = made.network(images)[0]
-        error = (torch.tensor(told[index]["logits"]) - logits).abs().max() / logits.abs().max()
+        error = (torch.tensor(results[index]["logits"]) - logits).abs().max() / logits.abs().max()
         assert error < 1e-4, file
         top = int(logits.argmax())
         assert printed[5 * index].split(" %  ")[1] == made.metadata["classes"][top]

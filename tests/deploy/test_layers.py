@@ -49,7 +49,7 @@ def test_a_part_of_a_name_is_not_a_module_of_that_name() -> None:
     assert not is_inside("stages.10", ["stages.1"])
 
 
-def test_what_is_kept_are_the_gates_and_the_worst_layers(photographs: Trained) -> None:
+def test_modules_kept_in_float_are_the_gates_and_the_worst_layers(photographs: Trained) -> None:
     network = photographs.network
     assert float_modules("nothing", network, ["stem.0"]) == []
     assert float_modules("se", network, ["stem.0"]) == se_gates(network)

@@ -58,7 +58,7 @@ def test_float32_is_float32(mixed: MixedQuantizer, photographs: Trained) -> None
     assert median_snr(logits, photographs.reference) > 90  # bfloat16 has some 40
 
 
-def test_bfloat16_is_told_from_float32(mixed: MixedQuantizer, photographs: Trained) -> None:
+def test_bfloat16_differs_from_float32(mixed: MixedQuantizer, photographs: Trained) -> None:
     if "bfloat16" not in float_precisions():
         pytest.skip("this processor has no bfloat16")
     built = mixed.build_float("bfloat16")
@@ -98,7 +98,7 @@ def test_weights_have_a_scale_for_each_channel(everything, photographs: Trained)
     assert len(found) == 41
 
 
-def test_what_is_kept_has_no_rounded_input(
+def test_modules_kept_in_float_have_no_rounded_input(
     mixed: MixedQuantizer, everything, photographs: Trained
 ) -> None:
     names = [*se_gates(photographs.network), "stem.0"]

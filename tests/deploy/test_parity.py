@@ -51,11 +51,11 @@ def test_one_image_beyond_all_ranges_is_none_in_int8_and_many_are() -> None:
     assert one.failures(TOLERANCES["int8"]) == []
     assert len(one.failures(TOLERANCES["float32"])) == 1
     given[:3] = eager[:3] * 0.1
-    (told,) = compare(eager, given, None).failures(TOLERANCES["int8"])
-    assert told == "95th percentile relative error 9.00e-01 (maximum 0.5)"
+    (failure,) = compare(eager, given, None).failures(TOLERANCES["int8"])
+    assert failure == "95th percentile relative error 9.00e-01 (maximum 0.5)"
 
 
-def test_what_is_no_number_never_passes() -> None:
+def test_nan_never_passes() -> None:
     given = LOGITS.clone()
     given[1, 1] = torch.nan
     failed = compare(LOGITS, given, None).failures(Tolerance(agreement=0, relative_error=1e9))

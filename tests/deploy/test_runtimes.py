@@ -83,7 +83,7 @@ def test_fewer_bits_are_nearly_the_network(
 
 @pytest.mark.parametrize("name", list(FORMATS))
 @pytest.mark.slow
-def test_what_int8_keeps_is_in_float(name: str, tmp_path: Path) -> None:
+def test_parts_that_int8_keeps_are_in_float(name: str, tmp_path: Path) -> None:
     needs(name)
     module = small("efficientnet")
     eager, sizes, noises = eager_logits(module, images()), [], []
@@ -171,29 +171,29 @@ def test_executorch_has_as_many_threads_as_asked_for(small_file: Callable[[str],
     [("a.pt", "file a.pt: must end in one of .onnx, .xml, .pte, .tflite"),
      ("a.onnx", "file a.onnx: no such file")],
 )  # fmt: skip
-def test_what_cannot_be_loaded_is_told(file: str, message: str) -> None:
+def test_a_file_that_cannot_be_loaded_is_one_line(file: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(Path(file))
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_a_damaged_file_is_told_in_one_line(name: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     needs(name)
     if packages.missing([FORMATS[name].runner]):
         pytest.skip(f"needs {FORMATS[name].runner}: {FORMATS[name].install}")
     file = tmp_path / f"a{FORMATS[name].suffix}"
     file.write_bytes(b"this is no network")
-    with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$") as told:
+    with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$") as raised:
         load(file)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("told", ["[]", "{", '"text"'])
-def test_a_description_that_is_none_is_told_in_one_line(
-    told: str, tmp_path: Path, small_file: Callable[[str], Path]
+@pytest.mark.parametrize("text", ["[]", "{", '"text"'])
+def test_a_description_that_is_none_is_reported_in_one_line(
+    text: str, tmp_path: Path, small_file: Callable[[str], Path]
 ) -> None:
     file = Path(copy(small_file("onnx"), tmp_path))
-    metadata_file(file).write_text(told)
+    metadata_file(file).write_text(text)
     with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$"):
         load(file)
     metadata_file(file).write_text("{}")
@@ -201,7 +201,7 @@ def test_a_description_that_is_none_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_a_missing_package_is_told_with_what_brings_it(
+def test_a_missing_package_is_reported_with_its_installation(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(packages, "find_spec", lambda module: None)
@@ -211,6 +211,6 @@ def test_a_missing_package_is_told_with_what_brings_it(
     row = FORMATS[name]
     with pytest.raises(
         ValueError, match=f"format {name}: needs {', '.join(row.writers)}; "
-    ) as told:
+    ) as raised:
         ExportSpec(file=Path(f"a{row.suffix}"), format=name).check()
-    assert ("make mobile" if name == "litert" else "pip install") in str(told.value)
+    assert ("make mobile" if name == "litert" else "pip install") in str(raised.value)
