@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from lit_effnet.deploy.parity import eager_logits
 from lit_effnet.deploy.registry import load
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
-from tests.deploy.conftest import FORMATS, needs
+from tests.deploy.conftest import FORMATS, needs, write_onnx_by
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +60,9 @@ def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     photos_run: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    write_onnx_by: Callable[[Callable[..., object]], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write_onnx_by(lambda *rest: shutil.copy(onnx_file, rest[2]))
+    write_onnx_by(monkeypatch, lambda *rest: shutil.copy(onnx_file, rest[2]))
     file = tmp_path / "again.onnx"
     command = [str(photos_run), "--format=onnx", f"--output={file}", "--images=8"]
     with pytest.raises(SystemExit) as raised:

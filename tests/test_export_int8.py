@@ -1,7 +1,6 @@
 """Refusals of formats and int8, and the calibration images of int8."""
 
 import json
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from lit_effnet.deploy.base import FLOAT32, Conversion
 from lit_effnet.deploy.calibration_images import draw_batches
 from lit_effnet.deploy.outliers import without_outliers
 from lit_effnet.evaluation.target import Overrides, load_target
-from tests.deploy.conftest import FORMATS, needs
+from tests.deploy.conftest import FORMATS, needs, write_onnx_by
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_int8_without_a_training_split_is_one_line(
 
 
 @pytest.fixture
-def quick_int8(write_onnx_by: Callable[[Callable[..., object]], None]) -> list[Conversion]:
+def quick_int8(monkeypatch: pytest.MonkeyPatch) -> list[Conversion]:
     """Conversions to int8; the file is in float32, so that it takes no time."""
     needs("onnx")
     conversions: list[Conversion] = []
@@ -140,7 +139,7 @@ def quick_int8(write_onnx_by: Callable[[Callable[..., object]], None]) -> list[C
         conversions.append(conversion)
         FORMATS["onnx"].write(network, size, file, FLOAT32)
 
-    write_onnx_by(write)
+    write_onnx_by(monkeypatch, write)
     return conversions
 
 

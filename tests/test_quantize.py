@@ -261,8 +261,8 @@ def test_sensitivity_is_a_table_a_figure_and_its_numbers(
 def test_other_images_to_calibrate_on_are_named(trained: Path, own_images: Path) -> None:
     flags = (*QUICK, "--keep_float=nothing", f"--calibration_data.name={own_images}")
     assert run(trained, *flags) == 0
-    text = rows(trained)[-1]["parameters"]
-    assert (text["calibrated_on"], text["images"]) == (str(own_images), 16)
+    parameters = rows(trained)[-1]["parameters"]
+    assert (parameters["calibrated_on"], parameters["images"]) == (str(own_images), 16)
     assert rows(trained)[-1]["data"] == "photos"
 
 

@@ -82,14 +82,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture
-def write_onnx_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
+def write_onnx_by(monkeypatch: pytest.MonkeyPatch, write: Callable[..., object]) -> None:
     """Let another function write ONNX files."""
-
-    def replace_writer(write: Callable[..., object]) -> None:
-        monkeypatch.setitem(RUNTIMES, "onnxruntime", replace(FORMATS["onnx"], write=write))
-
-    return replace_writer
+    monkeypatch.setitem(RUNTIMES, "onnxruntime", replace(FORMATS["onnx"], write=write))
 
 
 @dataclass(frozen=True)

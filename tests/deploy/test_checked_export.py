@@ -17,9 +17,7 @@ from lit_effnet.deploy.export_files import metadata_file, preparation_file
 from lit_effnet.deploy.export_spec import ExportSpec
 from lit_effnet.deploy.packages import ConversionError, import_optional
 from lit_effnet.deploy.parity import ParityError
-from tests.deploy.conftest import FORMATS, Written, images, needs, small
-
-WriteOnnxBy = Callable[[Callable[..., object]], None]
+from tests.deploy.conftest import FORMATS, Written, images, needs, small, write_onnx_by
 
 
 def write(file: Path, network: str = "efficientnet", **values: object) -> dict:
@@ -75,10 +73,10 @@ def test_a_failed_parity_check_leaves_no_file_and_keeps_an_older_one(
     before: bytes | None,
     tmp_path: Path,
     small_file: Callable[[str], Path],
-    write_onnx_by: WriteOnnxBy,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ready = small_file("onnx")
-    write_onnx_by(lambda *rest: copy(ready, rest[2]))
+    write_onnx_by(monkeypatch, lambda *rest: copy(ready, rest[2]))
     file = tmp_path / "small.onnx"
     if before:
         file.write_bytes(before)
@@ -90,32 +88,34 @@ def test_a_failed_parity_check_leaves_no_file_and_keeps_an_older_one(
 
 @pytest.mark.usefixtures("here")
 def test_another_network_in_the_file_fails_parity(
-    tmp_path: Path, small_file: Callable[[str], Path], write_onnx_by: WriteOnnxBy
+    tmp_path: Path, small_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready = small_file("onnx")
-    write_onnx_by(lambda *rest: copy(ready, rest[2]))
+    write_onnx_by(monkeypatch, lambda *rest: copy(ready, rest[2]))
     with pytest.raises(ParityError, match="top-1 agreement"):
         write(tmp_path / "a.onnx", "efficientnet_lite")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_converter_that_fails_leaves_no_file(tmp_path: Path, write_onnx_by: WriteOnnxBy) -> None:
+def test_a_converter_that_fails_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs("onnx")
 
     def fail(*_: object) -> None:
         raise RuntimeError("an operator is not known\nand a page of hints")
 
-    write_onnx_by(fail)
+    write_onnx_by(monkeypatch, fail)
     with pytest.raises(ConversionError, match=r"format onnx: .*\(an operator is not known\)$"):
         write(tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_its_runtime_refuses_is_reported_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_onnx_by: WriteOnnxBy
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs("onnx")
-    write_onnx_by(lambda *rest: rest[2].write_bytes(b"no ONNX"))
+    write_onnx_by(monkeypatch, lambda *rest: rest[2].write_bytes(b"no ONNX"))
     monkeypatch.setattr(checked_export, "add_metadata", lambda *_: None)
     with pytest.raises(ConversionError, match="isolated_run failed: ") as raised:
         write(tmp_path / "a.onnx")
