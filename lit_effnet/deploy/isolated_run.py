@@ -26,7 +26,7 @@ from lit_effnet.profiling.timing import alternating
 from lit_effnet.runs.documents import read_json
 
 BATCH = 16  # images per call while logits are collected
-PEAK_MEMORY = "peak resident memory of the process, minus that before the file was loaded"
+PEAK_MEMORY = "that of the process, minus its memory before the file was loaded"
 
 
 @dataclass(frozen=True)
