@@ -57,7 +57,7 @@ def make_parser() -> OneLineErrors:
         "--keep_float",
         type=Literal["nothing", "se", "silu", "se+silu"],
         default="nothing",
-        help="What int8 leaves in float; se is squeeze-and-excite.",
+        help="Parts that int8 leaves in float; se is squeeze-and-excite.",
     )
     hidden_alias(parser, "--kept", "--keep_float")
     add(

@@ -61,7 +61,7 @@ def make_parser() -> OneLineErrors:
         "--keep_float",
         type=str,
         default="nothing,se",
-        help="What stays in float: nothing, or se (squeeze-and-excite), silu and worst (the most "
+        help="Parts that stay in float: nothing, or se (squeeze-and-excite), silu and worst (the most "
         "sensitive layers) joined by +. Separate several choices by commas.",
     )
     hidden_alias(parser, "--kept", "--keep_float")

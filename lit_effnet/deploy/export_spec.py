@@ -1,4 +1,4 @@
-"""What `export` is asked to write."""
+"""The specification of one exported file."""
 
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -27,7 +27,7 @@ class ExportSpec:
         split: Split of these images.
         calibration: Calibration images of int8.
         method: Calibration method; None for the runtime's default.
-        keep_float: What int8 leaves in float: `nothing`, or `se` and `silu` joined by `+`.
+        keep_float: Parts that int8 leaves in float: `nothing`, or `se` and `silu` joined by `+`.
         agreement: Minimum top-1 agreement; None for the precision's default.
         relative_error: Maximum relative error; None for the precision's default.
         threads: Number of threads of the parity check.

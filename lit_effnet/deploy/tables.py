@@ -41,7 +41,7 @@ VARIANTS = (
         left=True,
         meaning="Calibration method.",
     ),
-    Column(heading="in float", value=_in_float, left=True, meaning="What stays in float."),
+    Column(heading="in float", value=_in_float, left=True, meaning="Parts that stay in float."),
     Column(heading="top-1", unit="%", value="top1", write=fmt.percent),
     Column(heading="top-5", unit="%", value="top5", write=fmt.percent),
     Column(

@@ -18,7 +18,7 @@ class Variant:
     Args:
         backend: A quantizer of the registry, or `eager`.
         method: Calibration method; None for a network that is not in INT8.
-        keep_float: What stays in float; None for a network that is not in INT8.
+        keep_float: Parts that stay in float; None for a network that is not in INT8.
         float_precision: Precision of everything that is not in INT8.
     """
 
