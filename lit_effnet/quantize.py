@@ -61,8 +61,8 @@ def make_parser() -> OneLineErrors:
         "--keep_float",
         type=str,
         default="nothing,se",
-        help="Parts that stay in float: nothing, or se (squeeze-and-excite), silu and worst (the most "
-        "sensitive layers) joined by +. Separate several choices by commas.",
+        help="Parts that stay in float: nothing, or se (squeeze-and-excite), silu and worst (the "
+        "most sensitive layers) joined by +. Separate several choices by commas.",
     )
     hidden_alias(parser, "--kept", "--keep_float")
     add("--worst", type=int, default=4, help="Number of layers that worst keeps, gates excluded.")
