@@ -15,9 +15,9 @@ from executorch.runtime import Runtime
 if len(sys.argv) != 3:
     sys.exit("usage: python run_executorch.py MODEL.pte PHOTO")
 model, photo = sys.argv[1:]
-told = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
+metadata = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
 try:  # decode, resize, crop and normalise as in training: float32 [1, 3, H, W]
-    images = runpy.run_path(f"{model}.py")["prepare"](photo, told["preprocessing"])
+    images = runpy.run_path(f"{model}.py")["prepare"](photo, metadata["preprocessing"])
 except (OSError, ValueError) as error:
     sys.exit(f"{photo}: {error}")
 
@@ -26,4 +26,4 @@ logits = method.execute([torch.from_numpy(images)])[0][0].numpy()
 
 probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
 for number in probabilities.argsort()[::-1][:5]:
-    print(f"{100 * probabilities[number]:5.1f} %  {told['classes'][number]}")
+    print(f"{100 * probabilities[number]:5.1f} %  {metadata['classes'][number]}")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lit_effnet.evaluation.evaluator import Evaluator
     from lit_effnet.evaluation.prediction_files import PredictionFiles
     from lit_effnet.evaluation.predictions import Predictions
-    from lit_effnet.evaluation.target import Subject
+    from lit_effnet.evaluation.target import EvaluationTarget
 
 FAILURE = 1
 
@@ -169,7 +169,7 @@ def evaluate_one(
     return subject.arm, name, subject.record["complexity"]["macs"], rows
 
 
-def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condition"]]:
+def prepare(name: str, config: Any) -> tuple["EvaluationTarget", "Evaluator", list["Condition"]]:
     """A network, what evaluates it, and the conditions, the clean ones among them.
 
     Raises:
@@ -183,9 +183,9 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
     from lit_effnet.data.images import LEAST_IMAGE_SIZE
     from lit_effnet.evaluation import conditions
     from lit_effnet.evaluation.evaluator import Evaluator
-    from lit_effnet.evaluation.target import changes_of, device_of, subject
+    from lit_effnet.evaluation.target import device_of, load_target, overrides_of
 
-    found = subject(name, changes_of(config, whole=True), config.root)
+    found = load_target(name, overrides_of(config, whole=True), config.root)
     data_there = found.data  # which must be named with released weights
     reference = found.reference
     if config.reference_size is not None:
@@ -213,7 +213,7 @@ def prepare(name: str, config: Any) -> tuple["Subject", "Evaluator", list["Condi
 
 
 def evaluate(
-    subject: "Subject",
+    subject: "EvaluationTarget",
     evaluator: "Evaluator",
     conditions: list["Condition"],
     again: bool,
@@ -261,7 +261,7 @@ def evaluate(
 
 
 def reference_of(
-    config: Any, subject: "Subject", evaluator: "Evaluator", conditions: list["Condition"]
+    config: Any, subject: "EvaluationTarget", evaluator: "Evaluator", conditions: list["Condition"]
 ) -> tuple[str, dict[str, float]] | None:
     """Name and errors of the network that the mean corruption error is relative to, if any.
 

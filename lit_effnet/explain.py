@@ -23,7 +23,7 @@ from lit_effnet.runs.paths import local
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lit_effnet.attribution.session import Looker, Picture
+    from lit_effnet.attribution.session import CamSession, Picture
 
 FIGURES = Path("figures")
 LEAST_SEEN = 0.5  # part of a picture below which a person is told
@@ -135,7 +135,7 @@ def show(config: Any) -> None:
         show_scores(output, lookers, pictures, targets, methods=methods, scores=scores)
 
 
-def output_of(config: Any, lookers: list["Looker"]) -> Path:
+def output_of(config: Any, lookers: list["CamSession"]) -> Path:
     """Where figures go: by default a folder of their own for each run, group or weights."""
     if config.output is not None:
         return local(config.output, "output")
@@ -147,20 +147,20 @@ def output_of(config: Any, lookers: list["Looker"]) -> Path:
     return FIGURES / "_".join(sorted(groups))
 
 
-def networks(config: Any) -> list["Looker"]:
+def networks(config: Any) -> list["CamSession"]:
     """The networks, one of each arm of a group.
 
     Raises:
         ValueError: one cannot be had, or they tell other classes apart than the first.
     """
-    from lit_effnet.attribution.session import Looker
-    from lit_effnet.evaluation.target import changes_of, device_of, run_folders, subject
+    from lit_effnet.attribution.session import CamSession
+    from lit_effnet.evaluation.target import device_of, load_target, overrides_of, run_folders
 
-    changes = changes_of(config, whole=True)
+    changes = overrides_of(config, whole=True)
     device = device_of(config.device)
-    found: list[Looker] = []
+    found: list[CamSession] = []
     for name in run_folders(config.runs, one_of_each_arm=True):
-        found.append(Looker(subject(name, changes), device, config.batch_size))
+        found.append(CamSession(load_target(name, changes), device, config.batch_size))
         if note := found[-1].subject.note:
             sys.stderr.write(f"{name}: {note}\n")
         if sorted(found[-1].classes) != sorted(found[0].classes):
@@ -168,7 +168,7 @@ def networks(config: Any) -> list["Looker"]:
     return found
 
 
-def images(config: Any, first: "Looker") -> list["Picture"]:
+def images(config: Any, first: "CamSession") -> list["Picture"]:
     """The pictures to look at; a line for each file that is none, where others are.
 
     Raises:
@@ -189,7 +189,9 @@ def images(config: Any, first: "Looker") -> list["Picture"]:
     return pictures
 
 
-def show_features(config: Any, output: Path, lookers: list["Looker"], picture: "Picture") -> None:
+def show_features(
+    config: Any, output: Path, lookers: list["CamSession"], picture: "Picture"
+) -> None:
     """Write each network's feature maps of one picture."""
     from lit_effnet.attribution.feature_maps import feature_maps
     from lit_effnet.attribution.figures import feature_grid
@@ -208,7 +210,7 @@ def show_features(config: Any, output: Path, lookers: list["Looker"], picture: "
 
 def show_scores(
     output: Path,
-    lookers: list["Looker"],
+    lookers: list["CamSession"],
     pictures: list["Picture"],
     targets: list[int],
     *,

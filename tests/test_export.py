@@ -75,15 +75,15 @@ def test_torchvision_reads_an_exported_run(run: Path, tmp_path: Path) -> None:
         ),
         (
             ["{run}", "--precision=int8", "--output=a.safetensors"],
-            "--precision int8: safetensors are what the run has",
+            "--precision int8: safetensors hold the run's own float32",
         ),
         *(
             (
                 ["{run}", "--output=a.safetensors", f"--{name}={value}"],
-                f"--{name} {value}: is for a --format that a program runs",
+                f"--{name} {value}: is for other formats than safetensors",
             )
             for name, value in (
-                ("kept", "se"),
+                ("keep_float", "se"),
                 ("agreement", 0.9),
                 ("relative_error", 0.1),
                 ("image_size", 999),

@@ -1,4 +1,4 @@
-"""A run written for another program: refused where it cannot be, and told how near it is."""
+"""A run exported for another runtime: compared, and refused where it differs."""
 
 import json
 import shutil
@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 
 from lit_effnet import export
 from lit_effnet.deploy import packages
-from lit_effnet.deploy.formats import FORMATS, load
 from lit_effnet.deploy.parity import eager_logits
+from lit_effnet.deploy.registry import load
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
-from tests.deploy.conftest import needs
+from tests.deploy.conftest import FORMATS, needs, write_onnx_by
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +28,15 @@ def onnx_file(photos_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_a_run_is_written_as_onnx_and_told_how_near_it_is(
     onnx_file: Path, photos_run: Path
 ) -> None:
-    told = json.loads((onnx_file.parent / "photos.onnx.json").read_text())
+    metadata = json.loads((onnx_file.parent / "photos.onnx.json").read_text())
     network, weights = network_of_run(photos_run)
-    assert told["source"]["name"] == str(photos_run)
-    assert told["source"]["fingerprint"] == weights.fingerprint
-    assert told["preprocessing"]["image_size"] == weights.image_size == 48
-    assert told["classes"][:2] == ["astronaut", "chelsea"]
-    assert told["compared_on"]["data"] == "photos"
-    assert told["parity"]["images"] == 20
-    assert told["parity"]["top1_exported"] == told["parity"]["top1_eager"] > 0.4
+    assert metadata["source"]["name"] == str(photos_run)
+    assert metadata["source"]["fingerprint"] == weights.fingerprint
+    assert metadata["preprocessing"]["image_size"] == weights.image_size == 48
+    assert metadata["classes"][:2] == ["astronaut", "chelsea"]
+    assert metadata["compared_on"]["data"] == "photos"
+    assert metadata["parity"]["images"] == 20
+    assert metadata["parity"]["top1_exported"] == metadata["parity"]["top1_eager"] > 0.4
     images = torch.randn(3, 3, 48, 48)
     assert torch.allclose(load(onnx_file)(images), eager_logits(network, images), atol=1e-4)
 
@@ -62,8 +62,7 @@ def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write = lambda *rest, **_: shutil.copy(onnx_file, rest[-1])  # noqa: E731
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", write)
+    write_onnx_by(monkeypatch, lambda *rest: shutil.copy(onnx_file, rest[2]))
     file = tmp_path / "again.onnx"
     command = [str(photos_run), "--format=onnx", f"--output={file}", "--images=8"]
     with pytest.raises(SystemExit) as raised:
@@ -71,13 +70,13 @@ def test_the_comparison_is_printed_and_one_that_fails_leaves_no_file(
     assert raised.value.code == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert (
-        f"--output {file}: not written: on 8 images its logits are not the network's: relative"
+        f"--output {file}: not written: on 8 images its logits differ from the network's: relative"
         in line
     )
     assert list(tmp_path.iterdir()) == []
     export.main(command)
     shown = capsys.readouterr().out
-    for figure in ("top-1 agreement", "signal to noise", "load time", "peak memory", "processor"):
+    for figure in ("top-1 agreement", "signal-to-noise", "load time", "peak memory", "processor"):
         assert figure in shown
     assert f"written: {file}" in shown.replace("\n", "")
     names = {found.name for found in tmp_path.iterdir()}
@@ -93,18 +92,18 @@ def test_a_released_network_without_images_is_compared_on_photographs(
     save_file(
         build("mobilenetv3_large", num_classes=9).state_dict(), tmp_path / "model.safetensors"
     )
-    told = {
+    metadata = {
         "architecture": "mobilenetv3_large_100",
         "pretrained_cfg": {
             "input_size": [3, 64, 64], "crop_pct": 0.9, "interpolation": "bilinear",
             "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25],
         },
     }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(told))
+    (tmp_path / "config.json").write_text(json.dumps(metadata))
     file = tmp_path / "out" / "a.onnx"
     flags = ["--network=mobilenetv3_large", "--images=8", "--agreement=0.5"]
     export.main([str(tmp_path), "--format=onnx", f"--output={file}", *flags])
-    assert "whose labels are not its classes" in capsys.readouterr().out
+    assert "whose labels are not classes of the network" in capsys.readouterr().out
     written = json.loads(file.with_name("a.onnx.json").read_text())
     assert written["parity"]["top1_eager"] is None
     assert written["preprocessing"]["interpolation"] == "bilinear"
@@ -170,6 +169,6 @@ def test_a_missing_package_is_one_line_with_what_brings_it(
         export.main(["runs/none", f"--format={name}", f"--output={file}"])
     assert raised.value.code == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: --format {name}: needs {FORMATS[name].makers[0]}")
+    assert error.startswith(f"error: --format {name}: needs {FORMATS[name].writers[0]}")
     assert help_ in error
     assert len(error.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What export refuses of formats and int8, and on what int8 is calibrated."""
+"""Refusals of formats and int8, and the calibration images of int8."""
 
 import json
 from importlib.metadata import version
@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from lit_effnet import export
 from lit_effnet.data.photos import NAMES
-from lit_effnet.deploy.calibration import calibration_batches
-from lit_effnet.deploy.formats import FORMATS
+from lit_effnet.deploy.base import FLOAT32, Conversion
+from lit_effnet.deploy.calibration_images import draw_batches
 from lit_effnet.deploy.outliers import without_outliers
-from lit_effnet.evaluation.target import Changes, subject
-from tests.deploy.conftest import needs
+from lit_effnet.evaluation.target import Overrides, load_target
+from tests.deploy.conftest import FORMATS, needs, write_onnx_by
 
 
 @pytest.mark.parametrize(
@@ -30,12 +31,16 @@ from tests.deploy.conftest import needs
             "--split holdout: photos has only train, validation, test",
         ),
         (
-            ["{run}", "--format=onnx", "--output=a.onnx", "--precision=int8", "--kept=gates"],
-            "--kept: 'gates' must be nothing, se, silu, se+silu",
+            ["{run}", "--format=onnx", "--output=a.onnx", "--precision=int8", "--keep_float=gates"],
+            "--keep_float: 'gates' must be nothing, se, silu, se+silu",
         ),
         (
-            ["{run}", "--format=onnx", "--output=a.onnx", "--kept=se"],
-            "--kept se: is for int8, not for float32",
+            ["{run}", "--format=onnx", "--output=a.onnx", "--keep_float=se"],
+            "--keep_float se: is for int8, not for float32",
+        ),
+        (
+            ["{run}", "--format=onnx", "--output=a.onnx", "--kept=se"],  # the flag's old name
+            "--keep_float se: is for int8, not for float32",
         ),
         (
             ["{run}", "--format=onnx", "--output=a.onnx", "--method=mse"],
@@ -47,19 +52,25 @@ from tests.deploy.conftest import needs
         ),
         (
             ["{run}", "--format=executorch", "--output=a.pte", "--precision=int8", "--method=mse"],
-            "--method mse: executorch has one of its own, and no other",
+            "--method mse: executorch offers no choice",
         ),
         (
             ["{run}", "--format=litert", "--output=a.tflite", "--precision=int8", "--method=mse"],
-            "--method mse: litert has one of its own, and no other",
+            "--method mse: litert offers no choice",
         ),
         (
-            ["{run}", "--format=executorch", "--output=a.pte", "--precision=int8", "--kept=silu"],
-            "--kept silu: ExecuTorch XNNPACK quantises nothing that silu would keep",
+            [
+                "{run}",
+                "--format=executorch",
+                "--output=a.pte",
+                "--precision=int8",
+                "--keep_float=silu",
+            ],
+            "--keep_float silu: ExecuTorch XNNPACK never quantizes silu",
         ),
         (
             ["{run}", "--format=onnx", "--output=a.onnx", "--precision=int8", "--split=train"],
-            "--split train: is what int8 is calibrated on; name another split",
+            "--split train: is the one that int8 is calibrated on; name another split",
         ),
         (
             ["{run}", "--format=onnx", "--output=a.onnx", "--agreement=95"],
@@ -79,7 +90,7 @@ from tests.deploy.conftest import needs
         ),
     ],
 )
-def test_what_no_format_can_be_asked_for_is_one_line(
+def test_impossible_requests_are_one_line(
     arguments: list[str], message: str, photos_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     needs(arguments[1].removeprefix("--format="))
@@ -119,36 +130,38 @@ def test_int8_without_a_training_split_is_one_line(
 
 
 @pytest.fixture
-def quick_int8(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """What int8 is written with; the file is in float32, so that it takes no time."""
+def quick_int8(monkeypatch: pytest.MonkeyPatch) -> list[Conversion]:
+    """Conversions to int8; the file is in float32, so that it takes no time."""
     needs("onnx")
-    asked: list[dict] = []
-    in_float = FORMATS["onnx"].module.write
+    conversions: list[Conversion] = []
 
-    def write(*rest: object, **options: object) -> None:
-        asked.append(options)
-        in_float(*rest)
+    def write(network: nn.Module, size: int, file: Path, conversion: Conversion) -> None:
+        conversions.append(conversion)
+        FORMATS["onnx"].write(network, size, file, FLOAT32)
 
-    monkeypatch.setattr(FORMATS["onnx"].module, "write", write)
-    return asked
+    write_onnx_by(monkeypatch, write)
+    return conversions
 
 
 def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
-    quick_int8: list[dict], photos_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quick_int8: list[Conversion],
+    photos_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "a.onnx"
     command = [str(photos_run), "--format=onnx", "--precision=int8", f"--output={file}"]
     flags = ["--images=8", "--calibration=20", "--calibration_seed=3", "--method=entropy"]
-    export.main([*command, *flags, "--kept=se"])
-    found = subject(str(photos_run), Changes({}))
-    (asked,) = quick_int8
-    drawn = calibration_batches(found.data, 20, 3)
+    export.main([*command, *flags, "--keep_float=se"])
+    found = load_target(str(photos_run), Overrides({}))
+    (conversion,) = quick_int8
+    drawn = draw_batches(found.data, 20, 3)
     used = without_outliers(found.network, drawn, 0.05)
-    assert torch.equal(asked["calibration"], torch.cat(used))
-    assert len(asked["calibration"]) == 19
-    assert asked["method"] == "entropy"
-    told = json.loads(file.with_name("a.onnx.json").read_text())
-    assert told["calibration"] == {
+    assert torch.equal(conversion.calibration, torch.cat(used))
+    assert len(conversion.calibration) == 19
+    assert conversion.method == "entropy"
+    metadata = json.loads(file.with_name("a.onnx.json").read_text())
+    assert metadata["calibration"] == {
         "quantizer": "onnxruntime",
         "data": "photos",
         "fingerprint": found.data.fingerprint,
@@ -158,24 +171,24 @@ def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
         "method": "entropy",
         "kept": "se",
     }
-    assert told["versions"]["onnxruntime"] == version("onnxruntime")
+    assert metadata["versions"]["onnxruntime"] == version("onnxruntime")
     shown = capsys.readouterr().out.replace("\n", " ")
     assert "Calibrated by onnxruntime, entropy, on 20 images of photos train, seed 3" in shown
 
 
 def test_int8_may_be_compared_on_training_images_where_others_calibrate(
-    quick_int8: list[dict], photos_run: Path, tmp_path: Path
+    quick_int8: list[Conversion], photos_run: Path, tmp_path: Path
 ) -> None:
     images = folder_of_photographs(tmp_path / "images", "train")
     file = tmp_path / "a.onnx"
     command = [str(photos_run), "--format=onnx", "--precision=int8", f"--output={file}"]
     flags = ["--images=8", "--split=train", f"--calibration_data.name={images}"]
     export.main([*command, *flags])
-    told = json.loads(file.with_name("a.onnx.json").read_text())
-    assert told["compared_on"]["split"] == "train"
-    (asked,) = quick_int8
-    assert told["calibration"]["data"] == str(images)
-    assert told["calibration"]["images"] == len(asked["calibration"]) <= 18
-    assert told["calibration"]["method"] == "min-max"
-    assert "method" not in asked
-    assert told["calibration"]["fingerprint"] != told["compared_on"]["fingerprint"]
+    metadata = json.loads(file.with_name("a.onnx.json").read_text())
+    assert metadata["compared_on"]["split"] == "train"
+    (conversion,) = quick_int8
+    assert metadata["calibration"]["data"] == str(images)
+    assert metadata["calibration"]["images"] == len(conversion.calibration) <= 18
+    assert metadata["calibration"]["method"] == "min-max"
+    assert conversion.method is None
+    assert metadata["calibration"]["fingerprint"] != metadata["compared_on"]["fingerprint"]

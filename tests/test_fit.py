@@ -16,7 +16,7 @@ import yaml
 
 from lit_effnet import fit
 from lit_effnet.data.images import ImageData
-from lit_effnet.evaluation.target import Changes, subject
+from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.registry import build
 from lit_effnet.runs.folder import RunFolder
@@ -193,7 +193,7 @@ def test_a_run_whose_record_has_the_first_fingerprint_resumes_and_keeps_it(
     fit.main(["--resume", str(folder)])
     assert record(folder)["status"] == "finished"
     assert record(folder)["data"]["fingerprint"] == first
-    found = subject(str(folder), Changes({}))
+    found = load_target(str(folder), Overrides({}))
     assert found.data.fingerprint == first
 
 

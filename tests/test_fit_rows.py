@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from lit_effnet import fit
-from lit_effnet.evaluation.target import Changes, subject
+from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.results.frame.columns import clean_rows
 from lit_effnet.results.frame.narrowing import narrowed_line
 from lit_effnet.results.frame.table import load
@@ -31,7 +31,7 @@ def record(folder: Path) -> dict:
 
 
 def loss_of_kept_weights(folder: Path) -> float:
-    found = subject(str(folder), Changes({}))
+    found = load_target(str(folder), Overrides({}))
     with torch.inference_mode():
         parts = [
             F.cross_entropy(found.network(images), labels, reduction="none")

@@ -40,7 +40,7 @@ def test_every_dependency_is_locked_to_one_version_which_is_the_one_tested() -> 
 OWN_TEXT = {
     *("runs/documents.py", "runs/csv_text.py", "network/golden.py", "network/properties.py"),
     *("experiment/lightning_cli.py", "experiment/preview.py", "data/decoded_cache.py"),
-    *("training/distributed/heartbeats.py", "deploy/running.py", "deploy/packages.py"),
+    *("training/distributed/heartbeats.py", "deploy/isolated_run.py", "deploy/packages.py"),
     *("results/design_doc/tables.py", "results/figures/noise.py", "results/tables/runs.py"),
     "results/frame/wandb_log.py",
 }

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lit_effnet.attribution.feature_maps import FeatureMaps
-    from lit_effnet.attribution.session import Looker, Picture
+    from lit_effnet.attribution.session import CamSession, Picture
 
 METHOD = "gradcam"
 SPLIT = "validation"
@@ -102,19 +102,19 @@ def features_sentence(run: Path) -> str:
     )
 
 
-def _look(run: Path, count: int) -> tuple["Looker", list["Picture"]]:
-    from lit_effnet.attribution.session import Looker, of_split
-    from lit_effnet.evaluation.target import Changes, subject
+def _look(run: Path, count: int) -> tuple["CamSession", list["Picture"]]:
+    from lit_effnet.attribution.session import CamSession, of_split
+    from lit_effnet.evaluation.target import Overrides, load_target
 
     try:
-        found = subject(str(run), Changes({}, num_workers=0))
+        found = load_target(str(run), Overrides({}, num_workers=0))
     except ValueError as error:
         raise ValueError(f"{run.name}: {error}") from error
-    looker = Looker(found, "cpu", BATCH)
+    looker = CamSession(found, "cpu", BATCH)
     return looker, of_split(looker.subject.data, SPLIT, count)
 
 
-def _stages(looker: "Looker", pictures: list["Picture"]) -> list["FeatureMaps"]:
+def _stages(looker: "CamSession", pictures: list["Picture"]) -> list["FeatureMaps"]:
     from lit_effnet.attribution.feature_maps import feature_maps
 
     return [*feature_maps(looker.network, looker.batch(pictures))]

@@ -22,7 +22,7 @@ from lit_effnet.data.images import ImageData
 from lit_effnet.data.pixels import Rgb
 from lit_effnet.data.rows import spread
 from lit_effnet.data.transforms import Evaluation
-from lit_effnet.evaluation.target import Subject
+from lit_effnet.evaluation.target import EvaluationTarget
 from lit_effnet.runs.paths import read_file
 
 SCORES = ("insertion", "deletion", "road", "randomisation")
@@ -108,7 +108,7 @@ def of_split(data: ImageData, split: str, count: int) -> list[Picture]:
     ]
 
 
-class Looker:
+class CamSession:
     """A network that looks at pictures, in the view that it wants.
 
     Args:
@@ -117,7 +117,7 @@ class Looker:
         batch_size: Images in a batch.
     """
 
-    def __init__(self, subject: Subject, device: str, batch_size: int) -> None:
+    def __init__(self, subject: EvaluationTarget, device: str, batch_size: int) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
         self.subject, self.batch_size = subject, batch_size
@@ -126,7 +126,7 @@ class Looker:
         self.classes = subject.class_names()
         self.image_size = round(subject.preprocessing.image_size or 0)
 
-    def own_numbers(self, targets: Sequence[int], first: "Looker") -> list[int]:
+    def own_numbers(self, targets: Sequence[int], first: "CamSession") -> list[int]:
         """Numbers of classes by its own order, of those by another network's."""
         if self.classes == first.classes:
             return list(targets)
@@ -224,7 +224,7 @@ class Looker:
         ]
 
 
-def targets_of(pictures: Sequence[Picture], wanted: str | None, first: Looker) -> list[int]:
+def targets_of(pictures: Sequence[Picture], wanted: str | None, first: CamSession) -> list[int]:
     """The class that is explained in each picture, the same for all networks.
 
     Args:
@@ -259,7 +259,7 @@ def targets_of(pictures: Sequence[Picture], wanted: str | None, first: Looker) -
 
 
 def column(
-    looker: Looker,
+    looker: CamSession,
     pictures: Sequence[Picture],
     targets: Sequence[int],
     method: str,

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from lit_effnet.evaluation.target import RELEASED, Changes, Subject, subject
+from lit_effnet.evaluation.target import RELEASED, EvaluationTarget, Overrides, load_target
 from lit_effnet.network.arm_cost import settled
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.detection import DETECTORS
@@ -116,11 +116,12 @@ def load_model(
 
 
 def _exported(file: Path, image_size: int | None, threads: int) -> BenchmarkModel:
-    from lit_effnet.deploy.formats import beside, load
+    from lit_effnet.deploy.export_files import metadata_file
+    from lit_effnet.deploy.registry import load
 
     if not file.is_file():
         raise ValueError(f"names {file}: no such file")
-    sidecar = beside(file)
+    sidecar = metadata_file(file)
     if not sidecar.exists():
         raise ValueError(f"{file}: {sidecar.name} is missing, which has its image size")
     try:
@@ -156,9 +157,9 @@ def _of_run(path: Location) -> tuple[nn.Module, int] | None:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
-def _released(name: str, image_size: int | None) -> Subject:
+def _released(name: str, image_size: int | None) -> EvaluationTarget:
     try:
-        return subject(name, Changes({}, image_size))
+        return load_target(name, Overrides({}, image_size))
     except ValueError as error:
         near = get_close_matches(name, [*VARIANTS, *LITE_IMAGE_SIZES, *BASELINES], cutoff=0.5)
         if not near or "nearest" in str(error):

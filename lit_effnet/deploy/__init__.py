@@ -1,1 +1,1 @@
-"""INT8 and export: write, run and quantize for each runtime, held to eager float32."""
+"""INT8 and export: each runtime writes, runs and quantizes networks, compared with float32."""

@@ -1,4 +1,4 @@
-"""Packages that only an export needs: in this environment, or in one of their own."""
+"""Optional packages of the runtimes, in this environment or in that of `make mobile`."""
 
 import json
 import os
@@ -11,22 +11,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-# litert-torch pins older packages than wandb and Jupyter take, so it has an environment of its own.
-MOBILE = Path(__file__).parents[3] / ".venv-mobile" / "bin" / "python"
+# litert-torch pins older packages than wandb and Jupyter accept, so it has its own environment.
+MOBILE = Path(__file__).parents[2] / ".venv-mobile" / "bin" / "python"
 MOBILE_VARIABLE = "LIT_EFFNET_MOBILE"
 
 
 class ConversionError(ValueError):
-    """A network that a format's own converter or runtime gave up on."""
+    """A format's converter or runtime failed on a network."""
 
 
-def imported(module: str) -> Any:
-    """A module of a package that only an export needs.
+def import_optional(module: str) -> Any:
+    """Import a module of an optional package.
 
     Raises:
-        ConversionError: it is not installed.
+        ConversionError: It is not installed.
     """
-    # Without this package OpenVINO does not tell its maker of every import and conversion, unasked.
+    # Without this package OpenVINO does not report each import and conversion to its makers.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         return import_module(module)
@@ -36,16 +36,16 @@ def imported(module: str) -> Any:
 
 
 def missing(packages: Iterable[str]) -> list[str]:
-    """Those of the packages that are not in this environment."""
+    """Return the packages that this environment lacks."""
     return [name for name in packages if find_spec(name.replace("-", "_")) is None]
 
 
-def interpreter(packages: Iterable[str], *, mobile: bool) -> str | None:
-    """The Python that has the packages: this one, else that of `make mobile`, else null.
+def find_python(packages: Iterable[str], *, mobile: bool) -> str | None:
+    """Return the Python that has the packages, or None: this one, or that of `make mobile`.
 
     Args:
-        packages: All that it must have.
-        mobile: Whether they are among those of `make mobile`.
+        packages: All of them must be there.
+        mobile: Whether `make mobile` installs them.
     """
     if not missing(packages):
         return sys.executable
@@ -54,28 +54,29 @@ def interpreter(packages: Iterable[str], *, mobile: bool) -> str | None:
 
 
 def run_module(python: str, module: str, *arguments: str) -> str:
-    """What a module of ours prints when another Python runs it.
+    """Run a module by another Python and return its output.
 
     Raises:
-        ConversionError: it failed; says its last line.
+        ConversionError: It failed; the message ends with its last line.
     """
-    command = [python, "-m", f"lit_effnet.deploy.{module}", *arguments]
+    name = module.rpartition(".")[2]
+    command = [python, "-m", module, *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         raise ConversionError(f"{python}: cannot be run ({error.strerror or error})") from error
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it said nothing"]
-        status = f", status {done.returncode}" if done.returncode < 0 else ""
-        raise ConversionError(f"{module} failed{status}: {lines[-1]}")
-    return done.stdout
+    if process.returncode:
+        lines = process.stderr.strip().splitlines() or ["no message"]
+        status = f", status {process.returncode}" if process.returncode < 0 else ""
+        raise ConversionError(f"{name} failed{status}: {lines[-1]}")
+    return process.stdout
 
 
 def versions(packages: Sequence[str], python: str) -> dict[str, str]:
-    """Version of each package in a Python's environment."""
+    """Return the version of each package in a Python's environment."""
     if python == sys.executable:
         return {name: version(name) for name in packages}
-    found: dict[str, str] = json.loads(run_module(python, "packages", *packages))
+    found: dict[str, str] = json.loads(run_module(python, "lit_effnet.deploy.packages", *packages))
     return found
 
 

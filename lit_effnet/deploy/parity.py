@@ -1,4 +1,4 @@
-"""How near an exported network's logits are to those of the network it was made of."""
+"""Parity: the logits of an exported file compared with those of its network."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What still passes.
+    """The limits of parity.
 
     Args:
-        agreement: Least part of the images with the same class on top.
-        relative_error: Most of an image's largest error over its largest logit.
-        every_image: Whether each image must be within it, or 95 % of them.
+        agreement: Minimum fraction of images with the same top-1 class.
+        relative_error: Maximum of an image's largest error over its largest logit.
+        every_image: Whether that holds for each image, or for 95 % of them.
     """
 
     agreement: float
@@ -26,29 +26,29 @@ class Tolerance:
     every_image: bool = True
 
 
-# Another order of sums moves float32 logits by some 1e-5. Rounded weights, and activations in 256
-# steps, change them; what these allow tells a small loss from a broken network.
+# Another order of summation moves float32 logits by about 1e-5. Rounding moves them further; these
+# limits separate a small loss from a broken network.
 TOLERANCES: Mapping[str, Tolerance] = {
     "float32": Tolerance(agreement=1.0, relative_error=1e-3),
     "float16": Tolerance(agreement=0.98, relative_error=0.05),
-    # An image whose activations are beyond all ranges is cut off in INT8, as it should be.
+    # INT8 clips an image whose activations exceed the calibrated ranges, as it should.
     "int8": Tolerance(agreement=0.9, relative_error=0.5, every_image=False),
 }
 
 
 @dataclass(frozen=True)
 class Parity:
-    """An exported network's logits beside eager float32's, on the same images.
+    """Logits of an exported file compared with eager float32 on the same images.
 
     Args:
         images: Number of images.
-        max_absolute_error: Largest difference of two logits.
-        max_relative_error: Largest of all images' largest difference over largest logit.
-        p95_relative_error: What that is at most for 95 % of the images.
+        max_absolute_error: Largest difference between two logits.
+        max_relative_error: Largest difference of an image over its largest logit; the maximum.
+        p95_relative_error: The 95th percentile of that over the images.
         signal_to_noise_db: Median over images of the logits' power over that of the differences;
-            null where there is no difference.
-        agreement: Part of the images with the same class on top.
-        top1_eager: Top-1 accuracy of eager float32; null where no labels are known.
+            None where nothing differs.
+        agreement: Fraction of images with the same top-1 class.
+        top1_eager: Top-1 accuracy of eager float32; None where no labels are known.
         top1_exported: Top-1 accuracy of the exported file.
     """
 
@@ -62,23 +62,25 @@ class Parity:
     top1_exported: float | None
 
     def failures(self, tolerance: Tolerance) -> list[str]:
-        """What is outside the tolerance, with its figure; empty where parity holds."""
-        found = []
+        """Return each limit that is exceeded, with its figure; empty where parity holds."""
+        failures = []
         if not self.agreement >= tolerance.agreement:
-            found.append(f"top-1 agreement {self.agreement:.4f} (least {tolerance.agreement:g})")
+            failures.append(
+                f"top-1 agreement {self.agreement:.4f} (minimum {tolerance.agreement:g})"
+            )
         error = self.max_relative_error if tolerance.every_image else self.p95_relative_error
-        if not error <= tolerance.relative_error:  # which no NaN passes
-            of = "" if tolerance.every_image else " of 95 % of them"
-            found.append(f"relative error{of} {error:.2e} (most {tolerance.relative_error:g})")
-        return found
+        if not error <= tolerance.relative_error:  # NaN fails
+            name = "relative error" if tolerance.every_image else "95th percentile relative error"
+            failures.append(f"{name} {error:.2e} (maximum {tolerance.relative_error:g})")
+        return failures
 
 
 class ParityError(ValueError):
-    """An export whose logits are not those of its network."""
+    """The logits of an exported file differ from those of its network."""
 
 
 def compare(eager: Tensor, exported: Tensor, labels: Tensor | None) -> Parity:
-    """Figures of two networks' logits `float32 [N, K]` on the same images, with labels `[N]`."""
+    """Compare two networks' logits `float32 [N, K]` on the same images, with labels `[N]`."""
     assert eager.shape == exported.shape
     reference = eager.double()
     difference = (exported.double() - reference).abs()
@@ -97,25 +99,19 @@ def compare(eager: Tensor, exported: Tensor, labels: Tensor | None) -> Parity:
 
 
 def eager_logits(network: nn.Module, images: Tensor) -> Tensor:
-    """Logits `float32 [N, K]` of a network in evaluation mode, on the CPU."""
+    """Return the logits `float32 [N, K]` of a network in evaluation mode, on the CPU."""
     with torch.inference_mode():
-        # Networks that work in place must not get at what the others are shown.
+        # A network that works in place must not change the images of the others.
         return torch.cat([network(batch.clone()) for batch in torch.split(images, BATCH)])
 
 
-def taken(batches: Iterable[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """The first images `float32 [N, 3, H, W]` and labels `int64 [N]` of batches, at most `count`.
-
-    Raises:
-        ValueError: fewer than one is asked for.
-    """
-    if count < 1:
-        raise ValueError(f"images {count}: must be at least 1")
-    images, labels, found = [], [], 0
-    for pixels, numbers in batches:
-        images.append(pixels)
-        labels.append(numbers)
-        found += len(pixels)
-        if found >= count:
+def first_images(batches: Iterable[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
+    """Return up to `count` images `float32 [N, 3, H, W]` and labels `int64 [N]` of batches."""
+    images, labels, total = [], [], 0
+    for batch_images, batch_labels in batches:
+        images.append(batch_images)
+        labels.append(batch_labels)
+        total += len(batch_images)
+        if total >= count:
             break
     return torch.cat(images)[:count].contiguous(), torch.cat(labels)[:count]

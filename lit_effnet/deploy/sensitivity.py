@@ -1,8 +1,8 @@
-"""Which layers suffer from INT8: the network in float32 with one layer at a time quantised.
+"""Sensitivity of layers to INT8: the float32 network with one layer at a time quantized.
 
-Quantisation is simulated in PyTorch, so that a layer's figure is the same for every program: its
-weights signed and symmetric per output channel, its input unsigned with the range between the
-least and the greatest value that the images give.
+Quantization is simulated in PyTorch, so that the figures do not depend on a runtime: weights are
+signed and symmetric per output channel, inputs unsigned between their minimum and maximum over the
+images.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,23 +14,23 @@ import torch
 from torch import Tensor, nn
 
 from lit_effnet.deploy.agreement import agreement, median_snr
-from lit_effnet.deploy.layers import inside
+from lit_effnet.deploy.layers import is_inside
 
-STEPS = 255  # between the least and the greatest of 8 bits
-LARGEST = 127  # of signed 8 bits, symmetric
+STEPS = 255  # of unsigned 8 bits
+LARGEST = 127  # of symmetric signed 8 bits
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What is left of the logits where one part is in INT8.
+    """Logits with one part in INT8, compared with float32.
 
     Args:
-        name: The layer or the block.
-        layers: The layers that were quantised.
-        snr_db: The median image's signal-to-noise ratio; null where nothing changed.
-        agreement: Part of the images whose first class stayed.
+        name: The layer or block.
+        layers: The layers that were quantized.
+        snr_db: The median image's signal-to-noise ratio; None where nothing changed.
+        agreement: Fraction of images with the same top-1 class.
     """
 
     name: str
@@ -45,35 +45,37 @@ def sensitivities(
     parts: Mapping[str, Sequence[str]],
     done: Callable[[int], object] = lambda parts: None,
 ) -> list[Sensitivity]:
-    """The parts, each quantised alone, from the most sensitive on.
+    """Quantize each part alone; return the most sensitive first.
 
     Args:
         network: Images `float32 [N, 3, H, W]` to logits, in evaluation mode, on the CPU.
-        batches: Training images, on which ranges are found and logits compared.
+        batches: Training images for calibration and for the comparison.
         parts: Names of layers by the name of the part.
-        done: Is told of each part, for a progress bar.
+        done: Called after each part, for a progress bar.
     """
     with torch.inference_mode():
         reference, ranges = _logits_and_ranges(network, batches)
-        found = []
+        result = []
         for name, layers in parts.items():
-            with quantised(network, {layer: ranges[layer] for layer in layers}):
+            with quantized(network, {layer: ranges[layer] for layer in layers}):
                 logits = torch.cat([network(images) for images in batches])
             snr = median_snr(logits, reference)
-            found.append(Sensitivity(name, tuple(layers), snr, agreement(logits, reference)))
+            result.append(Sensitivity(name, tuple(layers), snr, agreement(logits, reference)))
             done(1)
-    return sorted(found, key=lambda part: float("inf") if part.snr_db is None else part.snr_db)
+    return sorted(result, key=lambda part: float("inf") if part.snr_db is None else part.snr_db)
 
 
-def worst(found: Sequence[Sensitivity], count: int, besides: Sequence[str] = ()) -> list[str]:
-    """Names of the most sensitive parts that are not in the modules `besides`."""
-    return [part.name for part in found if not inside(part.name, besides)][:count]
+def worst_layers(
+    parts: Sequence[Sensitivity], count: int, excluded: Sequence[str] = ()
+) -> list[str]:
+    """Return the names of the most sensitive parts that are not in the modules `excluded`."""
+    return [part.name for part in parts if not is_inside(part.name, excluded)][:count]
 
 
-def quantised_weights(weights: Tensor) -> Tensor:
-    """Weights `[K, ...]` rounded to 255 steps, symmetric, each output channel with its own scale.
+def quantized_weights(weights: Tensor) -> Tensor:
+    """Round weights `[K, ...]` to 255 symmetric steps, with a scale for each output channel.
 
-    A channel of zeros stays as it is.
+    A channel of zeros stays unchanged.
     """
     axes = tuple(range(1, weights.ndim))
     scale = weights.abs().amax(axes, keepdim=True) / LARGEST
@@ -81,8 +83,8 @@ def quantised_weights(weights: Tensor) -> Tensor:
     return (weights / scale).round().clamp(-LARGEST, LARGEST) * scale
 
 
-def quantised_values(values: Tensor, extent: Range) -> Tensor:
-    """Values of any shape rounded to 256 steps of a range that is widened to hold zero."""
+def quantized_values(values: Tensor, extent: Range) -> Tensor:
+    """Round values of any shape to 256 steps of a range, which is widened to contain zero."""
     low, high = min(extent[0], 0.0), max(extent[1], 0.0)
     scale = (high - low) / STEPS or 1.0
     zero = round(-low / scale)
@@ -90,21 +92,21 @@ def quantised_values(values: Tensor, extent: Range) -> Tensor:
 
 
 @contextmanager
-def quantised(network: nn.Module, ranges: Mapping[str, Range]) -> Iterator[None]:
-    """While it lasts, layers round their weights and inputs; then all is as it was.
+def quantized(network: nn.Module, ranges: Mapping[str, Range]) -> Iterator[None]:
+    """Let layers round their weights and inputs; restore them at the end.
 
     Args:
-        network: Whose layers.
-        ranges: The least and greatest value of each layer's input by its name.
+        network: The network.
+        ranges: Minimum and maximum of each layer's input, by the layer's name.
     """
     with ExitStack() as undo, torch.no_grad():
         for name, extent in ranges.items():
             layer: Any = network.get_submodule(name)
-            kept = layer.weight.data
-            layer.weight.data = quantised_weights(kept)
-            undo.callback(setattr, layer.weight, "data", kept)
+            weights = layer.weight.data
+            layer.weight.data = quantized_weights(weights)
+            undo.callback(setattr, layer.weight, "data", weights)
             hook = layer.register_forward_pre_hook(
-                lambda _, inputs, extent=extent: (quantised_values(inputs[0], extent),)
+                lambda _, inputs, extent=extent: (quantized_values(inputs[0], extent),)
             )
             undo.callback(hook.remove)
         yield
@@ -115,7 +117,7 @@ def _logits_and_ranges(
 ) -> tuple[Tensor, dict[str, Range]]:
     ranges: dict[str, Range] = {}
 
-    def look(name: str, values: Tensor) -> None:
+    def update(name: str, values: Tensor) -> None:
         low, high = (float(value) for value in values.aminmax())
         if name in ranges:
             low, high = min(low, ranges[name][0]), max(high, ranges[name][1])
@@ -125,7 +127,7 @@ def _logits_and_ranges(
         for name, module in network.named_modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 hook = module.register_forward_pre_hook(
-                    lambda _, inputs, name=name: look(name, inputs[0])
+                    lambda _, inputs, name=name: update(name, inputs[0])
                 )
                 undo.callback(hook.remove)
         logits = torch.cat([network(images) for images in batches])

@@ -12,7 +12,7 @@ from lit_effnet.cli.errors import written
 from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.predictions import Predictions, per_class
 from lit_effnet.evaluation.tables import class_table, label
-from lit_effnet.evaluation.target import Subject
+from lit_effnet.evaluation.target import EvaluationTarget
 from lit_effnet.results.figures.files import ending, rendered
 from lit_effnet.results.frame.table import FORMATS, csv_of, write
 from lit_effnet.runs.files import write_whole
@@ -56,7 +56,7 @@ class PredictionFiles:
         """Whether there is a file to write."""
         return self.by_class or self.file is not None
 
-    def taken(self, subject: Subject, found: Found) -> Iterator[Table | str]:
+    def taken(self, subject: EvaluationTarget, found: Found) -> Iterator[Table | str]:
         """Keep the predictions of a network, write its classes, and yield what to print."""
         if self.file is not None:
             self.frames += [predictions_frame(subject, *one) for one in found]
@@ -86,7 +86,7 @@ def title_of(row: Mapping[str, Any]) -> str:
 
 
 def predictions_frame(
-    subject: Subject, row: Mapping[str, Any], predictions: Predictions
+    subject: EvaluationTarget, row: Mapping[str, Any], predictions: Predictions
 ) -> pd.DataFrame:
     """Return a row for each image, with what it is of."""
     names = ("data", "split")
@@ -97,7 +97,7 @@ def predictions_frame(
 
 
 def write_classes(
-    subject: Subject, row: Mapping[str, Any], predictions: Predictions
+    subject: EvaluationTarget, row: Mapping[str, Any], predictions: Predictions
 ) -> pd.DataFrame:
     """Write a condition's accuracy by class and confusion matrix, and return the former.
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from lit_effnet.data.schema import WHOLE
 from lit_effnet.evaluation.conditions import CLEAN
 from lit_effnet.evaluation.evaluator import TRAINED
-from lit_effnet.evaluation.target import Subject
+from lit_effnet.evaluation.target import EvaluationTarget
 from lit_effnet.metrics.robustness import (
     BENCHMARK,
     MeanCorruptionError,
@@ -32,7 +32,7 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}"
 
 
-def levels_table(subject: Subject, rows: Sequence[Row]) -> Table:
+def levels_table(subject: EvaluationTarget, rows: Sequence[Row]) -> Table:
     """One row for clean images and for each level of a corruption."""
     name = subject.arm if subject.arm == subject.name else f"{subject.name}: {subject.arm}"
     table = Table(title=f"{name}, {subject.data.image_size} px", title_justify="left")
@@ -100,7 +100,7 @@ def label(row: Row) -> str:
     return f"{row['condition']}:{level}" if level else str(row["condition"])
 
 
-def notes(rows: Sequence[Row], subject: Subject, reference: Reference) -> Iterator[str]:
+def notes(rows: Sequence[Row], subject: EvaluationTarget, reference: Reference) -> Iterator[str]:
     """What the numbers are of, and the mean corruption errors."""
     first = rows[0]
     count, data, split = f"{first['images']:,} images", first["data"], first["split"]

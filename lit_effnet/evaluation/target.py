@@ -36,7 +36,7 @@ KEEPING = ("on_bad_image", "keep_decoded")
 
 
 @dataclass(frozen=True)
-class Changes:
+class Overrides:
     """What is to be another than in the run, or than the owner of released weights says.
 
     Args:
@@ -60,16 +60,16 @@ class Changes:
     whole: bool = False
 
 
-def changes_of(config: Any, *, whole: bool = False) -> Changes:
+def overrides_of(config: Any, *, whole: bool = False) -> Overrides:
     """The changes that a command's flags ask for, as far as it has such flags."""
     given = vars(config)
     data = {key: value for key, value in vars(config.data).items() if value is not None}
-    names = (field.name for field in fields(Changes) if field.name != "data")
-    return Changes(data, **{n: given[n] for n in names if n in given}, whole=whole)
+    names = (field.name for field in fields(Overrides) if field.name != "data")
+    return Overrides(data, **{n: given[n] for n in names if n in given}, whole=whole)
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationTarget:
     """A network with its weights, its images, and where its rows are written.
 
     Args:
@@ -173,7 +173,7 @@ def run_folders(names: list[str], *, one_of_each_arm: bool = False) -> list[str]
     return list(dict.fromkeys(found))
 
 
-def subject(name: str, changes: Changes, root: str = "runs") -> Subject:
+def load_target(name: str, changes: Overrides, root: str = "runs") -> EvaluationTarget:
     """A run's network, or a released one.
 
     Args:
@@ -255,7 +255,7 @@ def _same_number(name: str, count: int, found: Sequence[str]) -> Matched:
 
 
 def _use_of_others(
-    name: str, weights: Weights, record_data: Mapping[str, Any], changes: Changes
+    name: str, weights: Weights, record_data: Mapping[str, Any], changes: Overrides
 ) -> Use:
     """The use of images that the network was not trained on."""
     known, data = known_classes(name, weights, record_data), str(changes.data.get("name"))
@@ -264,7 +264,7 @@ def _use_of_others(
     return Use(whole=changes.whole, match=partial(_matching, data, known, bool(record_data)))
 
 
-def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
+def _of_run(path: Location, checkpoint: Location, changes: Overrides) -> EvaluationTarget:
     folder = RunFolder(path)
     record = folder.read()
     network, weights = network_of_run(checkpoint)
@@ -284,7 +284,9 @@ def _of_run(path: Location, checkpoint: Location, changes: Changes) -> Subject:
     data.used_as(use).recorded = use.fingerprint
     name, arm = str(checkpoint), str(record.get("arm", path.name))
     reference = replace(data.reference, image_size=_usual_size(data) if size is None else size)
-    return Subject(name, arm, folder, record, network, weights, own, prepared, reference, data)
+    return EvaluationTarget(
+        name, arm, folder, record, network, weights, own, prepared, reference, data
+    )
 
 
 def _flags_of_run(folder: RunFolder) -> dict[str, Any]:
@@ -326,7 +328,7 @@ def _usual_size(data: ImageData | None) -> int:
     return data.entry.image_size if data is not None and data.entry else USUAL_IMAGE_SIZE
 
 
-def _released(name: str, changes: Changes, root: str) -> Subject:
+def _released(name: str, changes: Overrides, root: str) -> EvaluationTarget:
     folder = RunFolder(locate(root, "root") / RELEASED / re.sub(r"[^\w.=-]+", "_", name))
     if (locate(name) / "run.json").exists():  # a folder that an earlier evaluation made
         folder = RunFolder(locate(name))
@@ -366,10 +368,12 @@ def _released(name: str, changes: Changes, root: str) -> Subject:
     reference = replace(
         data.reference if data is not None else prepared, image_size=_usual_size(data)
     )
-    return Subject(name, name, folder, record, network, weights, own, prepared, reference, data)
+    return EvaluationTarget(
+        name, name, folder, record, network, weights, own, prepared, reference, data
+    )
 
 
-def _prepared(own: View, weights: Weights, changes: Changes) -> Preprocessing:
+def _prepared(own: View, weights: Weights, changes: Overrides) -> Preprocessing:
     """How images are prepared for the network, as far as asked in another way than its own."""
     return Preprocessing(
         own.image_size if changes.image_size is None else changes.image_size,
@@ -380,7 +384,7 @@ def _prepared(own: View, weights: Weights, changes: Changes) -> Preprocessing:
     )
 
 
-def _images(flags: Mapping[str, Any], prepared: Preprocessing, changes: Changes) -> ImageData:
+def _images(flags: Mapping[str, Any], prepared: Preprocessing, changes: Overrides) -> ImageData:
     return ImageData(
         **flags,
         image_size=changes.image_size,

@@ -1,7 +1,7 @@
 """Trained and small networks with their images, and a file of each format that is written once."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,26 +11,29 @@ import torch
 from torch import Tensor, nn
 
 from lit_effnet.data.images import ImageData
-from lit_effnet.deploy import checked
-from lit_effnet.deploy.calibration import calibration_batches
-from lit_effnet.deploy.checked import Export
-from lit_effnet.deploy.formats import FORMATS
-from lit_effnet.deploy.parity import taken
-from lit_effnet.deploy.running import measure
+from lit_effnet.deploy import checked_export
+from lit_effnet.deploy.base import FLOAT32
+from lit_effnet.deploy.calibration_images import draw_batches
+from lit_effnet.deploy.checked_export import write_checked
+from lit_effnet.deploy.export_spec import ExportSpec
+from lit_effnet.deploy.isolated_run import measure
+from lit_effnet.deploy.parity import first_images
+from lit_effnet.deploy.registry import RUNTIMES, by_format
 from lit_effnet.evaluation.bn_adaptation import recalibrated
-from lit_effnet.evaluation.target import Changes, subject
+from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.scaling.compound import Scaling
 
 SIZE = 64
+FORMATS = by_format()
 
 
 def needs(format_name: str) -> None:
     """Skip where a package of the format is in no environment here."""
     row = FORMATS[format_name]
-    for packages in (row.makers, (row.runner,)):
+    for packages in (row.writers, (row.runner,)):
         try:
             row.python(packages)
         except ValueError as error:
@@ -60,7 +63,7 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     def write(name: str) -> Path:
         needs(name)
         file = tmp_path_factory.mktemp(f"small_{name}") / f"small{FORMATS[name].suffix}"
-        FORMATS[name].module.write(small("efficientnet"), SIZE, file)
+        FORMATS[name].write(small("efficientnet"), SIZE, file, FLOAT32)
         return file
 
     return write
@@ -74,27 +77,32 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def run(file: Path, format_: object, shown: torch.Tensor, count: int) -> object:
         return measure(file, shown, count)
 
-    monkeypatch.setattr(checked, "run_apart", run)
+    monkeypatch.setattr(checked_export, "run_isolated", run)
     yield
     torch.set_num_threads(threads)
 
 
+def write_onnx_by(monkeypatch: pytest.MonkeyPatch, write: Callable[..., object]) -> None:
+    """Let another function write ONNX files."""
+    monkeypatch.setitem(RUNTIMES, "onnxruntime", replace(FORMATS["onnx"], write=write))
+
+
 @dataclass(frozen=True)
 class Written:
-    """A file with its network and what its JSON tells."""
+    """A file with its network and its metadata."""
 
     file: Path
     network: nn.Module
     data: ImageData
-    told: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
 def written(photos_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Written]:
-    """The run that tells photographs apart, in a format; written once for all tests."""
+    """The run on the photographs, in a format; written once for all tests."""
     network, weights = network_of_run(photos_run)
     data = ImageData("photos", image_size=48, batch_size=16, num_workers=0)
-    shown, labels = taken(data.evaluation_loader("validation", shuffled=True), 24)
+    shown, labels = first_images(data.evaluation_loader("validation", shuffled=True), 24)
 
     @cache
     def write(name: str) -> Written:
@@ -112,8 +120,15 @@ def written(photos_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
             "classes": list(data.images.classes),
             "source": {"name": str(photos_run), "fingerprint": weights.fingerprint},
         }
-        told = Export(file, name).write(network, shown, labels, description)
-        return Written(file, network, data, told)
+        metadata = write_checked(
+            ExportSpec(file=file, format=name),
+            network,
+            shown,
+            labels=labels,
+            calibration=None,
+            description=description,
+        )
+        return Written(file, network, data, metadata)
 
     return write
 
@@ -132,13 +147,13 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="session")
 def photographs(photos_run: Path) -> Trained:
-    found = subject(str(photos_run), Changes({}))
+    found = load_target(str(photos_run), Overrides({}))
     found.data.prepare("validation")
     loader = found.data.evaluation_loader("validation", shuffled=True)
     images = torch.cat([pixels for pixels, _ in loader])
     with torch.inference_mode():
         reference = found.network(images)
-    batches = calibration_batches(found.data, 64)
+    batches = draw_batches(found.data, 64, seed=0)
     return Trained(found.network, found.data, batches, images, reference)
 
 

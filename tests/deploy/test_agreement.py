@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.deploy.agreement import Heard, agreement, median_snr, signal_to_noise
+from lit_effnet.deploy.agreement import LogitRecorder, agreement, median_snr, signal_to_noise
 
 
 def test_agreement_is_the_part_with_the_same_first_class() -> None:
@@ -31,7 +31,7 @@ def test_the_median_image_is_taken_and_no_noise_is_null() -> None:
 
 def test_a_network_that_is_heard_stays_in_its_mode() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5)).eval()
-    heard = Heard(network)
+    heard = LogitRecorder(network)
     heard.train(heard.training)
     images = torch.ones(2, 3)
     assert torch.equal(heard(images), images)

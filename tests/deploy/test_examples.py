@@ -22,9 +22,9 @@ from lit_effnet.data.decoding import BadImageError, decode
 from lit_effnet.data.photos import photographs
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.transforms import Evaluation
-from lit_effnet.deploy.formats import FORMATS, preparation
+from lit_effnet.deploy.export_files import preparation_file
 from tests.conftest import ROOT
-from tests.deploy.conftest import Written
+from tests.deploy.conftest import FORMATS, Written
 from tests.odd import odd_images, saved
 
 ALLOWED = {
@@ -115,20 +115,20 @@ def test_an_example_sees_the_pixels_and_gives_the_class_of_the_project(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
+    results = [json.loads(line) for line in lines if line.startswith("{")]
     printed = [line for line in lines if " %  " in line]
-    assert len(told) == len(shown)
+    assert len(results) == len(shown)
     assert len(printed) == 5 * len(shown)
     seen = set()
     for index, (file, encoded) in enumerate(shown.items()):
         images = seen_by_the_project(encoded, made.data.preprocessing, 48)
-        assert told[index]["images"] == sha256(images.numpy().tobytes()).hexdigest(), file
+        assert results[index]["images"] == sha256(images.numpy().tobytes()).hexdigest(), file
         with torch.inference_mode():
             logits = made.network(images)[0]
-        error = (torch.tensor(told[index]["logits"]) - logits).abs().max() / logits.abs().max()
+        error = (torch.tensor(results[index]["logits"]) - logits).abs().max() / logits.abs().max()
         assert error < 1e-4, file
         top = int(logits.argmax())
-        assert printed[5 * index].split(" %  ")[1] == made.told["classes"][top]
+        assert printed[5 * index].split(" %  ")[1] == made.metadata["classes"][top]
         percent = float(printed[5 * index].split(" %")[0])
         assert percent == pytest.approx(100 * float(logits.softmax(0)[top]), abs=0.1)
         seen.add(top)
@@ -151,7 +151,7 @@ def test_an_image_that_cannot_be_decoded_is_one_line(
 def test_the_preparation_beside_a_file_is_the_projects_own(
     written: Callable[[str], Written],
 ) -> None:
-    assert preparation(written("onnx").file).read_text() == inspect.getsource(prepare)
+    assert preparation_file(written("onnx").file).read_text() == inspect.getsource(prepare)
 
 
 def test_the_examples_differ_only_in_what_runs_the_file() -> None:

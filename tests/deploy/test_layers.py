@@ -4,13 +4,13 @@ import pytest
 
 from lit_effnet.deploy.layers import (
     blocks,
-    choices,
-    gates,
-    inside,
-    kept_modules,
+    distinct_choices,
+    float_modules,
+    is_inside,
     layers,
-    merged,
-    swishes,
+    parts_of,
+    se_gates,
+    silu_modules,
 )
 from lit_effnet.network.registry import build
 from tests.deploy.conftest import EfficientNet, Trained
@@ -30,7 +30,7 @@ def test_every_layer_is_in_one_block_and_the_stem_stands_alone(photographs: Trai
     "name", ["efficientnet", "timm/efficientnet_b0", "torchvision/efficientnet_b0"]
 )
 def test_gates_are_found_in_every_implementation(name: str) -> None:
-    found = gates(build(name, None, 10) if name == "efficientnet" else _peer(name))
+    found = se_gates(build(name, None, 10) if name == "efficientnet" else _peer(name))
     assert len(found) == 16
 
 
@@ -43,39 +43,42 @@ def _peer(name: str):
 
 
 def test_a_part_of_a_name_is_not_a_module_of_that_name() -> None:
-    assert inside("stages.1.0.se.reduce", ["stages.1.0.se"])
-    assert inside("stem.0", ["stem.0"])
-    assert not inside("stages.1.0.second", ["stages.1.0.se"])
-    assert not inside("stages.10", ["stages.1"])
+    assert is_inside("stages.1.0.se.reduce", ["stages.1.0.se"])
+    assert is_inside("stem.0", ["stem.0"])
+    assert not is_inside("stages.1.0.second", ["stages.1.0.se"])
+    assert not is_inside("stages.10", ["stages.1"])
 
 
-def test_what_is_kept_are_the_gates_and_the_worst_layers(photographs: Trained) -> None:
+def test_modules_kept_in_float_are_the_gates_and_the_worst_layers(photographs: Trained) -> None:
     network = photographs.network
-    assert kept_modules("nothing", network, ["stem.0"]) == []
-    assert kept_modules("se", network, ["stem.0"]) == gates(network)
-    assert kept_modules("se+worst", network, ["stem.0"]) == [*gates(network), "stem.0"]
+    assert float_modules("nothing", network, ["stem.0"]) == []
+    assert float_modules("se", network, ["stem.0"]) == se_gates(network)
+    assert float_modules("se+worst", network, ["stem.0"]) == [*se_gates(network), "stem.0"]
 
 
 def test_a_network_without_gates_has_no_variant_for_them(lite: EfficientNet) -> None:
-    assert gates(lite) == []
-    assert choices(["nothing", "se", "se+worst"], lite) == ["nothing", "worst"]
-    assert choices(["se", "silu"], lite) == ["nothing"]
+    assert se_gates(lite) == []
+    assert distinct_choices(["nothing", "se", "se+worst"], parts_of(lite)) == ["nothing", "worst"]
+    assert distinct_choices(["se", "silu"], parts_of(lite)) == ["nothing"]
 
 
 def test_words_that_make_no_difference_are_left_out() -> None:
-    assert merged(["nothing", "silu", "se+silu", "se"], ("se", "worst")) == ["nothing", "se"]
+    assert distinct_choices(["nothing", "silu", "se+silu", "se"], ("se", "worst")) == [
+        "nothing",
+        "se",
+    ]
 
 
 def test_swishes_are_found_in_every_implementation() -> None:
     ours = build("efficientnet", None, 10)
     for network in (ours, _peer("timm/efficientnet_b0"), _peer("torchvision/efficientnet_b0")):
-        assert len(swishes(network)) == 49
-    assert len(swishes(_peer("timm/mobilenetv3_large_100"))) > 10
-    assert kept_modules("silu+se", ours) == [*gates(ours), *swishes(ours)]
+        assert len(silu_modules(network)) == 49
+    assert len(silu_modules(_peer("timm/mobilenetv3_large_100"))) > 10
+    assert float_modules("silu+se", ours) == [*se_gates(ours), *silu_modules(ours)]
 
 
 def test_another_word_is_refused(lite: EfficientNet) -> None:
     with pytest.raises(
-        ValueError, match=r"kept 'gates': must be nothing, or se, silu, worst joined by"
+        ValueError, match=r"keep_float 'gates': must be nothing, or se, silu, worst joined by"
     ):
-        choices(["gates"], lite)
+        distinct_choices(["gates"], parts_of(lite))

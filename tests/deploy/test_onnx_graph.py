@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lit_effnet.deploy.layers import gates, layers
+from lit_effnet.deploy.layers import layers, se_gates
 from lit_effnet.deploy.onnx_graph import module_of, nodes_of, onnx_graph
 from tests.deploy.conftest import EfficientNet, Trained
 
@@ -30,7 +30,7 @@ def test_a_gate_is_the_pooling_two_layers_and_the_product(graph, photographs: Tr
     names = nodes_of(graph, ["stages.1.0.se"])
     kinds = [name.split("/")[1] for name in names]
     assert kinds == ["ReduceMean", "Conv", "Sigmoid", "Mul", "Conv", "Sigmoid", "Mul"]
-    assert len(nodes_of(graph, gates(photographs.network))) == 8 * len(kinds)
+    assert len(nodes_of(graph, se_gates(photographs.network))) == 8 * len(kinds)
 
 
 @pytest.mark.slow

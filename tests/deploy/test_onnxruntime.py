@@ -1,11 +1,10 @@
-"""INT8 by ONNX Runtime's quantiser."""
+"""INT8 by ONNX Runtime's quantizer."""
 
 import pytest
 import torch
 
 from lit_effnet.deploy.agreement import agreement, median_snr
-from lit_effnet.deploy.layers import gates, layers, swishes
-from lit_effnet.deploy.onnx import Loaded
+from lit_effnet.deploy.layers import layers, se_gates, silu_modules
 from lit_effnet.deploy.onnx_graph import module_of, nodes_of
 from tests.deploy.conftest import EfficientNet, Trained
 
@@ -13,19 +12,19 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from lit_effnet.deploy.onnxruntime_qdq import OnnxRuntime
+from lit_effnet.deploy.onnxruntime import OnnxNetwork, OnnxRuntimeQuantizer
 
 LEAST_AGREEMENT = 0.85  # measured .948 to .965
 
 
 @pytest.fixture(scope="module")
-def backend(photographs: Trained) -> OnnxRuntime:
-    return OnnxRuntime(photographs.network, photographs.size)
+def backend(photographs: Trained) -> OnnxRuntimeQuantizer:
+    return OnnxRuntimeQuantizer(photographs.network, photographs.size)
 
 
 @pytest.fixture(scope="module")
-def content(backend: OnnxRuntime, photographs: Trained) -> bytes:
-    return backend.quantized_file(photographs.calibration, "min-max", [])
+def content(backend: OnnxRuntimeQuantizer, photographs: Trained) -> bytes:
+    return backend.int8_file(photographs.calibration, "min-max", [])
 
 
 def rounded(content: bytes):
@@ -44,14 +43,14 @@ def rounded(content: bytes):
     return graph, constants, inputs
 
 
-def test_float32_is_float32(backend: OnnxRuntime, photographs: Trained) -> None:
-    logits = backend.in_float().runtime(photographs.images)
+def test_float32_is_float32(backend: OnnxRuntimeQuantizer, photographs: Trained) -> None:
+    logits = backend.build_float().network(photographs.images)
     assert agreement(logits, photographs.reference) == 1
     assert median_snr(logits, photographs.reference) > 90
 
 
 def test_int8_agrees_with_float(content: bytes, photographs: Trained) -> None:
-    logits = Loaded(content, 1)(photographs.images)
+    logits = OnnxNetwork(content, 1)(photographs.images)
     assert agreement(logits, photographs.reference) >= LEAST_AGREEMENT
     assert 12 < median_snr(logits, photographs.reference) < 60
 
@@ -72,10 +71,10 @@ def test_weights_are_signed_per_channel_and_activations_unsigned(
 
 
 def test_gates_that_are_kept_have_no_rounded_input(
-    backend: OnnxRuntime, content: bytes, photographs: Trained
+    backend: OnnxRuntimeQuantizer, content: bytes, photographs: Trained
 ) -> None:
-    names = gates(photographs.network)
-    kept = backend.quantized_file(photographs.calibration[:1], "min-max", names)
+    names = se_gates(photographs.network)
+    kept = backend.int8_file(photographs.calibration[:1], "min-max", names)
     _, _, inputs = rounded(kept)
     _, _, before = rounded(content)
     convolutions = [n for n in nodes_of(backend.model, names) if n.endswith("/Conv")]
@@ -87,11 +86,11 @@ def test_gates_that_are_kept_have_no_rounded_input(
 
 
 def test_swishes_that_are_kept_do_not_round_their_sigmoid(
-    backend: OnnxRuntime, content: bytes, photographs: Trained
+    backend: OnnxRuntimeQuantizer, content: bytes, photographs: Trained
 ) -> None:
     """What they are given is what a convolution in INT8 gives, and has been rounded there."""
-    names = swishes(photographs.network)
-    kept = backend.quantized_file(photographs.calibration[:1], "min-max", names)
+    names = silu_modules(photographs.network)
+    kept = backend.int8_file(photographs.calibration[:1], "min-max", names)
     _, _, inputs = rounded(kept)
     _, _, before = rounded(content)
     products = [name for name in nodes_of(backend.model, names) if "/Mul/" in name]
@@ -101,26 +100,26 @@ def test_swishes_that_are_kept_do_not_round_their_sigmoid(
 
 
 def test_the_same_images_give_the_same_file(
-    backend: OnnxRuntime, content: bytes, photographs: Trained
+    backend: OnnxRuntimeQuantizer, content: bytes, photographs: Trained
 ) -> None:
-    assert backend.quantized_file(photographs.calibration, "min-max", []) == content
+    assert backend.int8_file(photographs.calibration, "min-max", []) == content
 
 
 def test_a_network_of_relu6_without_gates(lite: EfficientNet) -> None:
     torch.manual_seed(1)
     images = torch.randn(8, 3, 32, 32)
-    built = OnnxRuntime(lite, 32).quantized([images], "min-max", [])
-    assert built.runtime(images[:3]).shape == (3, 5)
-    assert built.runtime(images).isfinite().all()
+    built = OnnxRuntimeQuantizer(lite, 32).build_int8([images], "min-max", [])
+    assert built.network(images[:3]).shape == (3, 5)
+    assert built.network(images).isfinite().all()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["percentile", "entropy"])
 def test_every_method_gives_another_network(
-    backend: OnnxRuntime, content: bytes, method: str, photographs: Trained, capsys
+    backend: OnnxRuntimeQuantizer, content: bytes, method: str, photographs: Trained, capsys
 ) -> None:
-    other = backend.quantized_file(photographs.calibration, method, [])
+    other = backend.int8_file(photographs.calibration, method, [])
     assert other != content
-    logits = Loaded(other, 1)(photographs.images)
+    logits = OnnxNetwork(other, 1)(photographs.images)
     assert agreement(logits, photographs.reference) > 0.3
     assert capsys.readouterr().out == ""

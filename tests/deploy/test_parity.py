@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lit_effnet.deploy.parity import TOLERANCES, Tolerance, compare, taken
+from lit_effnet.deploy.parity import TOLERANCES, Tolerance, compare, first_images
 
 LOGITS = torch.tensor([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 5.0]])
 LABELS = torch.tensor([0, 1, 0])
@@ -36,8 +36,8 @@ def test_another_class_on_top_is_a_failure_in_float32_and_some_are_none_in_int8(
     found = compare(eager, given, None)
     assert found.agreement == pytest.approx(29 / 30)
     first, second = found.failures(TOLERANCES["float32"])
-    assert first == "top-1 agreement 0.9667 (least 1)"
-    assert second.startswith("relative error 1.00e+00 (most 0.001)")
+    assert first == "top-1 agreement 0.9667 (minimum 1)"
+    assert second.startswith("relative error 1.00e+00 (maximum 0.001)")
     assert found.failures(Tolerance(agreement=0.9, relative_error=1.1)) == []
 
 
@@ -51,22 +51,20 @@ def test_one_image_beyond_all_ranges_is_none_in_int8_and_many_are() -> None:
     assert one.failures(TOLERANCES["int8"]) == []
     assert len(one.failures(TOLERANCES["float32"])) == 1
     given[:3] = eager[:3] * 0.1
-    (told,) = compare(eager, given, None).failures(TOLERANCES["int8"])
-    assert told == "relative error of 95 % of them 9.00e-01 (most 0.5)"
+    (failure,) = compare(eager, given, None).failures(TOLERANCES["int8"])
+    assert failure == "95th percentile relative error 9.00e-01 (maximum 0.5)"
 
 
-def test_what_is_no_number_never_passes() -> None:
+def test_nan_never_passes() -> None:
     given = LOGITS.clone()
     given[1, 1] = torch.nan
     failed = compare(LOGITS, given, None).failures(Tolerance(agreement=0, relative_error=1e9))
-    assert failed == ["relative error nan (most 1e+09)"]
+    assert failed == ["relative error nan (maximum 1e+09)"]
 
 
 def test_images_are_taken_until_there_are_enough() -> None:
     batches = [(torch.full((4, 3, 2, 2), float(i)), torch.full((4,), i)) for i in range(3)]
-    shown, labels = taken(iter(batches), 6)
+    shown, labels = first_images(iter(batches), 6)
     assert labels.tolist() == [0, 0, 0, 0, 1, 1]
     assert shown[:, 0, 0, 0].tolist() == labels.tolist()
-    assert len(taken(batches, 100)[0]) == 12
-    with pytest.raises(ValueError, match="images 0: must be at least 1"):
-        taken(batches, 0)
+    assert len(first_images(batches, 100)[0]) == 12

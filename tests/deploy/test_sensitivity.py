@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from lit_effnet.deploy.layers import blocks, gates, layers
+from lit_effnet.deploy.layers import blocks, layers, se_gates
 from lit_effnet.deploy.sensitivity import (
-    quantised,
-    quantised_values,
-    quantised_weights,
+    quantized,
+    quantized_values,
+    quantized_weights,
     sensitivities,
-    worst,
+    worst_layers,
 )
 from lit_effnet.deploy.sensitivity_figure import sensitivity_figure
 from lit_effnet.results.figures.files import rendered
@@ -20,7 +20,7 @@ from tests.deploy.conftest import Trained
 def test_weights_have_255_steps_in_each_channel() -> None:
     torch.manual_seed(0)
     weights = torch.randn(4, 3, 9, 9) * torch.tensor([1.0, 100.0, 1e-3, 0.0]).view(4, 1, 1, 1)
-    rounded = quantised_weights(weights)
+    rounded = quantized_weights(weights)
     steps = weights.abs().amax((1, 2, 3)) / 127
     error = (rounded - weights).abs().amax((1, 2, 3))
     assert (error <= steps / 2 + 1e-7).all()
@@ -31,14 +31,14 @@ def test_weights_have_255_steps_in_each_channel() -> None:
 @pytest.mark.parametrize("extent", [(-0.28, 6.0), (0.5, 2.0), (-3.0, -1.0), (0.0, 0.0)])
 def test_values_have_256_steps_of_a_range_that_holds_zero(extent: tuple[float, float]) -> None:
     values = torch.linspace(*extent, 1001)
-    rounded = quantised_values(values, extent)
+    rounded = quantized_values(values, extent)
     low, high = min(extent[0], 0), max(extent[1], 0)
     step = (high - low) / 255
     assert len(rounded.unique()) <= 256
     assert (rounded - values).abs().max() <= step * 1.001
-    assert quantised_values(torch.zeros(1), extent).item() == 0
+    assert quantized_values(torch.zeros(1), extent).item() == 0
     if high > low:  # what lies outside is cut off
-        assert quantised_values(torch.tensor([high + 9]), extent).item() <= high + step
+        assert quantized_values(torch.tensor([high + 9]), extent).item() <= high + step
 
 
 def test_the_network_is_as_it_was_afterwards(photographs: Trained) -> None:
@@ -46,7 +46,7 @@ def test_the_network_is_as_it_was_afterwards(photographs: Trained) -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with torch.inference_mode():
         logits = network(images)
-        with quantised(network, {"stem.0": (-3.0, 3.0)}):
+        with quantized(network, {"stem.0": (-3.0, 3.0)}):
             assert not torch.equal(network(images), logits)
         assert torch.equal(network(images), logits)
     assert all(torch.equal(before[k], tensor) for k, tensor in network.state_dict().items())
@@ -66,7 +66,7 @@ def test_a_layer_with_one_outlier_in_its_input_is_the_most_sensitive() -> None:
     assert found[0].name == "1"
     assert [part.snr_db for part in found] == sorted(part.snr_db for part in found)
     assert done == [1, 1, 1]
-    assert worst(found, 2, besides=["1"]) == [part.name for part in found[1:]]
+    assert worst_layers(found, 2, excluded=["1"]) == [part.name for part in found[1:]]
 
 
 def test_a_block_suffers_more_than_the_layer_in_it_that_suffers_least(photographs: Trained) -> None:
@@ -83,7 +83,7 @@ def test_the_figure_has_a_bar_for_each_part_in_the_networks_order(photographs: T
     network = photographs.network
     names = layers(network)[:7]
     found = sensitivities(network, photographs.calibration[:1], {name: [name] for name in names})
-    figure = sensitivity_figure("a $ b $ c", found, names, gates(network))
+    figure = sensitivity_figure("a $ b $ c", found, names, se_gates(network))
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == names
     lengths = {part.name: part.snr_db for part in found}

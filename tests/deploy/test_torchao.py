@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from lit_effnet.deploy.agreement import agreement, median_snr
-from lit_effnet.deploy.layers import gates, inside, layers
+from lit_effnet.deploy.layers import is_inside, layers, se_gates
 from tests.deploy.conftest import Trained
 
 pytest.importorskip("torchao")
 
-from lit_effnet.deploy.torchao_pt2e import TorchAo
+from lit_effnet.deploy.torchao import TorchAoQuantizer
 
 pytestmark = pytest.mark.slow
 
@@ -17,13 +17,13 @@ PER_CHANNEL = "quantized_decomposed.dequantize_per_channel.default"
 
 
 @pytest.fixture(scope="module")
-def backend(photographs: Trained) -> TorchAo:
-    return TorchAo(photographs.network, photographs.size)
+def backend(photographs: Trained) -> TorchAoQuantizer:
+    return TorchAoQuantizer(photographs.network, photographs.size)
 
 
 @pytest.fixture(scope="module")
-def program(backend: TorchAo, photographs: Trained):
-    return backend.converted(photographs.calibration, "min-max", [])
+def program(backend: TorchAoQuantizer, photographs: Trained):
+    return backend.int8_program(photographs.calibration, "min-max", [])
 
 
 def weighted(program) -> list:
@@ -62,22 +62,22 @@ def test_int8_agrees_with_float(program, photographs: Trained) -> None:
     assert 15 < median_snr(logits, photographs.reference) < 60
 
 
-def test_gates_that_are_kept_are_in_float(backend: TorchAo, photographs: Trained) -> None:
-    names = gates(photographs.network)
-    kept = backend.converted(photographs.calibration[:1], "min-max", names)
+def test_gates_that_are_kept_are_in_float(backend: TorchAoQuantizer, photographs: Trained) -> None:
+    names = se_gates(photographs.network)
+    kept = backend.int8_program(photographs.calibration[:1], "min-max", names)
     in_float = {module_of(n) for n in weighted(kept) if str(n.args[1].target) != PER_CHANNEL}
-    wanted = {name for name in layers(photographs.network) if inside(name, names)}
+    wanted = {name for name in layers(photographs.network) if is_inside(name, names)}
     assert len(wanted) == 2 * len(names)
     assert {name for name in in_float if not name.endswith("depthwise.0")} == wanted
 
 
 def test_compiled_it_gives_what_the_program_gives(
-    backend: TorchAo, program, photographs: Trained
+    backend: TorchAoQuantizer, program, photographs: Trained
 ) -> None:
-    built = backend.quantized(photographs.calibration, "min-max", [])
+    built = backend.build_int8(photographs.calibration, "min-max", [])
     images = photographs.images[:20]
-    first = built.runtime(images[:16])
-    assert torch.equal(built.runtime(images[:5]), first[:5])  # filled up to sixteen
+    first = built.network(images[:16])
+    assert torch.equal(built.network(images[:5]), first[:5])  # filled up to sixteen
     with torch.no_grad():
         assert median_snr(first, program(images[:16])) > 25  # sums are rounded in other places
     assert built.file_bytes > 0

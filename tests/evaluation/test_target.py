@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from lit_effnet import evaluate, explain, fit
 from lit_effnet.evaluation.evaluator import View
-from lit_effnet.evaluation.target import Changes, run_folders, subject
+from lit_effnet.evaluation.target import Overrides, load_target, run_folders
 from lit_effnet.network.registry import BASELINES, build
 from lit_effnet.network.released_networks import architecture
 from lit_effnet.network.weight_sources import find
@@ -18,7 +18,7 @@ from lit_effnet.network.weights import Weights
 from lit_effnet.scaling.compound import VARIANTS
 from tests.conftest import TINY
 
-NOTHING = Changes({})
+NOTHING = Overrides({})
 
 
 @pytest.mark.parametrize("name", list(BASELINES))
@@ -77,24 +77,26 @@ def test_a_released_network_is_evaluated_in_the_view_that_its_owner_wrote_down(
         },
     }
     (tmp_path / "config.json").write_text(json.dumps(told))
-    choices = Changes({"name": "photos"}, network="mobilenetv3_large")
-    found = subject(str(tmp_path), choices, str(tmp_path / "runs"))
+    choices = Overrides({"name": "photos"}, network="mobilenetv3_large")
+    found = load_target(str(tmp_path), choices, str(tmp_path / "runs"))
     assert found.own == View(176, 0.9, "bilinear") == View.of(found.data)
     assert found.data.preprocessing.mean == (0.5, 0.5, 0.5)
     assert found.reference.image_size == 64  # the photographs' own size, whatever the network's
-    smaller = subject(str(tmp_path), Changes({"name": "photos"}, 96, network="mobilenetv3_large"))
+    smaller = load_target(
+        str(tmp_path), Overrides({"name": "photos"}, 96, network="mobilenetv3_large")
+    )
     assert View.of(smaller.data).differences(smaller.own) == ["image_size 96 instead of 176"]
 
 
 def test_images_of_other_classes_are_refused(trained: Path) -> None:
     with pytest.raises(ValueError, match=r"cifar10: has 10 classes, and .* tells 9 apart"):
-        subject(str(trained), Changes({"name": "cifar10"}))
+        load_target(str(trained), Overrides({"name": "cifar10"}))
 
 
 def test_the_corrupted_size_is_that_of_resolution_1(tmp_path: Path) -> None:
     larger = [*TINY, "--scaling.resolution=1.5", f"--run.root={tmp_path}", "--run.id=larger"]
     fit.main([*larger, "--trainer.max_epochs=1"])
-    found = subject(str(tmp_path / "photos" / "larger"), NOTHING)
+    found = load_target(str(tmp_path / "photos" / "larger"), NOTHING)
     assert (found.own.image_size, found.reference.image_size) == (48, 32)
 
 
@@ -108,7 +110,7 @@ def test_arms_from_weights_of_other_sizes_are_corrupted_at_one_size(tmp_path: Pa
         weights = f"--weights.name={tmp_path / 'photos' / name}"
         fit.main([*sized, *place, weights, "--recipe.name=linear_probe", f"--run.id=on_{name}"])
         folder = tmp_path / "photos" / f"on_{name}"
-        found = subject(str(folder), NOTHING)
+        found = load_target(str(folder), NOTHING)
         assert found.reference.image_size == 64  # the photographs' own
         lines = (folder / "evaluations.jsonl").read_text().splitlines()
         made[name] = [json.loads(line)["made_at_px"] for line in lines]
@@ -117,13 +119,13 @@ def test_arms_from_weights_of_other_sizes_are_corrupted_at_one_size(tmp_path: Pa
 
 def test_the_images_of_a_run_are_at_another_place(trained: Path) -> None:
     with pytest.raises(ValueError, match="path nowhere: is for a copy of a named data set"):
-        subject(str(trained), Changes({"path": "nowhere"}))  # photos need none
+        load_target(str(trained), Overrides({"path": "nowhere"}))  # photos need none
 
 
 def test_classes_that_the_network_does_not_know_are_refused(
     trained: Path, own_images: Path
 ) -> None:
-    found = subject(str(trained), Changes({"name": str(own_images)}))
+    found = load_target(str(trained), Overrides({"name": str(own_images)}))
     with pytest.raises(
         ValueError, match=r"its class 'cat' \(and 2 more\) names none, or several, of the 9"
     ) as error:

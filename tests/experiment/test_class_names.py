@@ -17,7 +17,7 @@ from lit_effnet import evaluate, explain, fit
 from lit_effnet.data.class_matching import match
 from lit_effnet.data.rows import labels_of, where
 from lit_effnet.data.sources import find
-from lit_effnet.evaluation.target import Changes, known_classes, subject
+from lit_effnet.evaluation.target import Overrides, known_classes, load_target
 from lit_effnet.network.weight_sources import find as find_weights
 from tests.conftest import TINY
 
@@ -67,7 +67,7 @@ def test_folders_named_by_number_are_the_numbers_of_released_weights(tmp_path: P
         if str(number) not in known.values():
             (root / str(number)).mkdir()
             Image.new("RGB", (8, 8)).save(root / str(number) / "x.png")
-    found = subject(LITE0, Changes({"name": str(root.parent)}))
+    found = load_target(LITE0, Overrides({"name": str(root.parent)}))
     with pytest.warns(UserWarning, match="are numbers, taken for the numbers of"):
         split = found.data.splits["validation"]
     labels = labels_of(split)
@@ -112,7 +112,7 @@ def test_classes_that_released_weights_do_not_know_are_refused(
 
 def in_reverse(trained: Path, folder: Path) -> Path:
     """The validation images of a run on photos, with its classes the other way round."""
-    own = subject(str(trained), Changes({})).data
+    own = load_target(str(trained), Overrides({})).data
     names = list(own.images.classes)
     split = own.splits["validation"]
     features = Features({"image": Encoded(), "label": ClassLabel(names=names[::-1])})
@@ -181,7 +181,7 @@ def test_images_that_a_run_was_trained_on_are_never_in_its_validation(
     run, folder = own_run
 
     def files(split: str) -> set[str]:
-        rows = subject(str(run), Changes({})).data.splits[split]
+        rows = load_target(str(run), Overrides({})).data.splits[split]
         return {where(rows, row).split("(")[1] for row in range(len(rows))}
 
     trained_on, validation = files("train"), files("validation")
@@ -255,7 +255,7 @@ def test_networks_of_one_order_or_another_explain_the_same_class(
 def test_the_class_names_of_a_run_are_known_without_its_images(own_run: tuple[Path, Path]) -> None:
     run, folder = own_run
     shutil.rmtree(folder)
-    assert subject(str(run), Changes({})).class_names() == ["1", "2", "10"]
+    assert load_target(str(run), Overrides({})).class_names() == ["1", "2", "10"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lit_effnet.benchmark.device_logs import DeviceTiming
-from lit_effnet.deploy.running import Cost
-from lit_effnet.deploy.timing import Timing
+from lit_effnet.deploy.isolated_run import Cost
+from lit_effnet.deploy.variant_timing import Timing
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.latency import Latency
 from lit_effnet.profiling.timing import Times

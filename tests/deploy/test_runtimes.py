@@ -10,13 +10,15 @@ import pytest
 import torch
 
 from lit_effnet.deploy import packages
-from lit_effnet.deploy.checked import Export
-from lit_effnet.deploy.formats import FORMATS, beside, load
-from lit_effnet.deploy.layers import gates, swishes
+from lit_effnet.deploy.base import FLOAT32, Conversion
+from lit_effnet.deploy.export_files import metadata_file
+from lit_effnet.deploy.export_spec import ExportSpec
+from lit_effnet.deploy.layers import se_gates, silu_modules
 from lit_effnet.deploy.parity import eager_logits
+from lit_effnet.deploy.registry import load
 from lit_effnet.evaluation.scoring import score
 from tests.conftest import ROOT
-from tests.deploy.conftest import SIZE, images, needs, small
+from tests.deploy.conftest import FORMATS, SIZE, images, needs, small
 
 NETWORKS = ("efficientnet", "efficientnet_lite", "mobilenetv3_large")
 QUICK = {("onnx", "efficientnet"), ("openvino", "efficientnet")}
@@ -39,7 +41,7 @@ def test_a_file_gives_the_logits_of_its_network(
         file = small_file(name)
     else:
         file = tmp_path / f"small{FORMATS[name].suffix}"
-        FORMATS[name].module.write(module, SIZE, file)
+        FORMATS[name].write(module, SIZE, file, FLOAT32)
     if packages.missing([FORMATS[name].runner]):
         pytest.skip(f"needs {FORMATS[name].runner}: {FORMATS[name].install}")
     runtime = load(file, threads=1)
@@ -70,8 +72,8 @@ def test_fewer_bits_are_nearly_the_network(
 ) -> None:
     needs(name)
     module, file = small("efficientnet_lite"), tmp_path / f"small{FORMATS[name].suffix}"
-    write = FORMATS[name].module.write
-    write(module, SIZE, file, precision=precision, calibration=images())
+    conversion = Conversion(precision=precision, calibration=images())
+    FORMATS[name].write(module, SIZE, file, conversion)
     whole = sum(parameter.nbytes for parameter in module.parameters())
     assert sum(part.stat().st_size for part in tmp_path.iterdir()) < most_bytes * whole
     eager, given = eager_logits(module, images()), load(file)(images())
@@ -81,16 +83,16 @@ def test_fewer_bits_are_nearly_the_network(
 
 @pytest.mark.parametrize("name", list(FORMATS))
 @pytest.mark.slow
-def test_what_int8_keeps_is_in_float(name: str, tmp_path: Path) -> None:
+def test_parts_that_int8_keeps_are_in_float(name: str, tmp_path: Path) -> None:
     needs(name)
     module = small("efficientnet")
     eager, sizes, noises = eager_logits(module, images()), [], []
-    words = [gates(module), swishes(module)][: len(FORMATS[name].keeps)]
+    words = [se_gates(module), silu_modules(module)][: len(FORMATS[name].keep_float)]
     for kept in ([], *words, [""]):
         file = tmp_path / f"kept_{len(kept)}_{'' in kept}{FORMATS[name].suffix}"
         names = [part for part, _ in module.named_children()] if kept == [""] else kept
-        write = FORMATS[name].module.write
-        write(module, SIZE, file, precision="int8", calibration=images(), kept=names)
+        conversion = Conversion(precision="int8", calibration=images(), keep_float=names)
+        FORMATS[name].write(module, SIZE, file, conversion)
         parts = [file, file.with_suffix(".bin")]
         sizes.append(sum(part.stat().st_size for part in parts if part.exists()))
         noises.append(float((load(file)(images()) - eager).square().sum()))
@@ -102,20 +104,23 @@ def test_what_int8_keeps_is_in_float(name: str, tmp_path: Path) -> None:
 
 def test_executorch_has_nothing_to_keep_in_float_of_silu(tmp_path: Path) -> None:
     needs("executorch")
-    assert FORMATS["executorch"].keeps == ("se",)
+    assert FORMATS["executorch"].keep_float == ("se",)
+    spec = ExportSpec(
+        file=tmp_path / "a.pte", format="executorch", precision="int8", keep_float="se+silu"
+    )
     with pytest.raises(
-        ValueError, match="kept se\\+silu: ExecuTorch XNNPACK quantises nothing that"
+        ValueError, match="keep_float se\\+silu: ExecuTorch XNNPACK never quantizes"
     ):
-        Export(tmp_path / "a.pte", "executorch", "int8", images(), kept="se+silu")
+        spec.check()
 
 
 @pytest.mark.slow
 def test_silu_kept_by_executorch_is_no_other_file(tmp_path: Path) -> None:
     needs("executorch")
     module, files = small("efficientnet"), [tmp_path / "a.pte", tmp_path / "b.pte"]
-    for file, kept in zip(files, ([], swishes(module)), strict=True):
-        write = FORMATS["executorch"].module.write
-        write(module, SIZE, file, precision="int8", calibration=images(), kept=kept)
+    for file, kept in zip(files, ([], silu_modules(module)), strict=True):
+        conversion = Conversion(precision="int8", calibration=images(), keep_float=kept)
+        FORMATS["executorch"].write(module, SIZE, file, conversion)
     logits = [load(file)(images()) for file in files]
     assert torch.equal(*logits)
 
@@ -145,8 +150,8 @@ def test_openvino_computes_in_float32_whatever_its_default_is(
 def test_openvino_tells_nobody_that_it_is_used() -> None:
     needs("openvino")
     code = (
-        "from lit_effnet.deploy.packages import imported; "
-        "print(imported('openvino.tools.ovc').telemetry.__class__.__module__)"
+        "from lit_effnet.deploy.packages import import_optional; "
+        "print(import_optional('openvino.tools.ovc').telemetry.__class__.__module__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub", done.stderr
@@ -155,7 +160,7 @@ def test_openvino_tells_nobody_that_it_is_used() -> None:
 @pytest.mark.slow
 def test_executorch_has_as_many_threads_as_asked_for(small_file: Callable[[str], Path]) -> None:
     file = small_file("executorch")
-    bindings = packages.imported("executorch.extension.pybindings.portable_lib")
+    bindings = packages.import_optional("executorch.extension.pybindings.portable_lib")
     for threads in (2, 1):
         load(file, threads)
         assert bindings._threadpool_get_thread_count() == threads
@@ -166,37 +171,37 @@ def test_executorch_has_as_many_threads_as_asked_for(small_file: Callable[[str],
     [("a.pt", "file a.pt: must end in one of .onnx, .xml, .pte, .tflite"),
      ("a.onnx", "file a.onnx: no such file")],
 )  # fmt: skip
-def test_what_cannot_be_loaded_is_told(file: str, message: str) -> None:
+def test_a_file_that_cannot_be_loaded_is_one_line(file: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(Path(file))
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_a_damaged_file_is_told_in_one_line(name: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     needs(name)
     if packages.missing([FORMATS[name].runner]):
         pytest.skip(f"needs {FORMATS[name].runner}: {FORMATS[name].install}")
     file = tmp_path / f"a{FORMATS[name].suffix}"
     file.write_bytes(b"this is no network")
-    with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$") as told:
+    with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$") as raised:
         load(file)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("told", ["[]", "{", '"text"'])
-def test_a_description_that_is_none_is_told_in_one_line(
-    told: str, tmp_path: Path, small_file: Callable[[str], Path]
+@pytest.mark.parametrize("text", ["[]", "{", '"text"'])
+def test_a_description_that_is_none_is_reported_in_one_line(
+    text: str, tmp_path: Path, small_file: Callable[[str], Path]
 ) -> None:
     file = Path(copy(small_file("onnx"), tmp_path))
-    beside(file).write_text(told)
+    metadata_file(file).write_text(text)
     with pytest.raises(ValueError, match=rf"^file {file}: cannot be run \(.+\)$"):
         load(file)
-    beside(file).write_text("{}")
+    metadata_file(file).write_text("{}")
     assert load(file).name == "ONNX Runtime"
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_a_missing_package_is_told_with_what_brings_it(
+def test_a_missing_package_is_reported_with_its_installation(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(packages, "find_spec", lambda module: None)
@@ -204,6 +209,8 @@ def test_a_missing_package_is_told_with_what_brings_it(
     other = tmp_path / "none" if name == "litert" else Path(sys.executable)
     monkeypatch.setenv(packages.MOBILE_VARIABLE, str(other))
     row = FORMATS[name]
-    with pytest.raises(ValueError, match=f"format {name}: needs {', '.join(row.makers)}; ") as told:
-        row.check(Path(f"a{row.suffix}"), "float32")
-    assert ("make mobile" if name == "litert" else "pip install") in str(told.value)
+    with pytest.raises(
+        ValueError, match=f"format {name}: needs {', '.join(row.writers)}; "
+    ) as raised:
+        ExportSpec(file=Path(f"a{row.suffix}"), format=name).check()
+    assert ("make mobile" if name == "litert" else "pip install") in str(raised.value)
