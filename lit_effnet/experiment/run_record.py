@@ -41,6 +41,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
         "group": folder.path.parent.name,
         "id": folder.path.name,
         "arm": arm_name(experiment.arm, changed),
+        "properties": asdict(experiment.arm.properties),
         "seed": experiment.config.seed_everything,
         "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "config_hash": config_hash({key: value for key, value in config.items() if key != "run"}),

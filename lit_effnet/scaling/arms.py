@@ -6,7 +6,9 @@ image size and the number of classes, and is settled once these are known.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, get_args
 
 from lit_effnet.scaling.budget import Budget, Cost, MatchedAxis, on_base
@@ -22,18 +24,49 @@ from lit_effnet.scaling.compound import (
 )
 from lit_effnet.scaling.cost import Measure
 
+MEASURES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
+SCALABLE = ("efficientnet", "efficientnet_lite")  # networks of a fixed size have no axis
+COEFFICIENTS = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Properties of an arm: columns of the frame of runs.
+
+    Args:
+        axis: baseline, depth, width, resolution or compound; None for others, such as several
+            multipliers at once, a variant, or a network of a fixed size.
+        budget: Cost in multiples of the baseline's, for an arm matched on cost.
+        measure: Cost that the budget counts: macs, params or activations.
+        phi: Compound coefficient, where it was set.
+        alpha: Base of the depth multiplier; set for compound arms.
+        beta: Base of the width multiplier; set for compound arms.
+        gamma: Base of the resolution multiplier; set for compound arms.
+        rounding: Rounding of depth to whole blocks: ceil or round.
+    """
+
+    axis: str | None = None
+    budget: float | None = None
+    measure: str | None = None
+    phi: float | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    gamma: float | None = None
+    rounding: str | None = None
+
 
 @dataclass(frozen=True)
 class Arm:
     """One setting of a scaling ablation.
 
     Args:
-        name: What it is called in tables.
-        base: The network that is scaled, B0 if its multipliers are 1; its resolution is 1.
-        fixed: Multipliers on top of the base, where they do not follow from a budget.
-        budget: What they follow from, else.
-        network: Name of the network, which decides about its cost.
-        se_ratio: The network's SE ratio; null for its own.
+        name: Name in tables and stored files.
+        base: Baseline that is scaled; B0 if its multipliers are 1. Its resolution is 1.
+        fixed: Multipliers on top of the base, if they do not follow from a budget.
+        budget: Cost from which the multipliers follow; None for fixed multipliers.
+        network: Name of the network, on which its cost depends.
+        se_ratio: SE ratio of the network; None for its default.
+        properties: Axis, budget, phi, coefficients and rounding, as in the frame of runs.
     """
 
     name: str
@@ -42,6 +75,7 @@ class Arm:
     budget: Budget | None = None
     network: str = "efficientnet"
     se_ratio: float | None = None
+    properties: Properties = Properties()
 
     def settle(self, base_size: int, cost: Cost) -> Scaling:
         """The multipliers relative to B0, for images of `base_size` pixels at resolution 1.
@@ -148,7 +182,8 @@ def choose(
     else:
         fixed = Scaling(**multipliers, rounding=rounding)
     named = _name(asked, given, multipliers)
-    return Arm(named, base, fixed, spend, network, se_ratio)
+    scaled = [axis for axis, value in multipliers.items() if value != 1]
+    return Arm(named, base, fixed, spend, network, se_ratio, _properties(asked, given, scaled))
 
 
 def arm_name(arm: Arm, model: Mapping[str, Any]) -> str:
@@ -161,6 +196,44 @@ def arm_name(arm: Arm, model: Mapping[str, Any]) -> str:
     network = [] if arm.network == "efficientnet" else [arm.network]
     options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
     return ", ".join([*network, arm.name, *options])
+
+
+@cache
+def named_properties(name: str) -> Properties:
+    """Return the properties of an arm from its name, for files that hold only the name.
+
+    Args:
+        name: Name that `arm_name` returned; any other name has no properties.
+    """
+    flags: dict[str, Any] = {}
+    known = False
+    with suppress(ValueError):
+        for index, part in enumerate(name.split(", ")):
+            match part.split(" "):
+                case [axis, "at", times, "x", counted] if counted in MEASURES.values():
+                    measure = next(key for key, word in MEASURES.items() if word == counted)
+                    flags |= {"axis": axis, "budget": float(times), "measure": measure}
+                case [("phi" | "depth" | "width" | "resolution") as key, value]:
+                    flags[key] = float(value)
+                case [("alpha" | "beta" | "gamma") as key, value] if known:
+                    flags[key] = float(value)
+                    continue
+                case ["round"] if known:
+                    flags["rounding"] = "round"
+                    continue
+                case ["baseline"]:
+                    pass
+                case [variant] if variant.lower() in VARIANTS:
+                    flags["variant"] = variant.lower()
+                case [network] if index == 0:
+                    flags["network"] = network
+                    continue
+                case _:
+                    continue
+            known = True
+        if known:
+            return choose(**flags).properties
+    return Properties()
 
 
 def parse(arm: str) -> dict[str, Any]:
@@ -191,20 +264,33 @@ def parse(arm: str) -> dict[str, Any]:
     return flags
 
 
+def _properties(asked: list[str], given: dict[str, Any], scaled: list[str]) -> Properties:
+    """Properties of an arm from its flags; `scaled` names axes whose multiplier is not 1."""
+    axis = given.get("axis")
+    if asked == ["phi"]:
+        axis = "compound"
+    elif not asked or (axis is None and asked != ["variant"] and len(scaled) < 2):
+        axis = scaled[0] if scaled else "baseline"
+    if given["network"] not in SCALABLE:
+        axis = None
+    names = [*(("budget", "measure") if "budget" in given else ()), "phi", "rounding"]
+    if axis == "compound":
+        names += COEFFICIENTS
+    return Properties(axis, **{name: given.get(name) for name in names})
+
+
 def _name(asked: list[str], given: dict[str, Any], multipliers: dict[str, float]) -> str:
-    """What an arm is called: what was asked for, and what is not as usual about it."""
+    """Name of an arm: how it scales, then coefficients and a rounding that are not the defaults."""
     match asked:
         case ["variant"]:
             parts = [given["variant"].upper()]
         case ["phi"]:
             parts = [f"phi {given['phi']:g}"]
         case ["axis"]:
-            measure = {"macs": "MACs", "params": "parameters"}.get(given["measure"], "activations")
-            parts = [f"{given['axis']} at {given['budget']:g} x {measure}"]
+            parts = [f"{given['axis']} at {given['budget']:g} x {MEASURES[given['measure']]}"]
         case _:
             parts = [f"{axis} {value:g}" for axis, value in multipliers.items() if value != 1]
     if asked == ["phi"] or given.get("axis") == "compound":
-        usual = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}
-        parts += [f"{key} {given[key]:g}" for key in usual if given[key] != usual[key]]
+        parts += [f"{key} {given[key]:g}" for key, of in COEFFICIENTS.items() if given[key] != of]
     rounding = ["round"] if given["rounding"] == "round" else []
     return ", ".join([*(parts or ["baseline"]), *rounding])

@@ -4,10 +4,20 @@ import itertools
 from functools import partial
 
 import pytest
+import yaml
 
-from lit_effnet.scaling.arms import Arm, choose, coefficient_grid, parse
+from lit_effnet.scaling.arms import (
+    Arm,
+    Properties,
+    arm_name,
+    choose,
+    coefficient_grid,
+    named_properties,
+    parse,
+)
 from lit_effnet.scaling.compound import VARIANTS, Scaling, compound
 from lit_effnet.scaling.cost import Complexity, count
+from tests.conftest import ROOT
 
 MATCHED = [
     *(f"axis={axis}" for axis in ("depth", "width", "resolution", "compound")),
@@ -182,3 +192,59 @@ def test_the_coefficient_grid_merges_what_builds_one_network() -> None:
 
     assert len({network(point) for point in grid}) == len(grid)
     assert {network(point) for point in points} == {network(point) for point in grid}
+
+
+def test_every_arm_of_the_sweeps_has_the_properties_that_its_name_tells() -> None:
+    values = [
+        yaml.safe_load(file.read_text())["parameters"].get(name, {}).get("values", [])
+        for file in sorted((ROOT / "sweeps").glob("*.yaml"))
+        for name in ("scaling.arm", "scaling.variant")
+    ]
+    arms = [
+        choose(arm=arm if "=" in arm or arm == "baseline" else f"variant={arm}")
+        for arm in itertools.chain(*values)
+    ]
+    assert len(arms) > 100
+    for arm in arms:
+        assert named_properties(arm.name) == arm.properties
+        assert named_properties(arm_name(arm, {"se_ratio": 0.5, "name": "x"})) == arm.properties
+
+
+@pytest.mark.parametrize(
+    ("arm", "properties"),
+    [
+        ("depth=1.5,rounding=round", Properties("depth", rounding="round")),
+        ("depth=1", Properties("baseline", rounding="ceil")),
+        ("depth=2,width=2", Properties(rounding="ceil")),
+        ("variant=b0", Properties(rounding="ceil")),
+        ("axis=width,budget=2,measure=params", Properties("width", 2, "params", rounding="ceil")),
+        ("phi=1,alpha=1.3", Properties("compound", None, None, 1, 1.3, 1.1, 1.15, "ceil")),
+        (
+            "axis=compound,budget=2,measure=activations",
+            Properties("compound", 2, "activations", None, 1.2, 1.1, 1.15, "ceil"),
+        ),
+    ],
+)
+def test_properties_follow_from_the_flags_and_from_the_name(
+    arm: str, properties: Properties
+) -> None:
+    assert choose(arm=arm).properties == properties
+    assert named_properties(choose(arm=arm).name) == properties
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [
+        ("phi 1.455, round", "compound"),
+        ("baseline, se_ratio=0.25", "baseline"),
+        ("efficientnet_lite, depth 1.5", "depth"),
+        ("resnet50, baseline", None),
+        ("depth 1.5, width 2", None),
+        ("B0", None),
+        ("phi none", None),
+        ("a person's own name", None),
+        ("deepest", None),
+    ],
+)
+def test_a_name_tells_the_axis(name: str, axis: str | None) -> None:
+    assert named_properties(name).axis == axis

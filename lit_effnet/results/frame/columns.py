@@ -7,6 +7,7 @@ import pandas as pd
 
 from lit_effnet.results.frame.narrowing import narrowed_line
 from lit_effnet.results.frame.records import FINISHED, Row
+from lit_effnet.scaling.arms import named_properties
 
 TEXT, WHOLE, NUMBER, TRUTH = "str", "Int64", "float64", "boolean"
 TIME = "datetime64[ms, UTC]"
@@ -50,6 +51,13 @@ COLUMNS = {
     "width": (NUMBER, "multiplier of the channels, relative to B0"),
     "resolution": (NUMBER, "multiplier of the image size"),
     "rounding": (TEXT, "of depth to whole blocks: ceil or round"),
+    "axis": (TEXT, "baseline, depth, width, resolution or compound; empty for other arms"),
+    "budget": (NUMBER, "cost of the arm in multiples of the baseline's, if it is matched on cost"),
+    "measure": (TEXT, "cost that the budget counts: macs, params or activations"),
+    "phi": (NUMBER, "compound coefficient, where it was set"),
+    "alpha": (NUMBER, "base of the depth multiplier of a compound arm"),
+    "beta": (NUMBER, "base of the width multiplier of a compound arm"),
+    "gamma": (NUMBER, "base of the resolution multiplier of a compound arm"),
     "parameters": (WHOLE, "of the network"),
     "macs": (WHOLE, "multiply-adds of one image; a paper's FLOPs"),
     "activations": (WHOLE, "outputs of the convolutions for one image"),
@@ -91,7 +99,15 @@ COLUMNS = {
 
 
 def frame_of(rows: list[Row]) -> pd.DataFrame:
-    """Rows as a frame with the table's columns and their types."""
+    """Return rows as a frame with the columns of `COLUMNS` and their types.
+
+    Properties that a row lacks are filled from the name of its arm.
+    """
+    rows = [
+        vars(named_properties(str(row.get("arm", ""))))
+        | {name: cell for name, cell in row.items() if cell is not None}
+        for row in rows
+    ]
     columns = {}
     for name, (kind, _) in COLUMNS.items():
         cells: list[Any] = [row.get(name) for row in rows]

@@ -27,7 +27,12 @@ SCORES = ("top1", "top5", "top1_macro", "calibration_error")
 # Without these a record tells no run from another.
 WORDS = ("status", "group", "id", "arm")
 # Parts of a record that not every run has.
-OPTIONAL = ("cost", "throughput", "recipe", "model", "weights", "latency", "best")
+OPTIONAL = ("cost", "throughput", "recipe", "model", "weights", "latency", "best", "properties")
+# Columns from `properties`, which older records lack.
+PROPERTIES = {
+    **dict.fromkeys(("axis", "measure", "rounding"), str),
+    **dict.fromkeys(("budget", "phi", "alpha", "beta", "gamma"), float),
+}
 
 
 def rows_of(folder: Folder) -> tuple[list[Row], list[Skipped]]:
@@ -94,6 +99,7 @@ def _run(record: Json, folder: Folder, flags: Flags) -> Row:
         "depth": get(scaling, "depth", float),
         "width": get(scaling, "width", float),
         "resolution": get(scaling, "resolution", float),
+        **{name: get(optional["properties"], name, kind) for name, kind in PROPERTIES.items()},
         "rounding": get(scaling, "rounding", str),
         "parameters": get(complexity, "params", int),
         "macs": get(complexity, "macs", int),

@@ -11,7 +11,7 @@ from typing import Any
 from lit_effnet.results.frame.folders import Skipped, get
 from lit_effnet.results.frame.narrowing import narrowed_by
 from lit_effnet.results.frame.records import FINISHED, Row, scores_of
-from lit_effnet.scaling.arms import choose
+from lit_effnet.scaling.arms import arm_name, choose
 
 STATES = {"finished": FINISHED, "crashed": "failed", "killed": "interrupted"}
 TRAINED = ("training", "validation")
@@ -99,7 +99,7 @@ def row_of_run(
         "source": "wandb",
         "group": group,
         "id": name,
-        "arm": _arm_name(arm.name, network, model),
+        "arm": arm_name(arm, {key: value for key, value in model.items() if value is not None}),
         "seed": get(config, "seed_everything", int),
         "status": status,
         "started": _moment(started),
@@ -115,7 +115,7 @@ def row_of_run(
         "depth": None if matched else arm.base.depth * arm.fixed.depth,
         "width": None if matched else arm.base.width * arm.fixed.width,
         "resolution": None if matched else arm.fixed.resolution,
-        "rounding": get(scaling, "rounding", str),
+        **vars(arm.properties),
         "data": get(data, "name", str),
     }
     if "val/top1" in summary:
@@ -125,13 +125,6 @@ def row_of_run(
         narrowed = narrowed_by(flags, None)
         row["narrowed"] = "; ".join(narrowed[name] for name in TRAINED if name in narrowed) or None
     return row
-
-
-def _arm_name(scaling: str, network: str, model: Mapping[str, Any]) -> str:
-    """An arm's name as a run folder has it: the scaling, and what else the network was given."""
-    given = {key: value for key, value in model.items() if value is not None and key != "name"}
-    options = [f"{key}={value}" for key, value in sorted(given.items())]
-    return ", ".join([*([] if network == "efficientnet" else [network]), scaling, *options])
 
 
 def _moment(started: int | str | None) -> str | None:
