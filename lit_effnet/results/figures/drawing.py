@@ -46,6 +46,13 @@ COSTS = {
     "latency_ms": "latency of one image (ms)",
     "duration_s": "training time (s)",
 }
+UNITS = {
+    "macs": "MACs",
+    "parameters": "parameters",
+    "activations": "activations",
+    "latency_ms": "ms",
+    "duration_s": "s",
+}
 VALUES = {
     "top1": "top-1 accuracy (%)",
     "top5": "top-5 accuracy (%)",
@@ -285,6 +292,12 @@ def value_axis(panel: Axes, label: str = "") -> None:
     panel.grid(axis="y", color=GRID, linewidth=0.5)
     if label:
         panel.set_ylabel(label)
+
+
+def cost_text(cost: str, value: float, words: Words) -> str:
+    """Return a cost with its unit."""
+    number = EngFormatter(places=1, sep=" ")(value) if value >= 1000 else f"{value:.3g}"
+    return f"{number} {words(UNITS[cost])}"
 
 
 def handle(look: Look, label: str, line: str = "") -> Line2D:

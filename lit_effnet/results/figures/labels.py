@@ -15,6 +15,7 @@ from matplotlib.transforms import Bbox
 DIRECTIONS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 DISTANCES = (3.5, 7.0, 12.0, 18.0, 26.0)
 TIED = 6.0  # farther than that a line ties the label to its point
+NO_BAR = (float("nan"), float("nan"))
 POINT = 2.6  # half the side of what a point covers
 
 

@@ -13,7 +13,7 @@ from lit_effnet.results.figures.drawing import (
     COSTS,
     GREY,
     GRID,
-    OTHERS,
+    NOTE,
     PERCENT,
     VALUES,
     Looks,
@@ -23,6 +23,7 @@ from lit_effnet.results.figures.drawing import (
     arm_looks,
     canvas,
     cost_axis,
+    cost_text,
     draw_point,
     english,
     handle,
@@ -37,7 +38,6 @@ from lit_effnet.results.figures.labels import Label
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.stats.estimates import CONFIDENCE, FRACTION, estimate, repeats
 
-FRONT = OTHERS[0]
 PROPERTIES = ("axis", "rounding", "alpha", "beta", "gamma", "se_ratio")
 
 
@@ -138,7 +138,7 @@ def pareto_figure(
             for panel, cost in zip(panels, costs, strict=True):
                 rows = pareto_front(points, cost, value)
                 rows = rows[rows["dominated"].notna()].rename(columns={cost: "cost"})
-                _draw(figure, panel, rows, value, looks=looks, words=words)
+                _draw(figure, panel, rows, value, cost=cost, looks=looks, words=words)
                 cost_axis(panel, rows["cost"], words(COSTS[cost]))
                 labels.append((panel, _labels(rows, value, names)))
             value_axis(panels[0], words(VALUES[value]))
@@ -157,6 +157,7 @@ def _draw(
     rows: pd.DataFrame,
     value: str,
     *,
+    cost: str,
     looks: Looks,
     words: Words,
 ) -> None:
@@ -168,7 +169,8 @@ def _draw(
     for row in rows.to_dict("records"):
         tip = words(
             "{arm}\n{value:.1f} %, n = {n}\n{cost}",
-            arm=words(row["arm"]), value=PERCENT * row[value], n=row["n"], cost=short(row["cost"]),
+            arm=words(row["arm"]), value=PERCENT * row[value], n=row["n"],
+            cost=cost_text(cost, row["cost"], words),
         )  # fmt: skip
         draw_point(
             figure, panel, (float(row["cost"]), PERCENT * float(row[value])), percent_ends(row),
@@ -179,3 +181,13 @@ def _draw(
     panel.grid(axis="y", color=GRID, linewidth=0.5)
 
 
+def _labels(rows: pd.DataFrame, value: str, names: dict[str, str]) -> list[Label]:
+    return [
+        Label(
+            text=names[row["arm"]],
+            at=(float(row["cost"]), PERCENT * float(row[value])),
+            bar=percent_ends(row),
+            colour=GREY if row["dominated"] else NOTE,
+        )
+        for row in rows.to_dict("records")
+    ]
