@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 # Chinese punctuation is meant
+# ruff: noqa: RUF001 # The multiplication sign is meant
 """What each sweep of `sweeps/` asks, and how its runs answer it."""
 
 from dataclasses import dataclass
@@ -41,8 +41,6 @@ SEARCH = Question(
     Text(
         "Which alpha, beta and gamma with alpha × beta² × gamma² about 2 are best for their cost? "
         "The published ones are 1.2, 1.1 and 1.15.",
-        "在 alpha × beta² × gamma² 约为 2 的条件下，哪组 alpha、beta、gamma 在同等代价下最好？"
-        "论文公布的是 1.2、1.1、1.15。",
     ),
     references=(r"^phi 1$", r"alpha 1\.2, beta 1\.1, gamma 1\.15$"),
 )
@@ -51,7 +49,6 @@ QUESTIONS = {
     "scaling_ablation": Question(
         Text(
             "Which axis is worth its cost: depth, width, resolution, or all three at once?",
-            "哪个轴物有所值：深度、宽度、分辨率，还是三者同时缩放？",
         ),
         "equal cost",
         COMPOUND,
@@ -60,7 +57,6 @@ QUESTIONS = {
         Text(
             "What does each ratio of squeeze-and-excite give, and what does it take in parameters "
             "and latency?",
-            "每种 SE 压缩比带来多少精度，又要付出多少参数和延迟？",
         ),
         references=(r"se_ratio=0\.25$", r"^baseline$"),
         costs=("parameters", "latency_ms"),
@@ -71,14 +67,12 @@ QUESTIONS = {
         Text(
             "Which learning rate is best for which arm, and does the order of the arms change when "
             "each has its own?",
-            "每个实验臂的最佳学习率是多少？各用各的最佳学习率时，排序会变吗？",
         ),
         "rates",
     ),
     "noise_robustness": Question(
         Text(
             "Robustness to noise grows with scale and with the recipe: which of the two is it?",
-            "对噪声的鲁棒性随规模和训练配方提高：究竟是哪一个在起作用？",
         ),
         "within",
         factor="recipe",
@@ -88,7 +82,6 @@ QUESTIONS = {
     "recipe_by_scale": Question(
         Text(
             "Is a larger network only better where its training is regularised?",
-            "是否只有在训练带有正则化时，更大的网络才更好？",
         ),
         "within",
         factor="recipe",
@@ -96,7 +89,6 @@ QUESTIONS = {
     "scaling_curves": Question(
         Text(
             "Where does each axis stop paying, and does the compound curve stop later?",
-            "每个轴在哪里不再划算？复合缩放的曲线是否更晚才停？",
         ),
         costs=("macs",),
     ),
@@ -104,7 +96,6 @@ QUESTIONS = {
         Text(
             "Does EfficientNet transfer better than ResNet-50, and how much do its features hold "
             "already?",
-            "EfficientNet 的迁移是否优于 ResNet-50？它的特征本身已包含多少？",
         ),
         "within",
         references=(r"^resnet50",),
@@ -114,7 +105,6 @@ QUESTIONS = {
         Text(
             "What are ImageNet weights worth on 1,020 flowers: fine-tuned, as they are, or not at "
             "all?",
-            "在 1,020 张花卉图像上，ImageNet 权重值多少：微调、原样使用，还是完全不用？",
         ),
         references=(r"linear_probe",),
         costs=("duration_s",),
@@ -123,13 +113,12 @@ QUESTIONS = {
         Text(
             "What does each network of the literature give for what it costs, with one recipe and "
             "the same images?",
-            "在同一配方、同样图像下，文献中的各个网络以其代价能得到什么？",
         ),
         costs=("macs", "parameters", "duration_s"),
     ),
 }
 ANY = Question(
-    Text("Which arm is better, and at what cost?", "哪个实验臂更好，代价又是多少？"),
+    Text("Which arm is better, and at what cost?"),
 )
 
 

@@ -22,7 +22,7 @@ from lit_effnet.runs.files import write_whole
 
 Row = dict[str, Any]
 
-RESULTS = Path(__file__).parents[2] / "results"
+RESULTS = Path(__file__).parents[3] / "results"
 FORMAT = 1
 RUNS, ROWS = "runs", "rows"
 HOLDS = {RUNS: "runs of a sweep", ROWS: "measurements"}

@@ -65,13 +65,7 @@ def sentences(
     if families and not families[0].axes:
         front = _front(frame, question, value)
         said += [front] if front else []
-    return [_begun(one) for one in said], True
-
-
-def _begun(text: Text) -> Text:
-    """The text with a capital letter at its beginning; names keep their own."""
-    small = text.en.startswith("no difference")
-    return Text(text.en[0].upper() + text.en[1:], text.zh) if small else text
+    return said, True
 
 
 def _why_none(made: Sequence[Comparison]) -> Text:

@@ -16,7 +16,7 @@ from lit_effnet.results.frame.table import load
 from lit_effnet.results.report import page, paper
 from lit_effnet.results.report.plan import plans
 from lit_effnet.results.report.sections import sections_of
-from lit_effnet.results.report.words import WORDS, arm_text
+from lit_effnet.results.report.words import WORDS
 from tests.conftest import ROOT
 from tests.results.report.sweep import ARMS, add_run, make_sweep
 from tests.results.runs import EVALUATION, make_run
@@ -335,11 +335,3 @@ def test_a_missing_font_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_font_that_draws_boxes_is_none() -> None:
     assert not str(paper.chinese_font()).startswith("Last Resort")
-
-
-def test_words_take_the_same_values_in_both_languages() -> None:
-    for name, text in WORDS.items():
-        fields = [set(re.findall(r"{(\w+)", of)) for of in (text.en, text.zh)]
-        assert fields[0] == fields[1], name
-    assert arm_text("width at 2.04 x MACs, round").zh == "宽度（2.04 倍 MACs）, 四舍五入"
-    assert arm_text("mobilenetv3_large, depth=2").zh == "mobilenetv3_large, depth=2"
