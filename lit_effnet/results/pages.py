@@ -17,9 +17,9 @@ from PIL import Image
 
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.results.figures.coefficients import coefficient_figure
+from lit_effnet.results.figures.drawing import PAGE_IN
 from lit_effnet.results.figures.equal_cost import equal_cost_figure
 from lit_effnet.results.figures.noise import noise_figure
-from lit_effnet.results.figures.drawing import PAGE_IN
 from lit_effnet.results.frame.shipped import RESULTS
 from lit_effnet.results.tables.measured import (
     efficiency_h200_table,

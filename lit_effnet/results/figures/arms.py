@@ -1,5 +1,7 @@
 """Arms one below the other, from the cheapest on: runs, mean and interval."""
 
+from typing import Any
+
 import pandas as pd
 
 from lit_effnet.results.figures.drawing import (
@@ -9,6 +11,7 @@ from lit_effnet.results.figures.drawing import (
     SIZE,
     UNITS,
     VALUES,
+    WIDE_IN,
     Looks,
     Mark,
     MarkedFigure,
@@ -82,7 +85,9 @@ def draw_arms(
     points = arm_points(rows, cost, value, confidence=confidence)
     points = points.sort_values([cost, "arm"], ignore_index=True)
     looks = looks or arm_looks(rows)
-    with canvas(width_in, 0.75 + ROW_IN * len(points)) as (figure, (panel,)):
+    above = width_in < WIDE_IN  # names stand above their rows
+    height = 0.45 + (2 * ROW_IN if above else ROW_IN) * len(points)
+    with canvas(width_in, height) as (figure, (panel,)):
         for row, arm in enumerate(points.to_dict("records")):
             name, look = str(arm["arm"]), looks[str(arm["arm"])]
             price = cost_text(cost, arm[cost], words) if pd.notna(arm[cost]) else ""
@@ -91,6 +96,7 @@ def draw_arms(
                 (dot,) = panel.plot(
                     [x], [row], marker="o", markersize=2.6, markerfacecolor="white",
                     markeredgecolor=look.colour, markeredgewidth=0.6, alpha=0.8, zorder=3,
+                    linestyle="", clip_on=False,
                 )  # fmt: skip
                 tip = words(
                     "{arm}\n{value:.1f} % (seed {seed})\n{run}\n{cost}",
@@ -105,7 +111,14 @@ def draw_arms(
             ends = percent_ends(arm)
             mark = Mark(name, tip.rstrip())
             draw_point(figure, panel, (mean, row), ends, look=look, mark=mark, across=True)
-        name_rows(panel, [words(str(arm)) for arm in points["arm"]])
+        names = [words(str(arm)) for arm in points["arm"]]
+        name_rows(panel, [""] * len(names) if above else names)
+        if above:
+            panel.spines["left"].set_visible(False)
+            panel.set_ylim(len(names) - 0.6, -0.9)
+            for row, name in enumerate(names):
+                place: Any = {"transform": panel.get_yaxis_transform(), "parse_math": False}
+                panel.text(0, row - 0.45, name, va="center", ha="left", **place)
         runs = PERCENT * rows.loc[rows["arm"].isin(points["arm"]), value].astype(float)
         reach = REACH * ((runs.max() - runs.min()) or 1)
         low, high = panel.get_xlim()

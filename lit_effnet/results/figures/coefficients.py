@@ -71,7 +71,7 @@ def coefficient_figure(
     betas, gammas = (_grid(points[name]) for name in ("beta", "gamma"))
     values = PERCENT * points["at_equal_macs"]
     shape: Any = (1, len(alphas))
-    with canvas(width_in, 0.3 + 0.72 * width_in, shape, sharey=True) as (figure, panels):
+    with canvas(width_in, 0.1 + 0.72 * width_in, shape, sharey=True) as (figure, panels):
         image: Any = None
         for panel, alpha in zip(panels, alphas, strict=True):
             cells = np.full((len(gammas), len(betas)), np.nan)

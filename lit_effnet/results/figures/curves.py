@@ -1,6 +1,7 @@
 """Curves of arms: under noise, over learning rates, and during training."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -58,18 +59,22 @@ def curves_figure(
         words: Translates labels.
         looks: Look of each arm; None for the default.
     """
-    looks = {arm: look for arm, look in (looks or arm_looks(points)).items() if arm in {*points["arm"]}}
+    arms = {*points["arm"]}
+    looks = {arm: look for arm, look in (looks or arm_looks(points)).items() if arm in arms}
     first = points.drop_duplicates("arm")
     axes = dict(zip(first["arm"], first["axis"], strict=True))
     base = [arm for arm, axis in axes.items() if axis == "baseline"]
     groups: dict[str, list[str]] = {"": [*looks]}
     if len(looks) > len(OTHERS):
-        scaled = {axis: [a for a in looks if axes[a] == axis] for axis in COLOURS if axis != "baseline"}
-        scaled["other"] = [arm for arm in looks if axes[arm] not in COLOURS]
-        groups = {axis: [*base, *arms] for axis, arms in scaled.items() if arms} or groups
+        groups = {}
+        for arm in looks:
+            axis = axes[arm] if axes[arm] in COLOURS else "other"
+            if axis != "baseline":
+                groups.setdefault(axis, [*base]).append(arm)
+        groups = groups or {"": base}
     wide = len(groups) > 1
     shape = (-(-len(groups) // 2), 2) if wide else (1, 1)
-    height = 0.36 * width_in * shape[0] + 0.3 if wide else 0.7 * width_in + 0.13 * len(looks) + 0.3
+    height = 0.36 * width_in * shape[0] + 0.1 if wide else 0.65 * width_in + 0.2
     with canvas(width_in, height, shape, sharex=True, sharey=True) as (figure, panels):
         for panel, (title, arms) in zip(panels, groups.items(), strict=False):
             own = {arm: looks[arm] for arm in arms}
@@ -91,7 +96,8 @@ def curves_figure(
             panel.set_axis_off()
         if log:
             panels[0].set_xscale("log")
-            panels[0].set_xticks(sorted(points[x].unique()), [f"{at:g}" for at in sorted(points[x].unique())])
+            ticks = sorted(points[x].unique())
+            panels[0].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             panels[0].minorticks_off()
         for panel in panels[max(0, len(groups) - shape[1]) : len(groups)]:
             panel.set_xlabel(words(label))
@@ -126,14 +132,14 @@ def _draw(
         every = -(-len(rows) // MOST_MARKERS)
         for point in [*rows.to_dict("records")][::-every]:
             tip = words(
-                "{arm}\n{value:.1f} %, n = {n}\n{label}: {x:g}",
-                arm=words(arm), value=PERCENT * point[value], n=point["n"], label=words(x), x=point[x],
+                "{arm}\n{value:.1f} %, n = {n}\n{label}: {x:g}", arm=words(arm), x=point[x],
+                value=PERCENT * point[value], n=point["n"], label=words(x.replace("_", " ")),
             )  # fmt: skip
             look = looks[arm]
             (dot,) = panel.plot(
                 [point[x]], [PERCENT * point[value]], marker=look.marker, color=look.colour,
                 markerfacecolor="white" if look.hollow else look.colour, markeredgewidth=0.7,
-                markersize=4.6 if look.marker == "*" else 3.2,
+                markersize=4.6 if look.marker == "*" else 3.2, linestyle="", clip_on=False,
             )  # fmt: skip
             figure.marks[dot] = Mark(arm, tip)
 
@@ -142,7 +148,7 @@ def _recipe_handles(points: pd.DataFrame, words: Words) -> list[Any]:
     """Return an entry of the legend for each recipe, if there are several."""
     recipes = [*points["recipe"].dropna().unique()]
     return [
-        handle(Look("#000000", ""), words("recipe {name}", name=recipe), DASHES[index % len(DASHES)])
-        for index, recipe in enumerate(recipes)
+        handle(Look("#000000", ""), words("recipe {name}", name=recipe), dash)
+        for recipe, dash in zip(recipes, cycle(DASHES), strict=False)
         if len(recipes) > 1
     ]

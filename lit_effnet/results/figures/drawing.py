@@ -1,4 +1,4 @@
-"""Parts that all figures share: looks of arms, canvas, points with intervals, axes, legend, note."""
+"""Parts that figures share: looks of arms, canvas, points with intervals, axes, legend, note."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,8 +70,6 @@ STYLE: Any = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "xtick.minor.width": 0.4,
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
 }
 
 
@@ -135,24 +133,28 @@ class MarkedFigure(Figure):
 
 
 def arm_looks(arms: pd.DataFrame) -> dict[str, Look]:
-    """Return the look of each arm: by its axis from light to dark by cost, else by its position.
+    """Return the look of each arm: by its axis, from light to dark by cost, else by its position.
+
+    The arms are in the order of legends: those of an axis together, the cheapest first.
 
     Args:
         arms: Rows with `arm`, `axis`, `rounding` and `macs`; several rows of an arm are allowed.
     """
     known = arms.sort_values(["macs", "arm"]).drop_duplicates("arm")
     by_axis = known["axis"].dropna().nunique() > 1
-    looks = {}
-    for axis, group in known.groupby(known["axis"] if by_axis else [0] * len(known), dropna=False):
+    order = [*COLOURS, None]
+    looks: dict[str, Look] = {}
+    for axis in order if by_axis else [None]:
+        group = known[known["axis"].eq(axis)] if axis else known[~known["arm"].isin([*looks])]
         for index, arm in enumerate(group.to_dict("records")):
-            if by_axis and axis in COLOURS:
+            if axis:
                 shade = LIGHTEST + (1 - LIGHTEST) * (index + 1) / len(group)
-                colour, marker = _mixed(COLOURS[str(axis)], shade), MARKERS[str(axis)]
+                colour, marker = _mixed(COLOURS[axis], shade), MARKERS[axis]
             else:  # 49 combinations before one repeats
                 colour = GREY if by_axis else OTHERS[index % len(OTHERS)]
                 marker = OTHER_MARKERS[(index + index // len(OTHERS)) % len(OTHER_MARKERS)]
             looks[str(arm["arm"])] = Look(colour, marker, by_axis and is_rounded(arm))
-    return {str(arm): looks[str(arm)] for arm in known["arm"]}
+    return looks
 
 
 def axis_look(arm: Mapping[str, Any]) -> Look:
@@ -235,7 +237,7 @@ def draw_point(
         panel.scatter(
             [x], [y], s=36 if look.marker == "*" else 18, marker=look.marker,
             facecolor="white" if look.hollow else look.colour, edgecolor=look.colour,
-            linewidth=0.8, alpha=alpha, zorder=4,
+            linewidth=0.8, alpha=alpha, zorder=4, clip_on=False,
         )
     ] = mark  # fmt: skip
 
@@ -259,7 +261,8 @@ def name_points(figure: Figure, labels: Sequence[tuple[Axes, Sequence[Label]]]) 
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     agg: Any = figure.canvas
-    return all([place(panel, of_panel, agg.get_renderer()) for panel, of_panel in labels])
+    placed = [place(panel, of_panel, agg.get_renderer()) for panel, of_panel in labels]
+    return all(placed)
 
 
 def cost_axis(panel: Axes, costs: Iterable[float], label: str) -> None:
@@ -308,7 +311,7 @@ def handle(look: Look, label: str, line: str = "") -> Line2D:
 
 
 def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
-    """Add a legend above the panels, in as many columns as have room."""
+    """Add a legend above the panels in as many columns as have room; the figure grows by it."""
     agg: Any = figure.canvas
     for columns in range(len(handles), 0, -1):
         made = figure.legend(
@@ -320,16 +323,18 @@ def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
             text.set_parse_math(False)
         box = made.get_window_extent(agg.get_renderer())
         if columns == 1 or box.width <= 0.98 * figure.bbox.width:
+            figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
             return
         made.remove()
 
 
 def note(figure: MarkedFigure, texts: Iterable[str]) -> None:
-    """Add a note below the panels, its parts separated by semicolons."""
+    """Add a note below the panels, its parts separated by semicolons; the figure grows by it."""
     figure.notes = [text for text in texts if text]
     width = round(figure.get_figwidth() * 72 / (0.54 * (SIZE - 0.5)))
-    lines = fill("; ".join(figure.notes), width, break_long_words=False)
-    if lines:
+    if lines := fill("; ".join(figure.notes), width, break_long_words=False):
+        height = (lines.count("\n") + 1) * 1.3 * (SIZE - 0.5) / 72
+        figure.set_figheight(figure.get_figheight() + height)
         figure.supxlabel(lines, fontsize=SIZE - 0.5, color=NOTE, parse_math=False)
 
 

@@ -70,7 +70,7 @@ def efficiency_figure(
     used = [row for row in shown if utilisation(row) is not None]
     wide = width_in >= WIDE_IN
     shape = (1, 1 + bool(used)) if wide else (1 + bool(used), 1)
-    height = 0.5 * width_in if wide else 0.62 * width_in * shape[0] + 0.3
+    height = 0.5 * width_in if wide else 0.62 * width_in * shape[0] + 0.1
     with canvas(width_in, height, shape) as (figure, panels):
         labels = [(panels[0], _latencies(figure, panels[0], shown, words))]
         if used:
@@ -94,9 +94,7 @@ def utilisation(row: Row) -> float | None:
     return None if share is None else float(share)
 
 
-def _latencies(
-    figure: MarkedFigure, panel: Axes, rows: Sequence[Row], words: Words
-) -> list[Label]:
+def _latencies(figure: MarkedFigure, panel: Axes, rows: Sequence[Row], words: Words) -> list[Label]:
     labels = []
     for row in rows:
         timed, colour, name = row["latency"], _colour(row), str(row["name"])

@@ -95,7 +95,7 @@ def equal_cost_figure(
     budgets = [rows for _, rows in points.groupby("reference", sort=False)]
     counts = [len(rows) for rows in budgets]
     shape: Any = {"sharex": True, "height_ratios": [count + 1.2 for count in counts]}
-    height = 0.9 + ROW_IN * (sum(counts) + 1.6 * len(counts))
+    height = 0.6 + ROW_IN * (sum(counts) + 1.6 * len(counts))
     with canvas(width_in, height, (len(budgets), 1), **shape) as (figure, panels):
         for panel, rows in zip(panels, budgets, strict=True):
             _draw(figure, panel, rows, words)

@@ -33,7 +33,7 @@ def encoded(figure: Figure, kind: str, **options: Any) -> bytes:
         options: Options of `Figure.savefig`.
     """
     content = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet"}):
+    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet", "pdf.fonttype": 42}):
         figure.savefig(content, format=kind, metadata=NO_DATE.get(kind), **options)
     return content.getvalue()
 
@@ -56,7 +56,7 @@ def rendered(figure: Figure) -> dict[str, bytes]:
 
 
 def broken(name: str, width: int, most: int = 3) -> str:
-    """Return a name in up to `most` lines of `width`, broken between words; a long one loses its middle."""
+    """Return a name in up to `most` lines of `width`; a longer one loses its middle."""
     if len(name) > most * width:
         half = (most * width - 1) // 2
         name = f"{name[:half]}…{name[-half:]}"

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-
 from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     GREY,
@@ -96,7 +95,7 @@ def int8_points(rows: Sequence[Row]) -> list[Int8Point]:
     """
     known = [row for row in rows if isinstance(row.get("latency"), Mapping)]
     if len({row.get("weights") for row in known}) > 1:
-        last = known[-1].get("weights")  # of a run that was trained further, older rows do not count
+        last = known[-1].get("weights")  # the run may have been trained further
         known = [row for row in known if row.get("weights") == last]
     points = [_point(row) for row in known if BATCH in row["latency"]]
     if not any(point.in_int8 for point in points):
@@ -107,7 +106,9 @@ def int8_points(rows: Sequence[Row]) -> list[Int8Point]:
     return sorted(points, key=lambda point: point.latency_ms)
 
 
-def int8_figure(rows: Sequence[Row], *, width_in: float = COLUMN_IN, words: Words = english) -> MarkedFigure:
+def int8_figure(
+    rows: Sequence[Row], *, width_in: float = COLUMN_IN, words: Words = english
+) -> MarkedFigure:
     """Draw accuracy over latency, a colour for each program; hollow markers are float32.
 
     Args:
@@ -122,7 +123,7 @@ def int8_figure(rows: Sequence[Row], *, width_in: float = COLUMN_IN, words: Word
     programs = {point.program for point in points}
     looks = {name: look for name, look in LOOKS.items() if name in programs}
     looks |= dict.fromkeys(sorted(programs - {*LOOKS}), OTHER)
-    with canvas(width_in, 0.95 * width_in) as (figure, (panel,)):
+    with canvas(width_in, 0.8 * width_in) as (figure, (panel,)):
         labels = []
         for point in points:
             look, at = looks[point.program], (point.latency_ms, PERCENT * point.top1)

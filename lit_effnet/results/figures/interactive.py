@@ -1,8 +1,10 @@
-"""Figures as SVG elements of a page: they name their shapes, follow its colours and its language."""
+"""Figures as SVG elements of a page, with tooltips, in its colours and languages."""
 
 import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
+
+import matplotlib
 
 from lit_effnet.results.figures.drawing import GREY, GRID, NOTE, MarkedFigure
 from lit_effnet.results.figures.files import encoded
@@ -16,6 +18,17 @@ COLOURS = {
     GRID: "grid",
     GREY: "soft",
     NOTE: "soft",
+}
+# Characters that look like a marker, filled and hollow.
+GLYPHS = {
+    "*": "★☆",
+    "s": "■□",
+    "D": "◆◇",
+    "^": "▲△",
+    "o": "●○",
+    "v": "▼▽",
+    "P": "✚✚",
+    "X": "✖✖",
 }
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -31,7 +44,8 @@ def interactive_svg(
     """Return a figure as an SVG element, without its legend and its note.
 
     A shape with a meaning is a group of class `mark` with `data-arm`. Those with a tooltip have it
-    in `data-en` and `data-zh`, can be focused, and link to their run by `data-run`.
+    in `data-en`, and in `data-zh` if it differs; they can be focused, and link to their run by
+    `data-run`.
 
     Args:
         figure: English figure.
@@ -47,7 +61,8 @@ def interactive_svg(
     hidden = [artist for artist in outside if artist is not None]
     for artist in hidden:
         artist.set_visible(False)
-    text = encoded(figure, "svg", bbox_inches="tight", pad_inches=0.02).decode()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        text = encoded(figure, "svg", bbox_inches="tight", pad_inches=0.02).decode()
     for artist in hidden:
         artist.set_visible(True)
     root = ElementTree.fromstring(CONTROL.sub("", text))
@@ -60,37 +75,50 @@ def interactive_svg(
             del element.attrib["id"]
             element.attrib |= {"class": "mark", "data-arm": mark.arm}
             if mark.tip:
-                translated = (chinese or {}).get(mark.tip, mark.tip)
-                element.attrib |= {"data-en": mark.tip, "data-zh": translated, "tabindex": "0"}
+                element.attrib |= {"data-en": mark.tip, "tabindex": "0"}
+                if (translated := (chinese or {}).get(mark.tip, mark.tip)) != mark.tip:
+                    element.set("data-zh", translated)
                 link = (rows or {}).get(mark.run)
                 element.attrib |= {"role": "link", "data-run": link} if link else {"role": "img"}
-                element.set("aria-label", mark.tip)
-        if element.tag == f"{SVG}text" and (other := (chinese or {}).get(element.text or "")):
+        other = (chinese or {}).get(element.text or "", element.text)
+        if element.tag == f"{SVG}text" and other != element.text:
             for language, words in (("en", element.text), ("zh-Hans", other)):
-                if words != element.text or other != element.text:
-                    ElementTree.SubElement(element, f"{SVG}tspan", lang=language).text = words
-            if len(element):
-                element.text = None
+                ElementTree.SubElement(element, f"{SVG}tspan", lang=language).text = words
+            element.text = None
     root.attrib |= {"class": "chart", "role": "group", "aria-label": title}
     ElementTree.register_namespace("", SVG[1:-1])
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def inked(colour: str) -> str:
+    """Return a colour as a style of the page, whose variables differ in light and dark."""
+    name = COLOURS.get(colour.lower())
+    return f"var(--{name})" if name else colour
+
+
 def _shorten(element: ElementTree.Element, key: str, used: set[str]) -> None:
-    """Name colours by variables, make identifiers unique, and drop those that nothing refers to."""
-    for name, value in [*element.attrib.items()]:
-        del element.attrib[name]
-        name = name.replace(XLINK, "")
-        if name == "id" and value in used:
-            value = f"{key}-{value}"
-        elif name == "id" and not value.startswith(f"{key}-"):
-            continue
-        elif name == "style":
-            value = re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", value)
-            for colour, variable in COLOURS.items():
-                value = value.replace(colour, f"var(--{variable})")
-        if name not in ("id", "style") or "url(" in value:
-            value = re.sub(r"(^|\()#([\w-]+)", rf"\1#{key}-\2", value)
-        if name in ("d", "x", "y", "transform"):
-            value = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", value)
-        element.set(name, value)
+    """Name colours by variables, make identifiers unique, and drop what nothing refers to."""
+    attributes, element.attrib = element.attrib, {}
+    for name, value in attributes.items():
+        match name.removeprefix(XLINK):
+            case "id" if value.startswith(f"{key}-"):
+                element.set("id", value)
+            case "id":
+                if value in used:
+                    element.set("id", f"{key}-{value}")
+            case "href" | "clip-path":
+                element.set(name.removeprefix(XLINK), value.replace("#", f"#{key}-"))
+            case "style":
+                style = re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", value)
+                style = re.sub("#[0-9a-f]{6}", lambda colour: inked(colour[0]), style)
+                element.set(name, style.replace(": ", ":").replace("; ", ";"))
+            case "d" | "x" | "y" | "transform":
+                short = re.sub(r"-?\d+\.\d{2,}", lambda number: f"{float(number[0]):.2f}", value)
+                short = re.sub(r"rotate\(-0 [^)]*\)", "", short)
+                if short := " ".join(short.split()):
+                    element.set(name, short)
+            case _:
+                element.set(name, value)
+    if element.tag not in (f"{SVG}text", f"{SVG}tspan"):
+        element.text = None
+    element.tail = None

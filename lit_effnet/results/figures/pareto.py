@@ -131,9 +131,8 @@ def pareto_figure(
     looks = looks or arm_looks(points.assign(macs=points[costs[0]]))
     names = {arm: words(arm) for arm in looks}
     for with_legend in (False, True):
-        shape, height = (1, len(costs)), min(0.78 * width_in / len(costs), 2.6) + 0.6
-        height += 0.12 * len(names) / max(1, width_in // 1.65) * with_legend
-        with canvas(width_in, height, shape, sharey=True) as (figure, panels):
+        height = min(0.78 * width_in / len(costs), 2.6) + 0.4
+        with canvas(width_in, height, (1, len(costs)), sharey=True) as (figure, panels):
             labels = []
             for panel, cost in zip(panels, costs, strict=True):
                 rows = pareto_front(points, cost, value)
@@ -172,9 +171,10 @@ def _draw(
             arm=words(row["arm"]), value=PERCENT * row[value], n=row["n"],
             cost=cost_text(cost, row["cost"], words),
         )  # fmt: skip
+        at, pale = (float(row["cost"]), PERCENT * float(row[value])), bool(row["dominated"])
         draw_point(
-            figure, panel, (float(row["cost"]), PERCENT * float(row[value])), percent_ends(row),
-            look=looks[row["arm"]], mark=Mark(row["arm"], tip), alpha=0.4 if row["dominated"] else 1,
+            figure, panel, at, percent_ends(row),
+            look=looks[row["arm"]], mark=Mark(row["arm"], tip), alpha=0.4 if pale else 1,
         )  # fmt: skip
     panel.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     panel.margins(x=0.15, y=0.1)

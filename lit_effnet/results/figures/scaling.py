@@ -65,7 +65,7 @@ def scaling_figure(
     clean = clean_rows(frame)
     points = arm_points(clean, "macs").sort_values("macs", ignore_index=True)
     wide = width_in >= WIDE_IN
-    height = (0.62 if wide else 1.55) * width_in
+    height = (0.5 if wide else 1.35) * width_in
     with canvas(width_in, height, (1, 2) if wide else (2, 1)) as (figure, panels):
         handles = _curves(figure, panels[0], points, words)
         labels = _published(panels[1], words)
@@ -80,9 +80,7 @@ def scaling_figure(
     return figure
 
 
-def _curves(
-    figure: MarkedFigure, panel: Axes, points: pd.DataFrame, words: Words
-) -> list[Line2D]:
+def _curves(figure: MarkedFigure, panel: Axes, points: pd.DataFrame, words: Words) -> list[Line2D]:
     """Draw each axis from the baseline on, and return the entries of the legend."""
     handles: dict[str, Line2D] = {}
     rounded = points.apply(is_rounded, axis=1)

@@ -1,7 +1,6 @@
 """Gain of squeeze-and-excite: accuracy against parameters, multiply-adds and latency."""
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +77,7 @@ def se_ratio_figure(
     shown = {cost: points for cost, points in parts.items() if points[cost].notna().any()}
     wide = width_in >= WIDE_IN
     shape = (1, len(shown)) if wide else (len(shown), 1)
-    height = 2.6 if wide else 0.45 + 1.5 * len(shown)
+    height = 2.4 if wide else 0.2 + 1.5 * len(shown)
     with canvas(width_in, height, shape, sharey=True) as (figure, panels):
         labels = []
         for panel, (cost, points) in zip(panels, shown.items(), strict=True):

@@ -77,7 +77,7 @@ def transfer_figure(
     looks = dict(zip(recipes, map(Look, OTHERS, OTHER_MARKERS), strict=False))
     parts = {data: points[points["data"] == data] for data in sets}
     rows = [part["arm"].nunique() for part in parts.values()]
-    height = 0.95 + 0.3 * len(sets) + ROW_IN * sum(rows)
+    height = 0.5 + 0.3 * len(sets) + ROW_IN * sum(rows)
     ratios: Any = {"height_ratios": [count + 0.4 for count in rows]}
     shape = (len(sets), 1)
     with canvas(width_in, height, shape, sharex=True, gridspec_kw=ratios) as (figure, panels):

@@ -5,7 +5,6 @@ from scipy import stats
 
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer
-from lit_effnet.results.report.charts import Chart, lines_chart
 from lit_effnet.results.report.language import Text, joined, same
 from lit_effnet.results.report.sections import Section
 from lit_effnet.results.report.tables import (
@@ -78,19 +77,6 @@ def rate_means(tries: pd.DataFrame, value: str) -> pd.DataFrame:
     means = tries.pivot_table(index="arm", columns="learning_rate", values=value)
     costs = tries.groupby("arm")["macs"].median().astype(float)
     return means.loc[costs.loc[means.index].sort_values(kind="stable").index]
-
-
-def rates_chart(section: Section, value: str) -> Chart | None:
-    """Accuracy of each arm by rate; null where there is one rate."""
-    tries = trials(by_arm(section), value)
-    means = rate_means(tries, value)
-    if len(means.columns) < 2:
-        return None
-    curves = {
-        str(arm): [(float(rate), float(of)) for rate, of in row.dropna().items()]
-        for arm, row in means.iterrows()
-    }
-    return lines_chart("rates", curves, value, WORDS["learning_rate"], int(tries["run"].nunique()))
 
 
 def rates_table(section: Section, value: str) -> ReportTable | None:
