@@ -26,7 +26,8 @@ def test_it_writes_the_page_and_prints_the_answer(
     printed = capsys.readouterr()
     assert "Question: Which axis is worth its cost" in printed.out
     assert (
-        "Answer: At 4.1 M MACs: compound at 2.04 x MACs beats depth at 2.04 x MACs" in printed.out
+        "Answer: At 4.1 M MACs: depth at 2.04 x MACs is worse than compound at 2.04 x MACs"
+        in printed.out
     )
     assert printed.out.endswith("report/index.html\n")
     text = Path("report/index.html").read_text()

@@ -1,37 +1,49 @@
 # ruff: noqa: RUF001 # The multiplication sign is meant
 """What each sweep of `sweeps/` asks, and how its runs answer it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 from lit_effnet.results.report.language import Text
+from lit_effnet.scaling.arms import COEFFICIENTS, MEASURES
 
-# Arms that are compared: with a reference among those that cost the same, with one reference, or
-# those that are alike but for one column, and within a value of it with a reference; or each with
-# itself at other learning rates.
+# How arms are compared: with a reference of the same cost, with one reference, over the values of
+# a factor and within each, or each arm with itself at other learning rates.
 Way = Literal["equal cost", "reference", "within", "rates"]
 
-COMPOUND = (r"^compound at [^,]*$", r"^compound", r"^phi 1$", r"^phi")
-BASELINE = (r"^baseline$", r"^baseline", r"^B0$", r"^B0")
+# Columns of an arm and their values; a tuple accepts any of its values, None an empty cell.
+Reference = Mapping[str, Any]
+
+MATCHED: Reference = {"axis": "compound", "measure": tuple(MEASURES)}
+COMPOUND = (
+    {**MATCHED, "rounding": "ceil", **COEFFICIENTS},
+    MATCHED,
+    {"axis": "compound", "phi": 1.0, **COEFFICIENTS},
+    {"axis": "compound"},
+)
+B0: Reference = {"network": "efficientnet", "depth": 1.0, "width": 1.0, "resolution": 1.0}
+BASELINE: tuple[Reference, ...] = ({"axis": "baseline"}, B0)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a sweep asks.
+    """Question of a sweep.
 
     Args:
         text: The question.
         way: How arms are compared.
-        references: Patterns of the arm that others are compared with, the first that fits; with
-            none the cheapest arm.
-        factor: The column whose values are compared, and within which, on the way "within".
-        costs: Columns that the value is shown against.
-        noisy: What counts is the mean over levels of noise, not the clean images.
+        references: Arms to compare with, the first that is found; without one the cheapest arm.
+        factor: Column whose values are compared, for the way "within".
+        costs: Columns that the accuracy is plotted against.
+        noisy: Compare the mean accuracy over levels of noise instead of clean images.
     """
 
     text: Text
     way: Way = "reference"
-    references: tuple[str, ...] = BASELINE
+    references: tuple[Reference, ...] = BASELINE
     factor: str | None = None
     costs: tuple[str, ...] = ("macs", "parameters")
     noisy: bool = False
@@ -42,7 +54,7 @@ SEARCH = Question(
         "Which alpha, beta and gamma with alpha × beta² × gamma² about 2 are best for their cost? "
         "The published ones are 1.2, 1.1 and 1.15.",
     ),
-    references=(r"^phi 1$", r"alpha 1\.2, beta 1\.1, gamma 1\.15$"),
+    references=({"axis": "compound", "phi": 1.0, **COEFFICIENTS},),
 )
 
 QUESTIONS = {
@@ -58,7 +70,7 @@ QUESTIONS = {
             "What does each ratio of squeeze-and-excite give, and what does it take in parameters "
             "and latency?",
         ),
-        references=(r"se_ratio=0\.25$", r"^baseline$"),
+        references=({"se_ratio": 0.25}, {"axis": "baseline", "se_ratio": None}),
         costs=("parameters", "latency_ms"),
     ),
     "coefficient_search": SEARCH,
@@ -98,7 +110,7 @@ QUESTIONS = {
             "already?",
         ),
         "within",
-        references=(r"^resnet50",),
+        references=({"network": "resnet50"},),
         factor="recipe",
     ),
     "transfer_flowers102": Question(
@@ -106,7 +118,7 @@ QUESTIONS = {
             "What are ImageNet weights worth on 1,020 flowers: fine-tuned, as they are, or not at "
             "all?",
         ),
-        references=(r"linear_probe",),
+        references=({"recipe": "linear_probe"},),
         costs=("duration_s",),
     ),
     "baselines": Question(
@@ -123,20 +135,39 @@ ANY = Question(
 
 
 def question_of(group: str) -> Question:
-    """The question of a group of runs, which begins with a sweep's name; else a general one.
+    """Return the question of a group of runs; a general one if no sweep has its name.
 
     Args:
-        group: As run folders name it, "se_ratio_photos".
+        group: Name of the group; it begins with the name of its sweep, as in "se_ratio_photos".
     """
     return QUESTIONS.get(sweep_of(group, tuple(QUESTIONS)) or "", ANY)
 
 
 def sweep_of(group: str, names: tuple[str, ...]) -> str | None:
-    """The longest of the sweeps' names that a group begins with; null for none.
-
-    Args:
-        group: As run folders name it.
-        names: Of sweeps.
-    """
+    """Return the longest name of a sweep that a group begins with; None for none."""
     fitting = [name for name in names if group == name or group.startswith(f"{name}_")]
     return max(fitting, key=len, default=None)
+
+
+def arms_like(frame: pd.DataFrame, reference: Reference, arms: Sequence[str]) -> list[str]:
+    """Return the arms whose columns have the values of a reference, in the order of `arms`.
+
+    Args:
+        frame: Rows of runs.
+        reference: Columns and their values.
+        arms: Arms to choose from.
+    """
+    rows = frame.drop_duplicates("arm").set_index("arm").reindex(arms)
+    fits = pd.Series(True, index=rows.index)
+    for column, value in reference.items():
+        accepted = value if isinstance(value, tuple) else (value,)
+        fits &= rows[column].isna() if value is None else rows[column].isin(accepted)
+    return [str(arm) for arm in rows.index[fits]]
+
+
+def reference_of(
+    frame: pd.DataFrame, references: Sequence[Reference], arms: Sequence[str]
+) -> str | None:
+    """Return the first arm that the first fitting reference finds; None for none."""
+    fitting = (arm for reference in references for arm in arms_like(frame, reference, arms))
+    return next(fitting, None)

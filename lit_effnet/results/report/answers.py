@@ -3,18 +3,17 @@
 All comparisons of a section are one family for Holm's correction.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from lit_effnet.results.findings.questions import Question
+from lit_effnet.results.findings.questions import Question, arms_like, reference_of
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.language import Text, same
-from lit_effnet.results.report.sections import Section
-from lit_effnet.results.report.wording import Family, reference_of, sentences
-from lit_effnet.results.report.words import WORDS, arm_text, cost_text
+from lit_effnet.results.report.sections import Section, without_part
+from lit_effnet.results.report.wording import Family, sentences
+from lit_effnet.results.report.words import arm_text, cost_text
 from lit_effnet.results.stats.comparison import adjusted, compare
 from lit_effnet.results.stats.equal_cost import Group, around, groups_of
 from lit_effnet.results.stats.estimates import Repeats, repeats
@@ -63,12 +62,14 @@ def answer(
     frame = noisy_frame(section) if question.noisy else section.clean
     fallback = question.noisy and frame.empty
     frame = section.clean if fallback else frame
-    before = [WORDS["no_noise" if fallback else "noisy"]] if question.noisy else []
+    noise = Text("The mean accuracy over the levels of Gaussian noise is compared.")
+    clean = Text("No evaluations under noise yet; these are results on clean images:")
+    before = [clean if fallback else noise] if question.noisy else []
     try:
         found = repeats(frame, value)
     except ValueError as error:
-        told = WORDS["unlike"].filled(reason=str(error))
-        return Answer((told,), (), Repeats({}, {}), frame, False)
+        text = Text("These runs cannot be compared: {reason}.", reason=str(error))
+        return Answer((text,), (), Repeats({}, {}), frame, False)
     pairs = _pairs(frame, question, found, baseline)
     values = found.values
     made = [
@@ -120,7 +121,7 @@ def _pairs(frame: pd.DataFrame, question: Question, found: Repeats, baseline: st
         return pairs
     costs = frame.groupby("arm")["macs"].median().reindex(arms)
     cheapest = costs.idxmin() if costs.notna().any() else next(iter(arms), "")
-    reference = reference_of(arms, question.references) or cheapest
+    reference = reference_of(frame, question.references, arms) or cheapest
     return [(same(""), [(arm, str(reference)) for arm in arms if arm != reference], False)]
 
 
@@ -129,9 +130,10 @@ def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> P
     pairs: Pairs = []
     made: set[tuple[str, str]] = set()
     first, second, *_ = question.references
-    wanted = [arm for arm in found.values if re.search(first, arm)]
+    arms = [*found.values]
+    wanted = arms_like(frame, first, arms)
     # A rounding may miss a budget, or lack repeats, where the other one does not.
-    spare = [arm for arm in found.values if re.search(second, arm) and arm not in wanted]
+    spare = [arm for arm in arms_like(frame, second, arms) if arm not in wanted]
     groups = around(frame, wanted, spare=spare) if wanted else _by_reference(frame, question)
     for reference, group in groups.items():
         arms = [arm for arm in group.arms if arm in found.values]
@@ -139,7 +141,7 @@ def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> P
         if not rivals:
             continue
         made |= {(arm, reference) for arm in rivals}
-        title = WORDS["at_cost"].filled(cost=cost_text("macs", group.arms[reference]))
+        title = Text("At {cost}", cost=cost_text("macs", group.arms[reference]))
         pairs.append((title, [(arm, reference) for arm in rivals], True))
     return pairs
 
@@ -147,7 +149,7 @@ def _at_equal_cost(frame: pd.DataFrame, question: Question, found: Repeats) -> P
 def _by_reference(frame: pd.DataFrame, question: Question) -> dict[str, Group]:
     """Arms of nearly one cost by the reference among them, where the wanted one is not there."""
     groups = groups_of(frame, "macs")
-    named = [(reference_of([*group.arms], question.references), group) for group in groups]
+    named = [(reference_of(frame, question.references, [*group.arms]), group) for group in groups]
     return {reference: group for reference, group in named if reference is not None}
 
 
@@ -156,7 +158,7 @@ def _within(frame: pd.DataFrame, question: Question, arms: Sequence[str]) -> Pai
     factor = question.factor or "recipe"
     first = frame.drop_duplicates("arm").set_index("arm").reindex(arms)
     values = [str(value) for value in first[factor].dropna().unique()]
-    bare = {arm: re.sub(rf", {re.escape(str(first.loc[arm, factor]))}\b", "", arm) for arm in arms}
+    bare = {arm: without_part(arm, str(first.loc[arm, factor])) for arm in arms}
     if len(values) < 2:
         return []
     of = {(bare[arm], str(first.loc[arm, factor])): arm for arm in arms}
@@ -168,13 +170,17 @@ def _within(frame: pd.DataFrame, question: Question, arms: Sequence[str]) -> Pai
             for name in dict.fromkeys(bare.values())
             if (name, value) in of and (name, low) in of
         ]
-        pairs.append((WORDS["of_factor"].filled(value=value, other=low), some, False))
+        pairs.append((Text("{value} against {other}", value=value, other=low), some, False))
     for value in values:
         here = [arm for arm in arms if str(first.loc[arm, factor]) == value]
         costs = first.loc[here, "macs"].astype(float)
-        reference = reference_of(here, question.references) or str(costs.idxmin())
+        reference = reference_of(frame, question.references, here) or str(costs.idxmin())
         some = [(arm, reference) for arm in here if arm != reference]
         pairs.append(
-            (WORDS["within_value"].filled(value=value, arm=arm_text(bare[reference])), some, False)
+            (
+                Text("Within {value}, against {arm}", value=value, arm=arm_text(bare[reference])),
+                some,
+                False,
+            )
         )
     return [one for one in pairs if one[1]]

@@ -1,4 +1,6 @@
-"""A sweep over learning rates: each arm's best, and whether the order of the arms hangs on it."""
+"""Sweeps over learning rates: the best rate of each arm, and the order of the arms."""
+
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 from scipy import stats
@@ -6,7 +8,7 @@ from scipy import stats
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.language import Text, joined, same
-from lit_effnet.results.report.sections import Section
+from lit_effnet.results.report.sections import RATE, Section, without_part
 from lit_effnet.results.report.tables import (
     Cell,
     ReportTable,
@@ -19,60 +21,87 @@ from lit_effnet.results.report.words import WORDS, arm_text
 from lit_effnet.results.stats.estimates import Repeats
 from lit_effnet.results.stats.learning_rates import best_rates, trials
 
-SUFFIX = r", learning_rate=[^,]+"  # by which a section tells arms apart that differ in it alone
-
 
 def rates_answer(section: Section, value: str = "top1") -> Answer:
-    """The best rate of each arm by equal trials, and how the order of the arms changes with it.
+    """Return the best rate of each arm, and how the order of the arms depends on the rates.
 
     Args:
-        section: The runs.
-        value: The accuracy.
+        section: Runs of arms at several learning rates, with equal trials for each.
+        value: Accuracy that chooses.
     """
     frame = by_arm(section)
     try:
         best = best_rates(frame, value).of_arm
     except ValueError as error:
-        told = WORDS["no_rates"].filled(reason=str(error))
-        return Answer((told,), (), Repeats({}, {}), frame, False)
+        text = Text("No rate can be chosen for each arm: {reason}.", reason=str(error))
+        return Answer((text,), (), Repeats({}, {}), frame, False)
+    tries = trials(frame, value)
+    means = rate_means(tries, value)
+    texts = [_best_text(best, means, tries), *_edge_texts(best, sorted(means.columns))]
+    if len(best) > 2:
+        common = means.mean().idxmax()
+        tau = stats.kendalltau(means.max(axis=1), means[common]).statistic
+        texts.append(
+            Text(
+                "Kendall's tau is {tau} between the order of the arms at their own best rates and "
+                "at {rate}, the best common rate (1 is the same order).",
+                tau=f"{tau:.2f}",
+                rate=f"{common:g}",
+            )
+        )
+    return Answer(tuple(texts), (), Repeats({}, {}), frame, True)
+
+
+def _best_text(best: Mapping[str, float], means: pd.DataFrame, tries: pd.DataFrame) -> Text:
     arms_of: dict[float, list[Text]] = {}
     for arm, rate in best.items():
         arms_of.setdefault(rate, []).append(arm_text(arm))
     parts = [
-        WORDS["rate_for"].filled(rate=f"{rate:g}", arms=joined(arms_of[rate], WORDS["semicolon"]))
+        Text("{rate} ({arms})", rate=f"{rate:g}", arms=joined(arms_of[rate], Text("; ")))
         for rate in sorted(arms_of)
     ]
-    tries = trials(frame, value)
-    means = rate_means(tries, value)
-    each = int(tries.groupby(["arm", "learning_rate"])["seed"].nunique().max())
-    said = [
-        WORDS["best_rates"].filled(
-            count=len(means.columns), n=each, told=joined(parts, WORDS["comma"])
-        )
-    ]
-    tried = sorted(means.columns)
-    for rate, word in ((tried[0], "lowest"), (tried[-1], "highest")):
-        if count := len(arms_of.get(rate, [])):
-            said.append(WORDS[f"at_{word}"].filled(count=count, total=len(best), rate=f"{rate:g}"))
-    common = means.mean().idxmax()
-    if len(best) > 2:
-        tau = stats.kendalltau(means.max(axis=1), means[common]).statistic
-        said.append(WORDS["order"].filled(rate=f"{common:g}", tau=f"{tau:.2f}"))
-    return Answer(tuple(said), (), Repeats({}, {}), frame, True)
+    return Text(
+        "Best of {count} rates, with {n} trial(s) of each: {rates}.",
+        count=len(means.columns),
+        n=int(tries.groupby(["arm", "learning_rate"])["seed"].nunique().max()),
+        rates=joined(parts, Text(", ")),
+    )
+
+
+def _edge_texts(best: Mapping[str, float], rates: Sequence[float]) -> Iterator[Text]:
+    """Yield a sentence for each end of the rates that is the best of some arms."""
+    for rate, text in (
+        (
+            rates[0],
+            Text(
+                "{rate} is the lowest rate tried and the best for {count} of {total} arms: a lower "
+                "one may be better."
+            ),
+        ),
+        (
+            rates[-1],
+            Text(
+                "{rate} is the highest rate tried and the best for {count} of {total} arms: a "
+                "higher one may be better."
+            ),
+        ),
+    ):
+        if count := sum(of_arm == rate for of_arm in best.values()):
+            yield text.filled(rate=f"{rate:g}", count=count, total=len(best))
 
 
 def by_arm(section: Section) -> pd.DataFrame:
-    """The section's rows, arms named without their rate."""
+    """Return the rows of a section, with the learning rate removed from the names of the arms."""
     rows = section.rows
-    return rows.assign(arm=rows["arm"].str.replace(SUFFIX, "", regex=True))
+    return rows.assign(arm=[without_part(arm, f"{RATE}=") for arm in rows["arm"]])
 
 
 def rate_means(tries: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Means of a value by arm, from the cheapest on, and by rate.
+    """Return means of a value by arm (rows, the cheapest first) and by rate (columns).
 
     Args:
-        tries: As `best_rates.trials` gives them.
-        value: The accuracy.
+        tries: Rows of `learning_rates.trials`.
+        value: Accuracy.
     """
     means = tries.pivot_table(index="arm", columns="learning_rate", values=value)
     costs = tries.groupby("arm")["macs"].median().astype(float)
@@ -80,7 +109,7 @@ def rate_means(tries: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def rates_table(section: Section, value: str) -> ReportTable | None:
-    """Accuracy of each arm by rate, and its best of all; null where there is one rate."""
+    """Return the table of accuracy by arm and rate, with the best rate; None for a single rate."""
     tries = trials(by_arm(section), value)
     means = rate_means(tries, value)
     if len(means.columns) < 2:

@@ -224,3 +224,16 @@ def _part(name: str, value: object) -> str:
     if leaf in ("recipe", "network", "arm", "config"):
         return str(value)
     return f"{leaf}={value:.4g}" if isinstance(value, float) else f"{leaf}={value}"
+
+
+def without_part(arm: str, part: str) -> str:
+    """Return the name of an arm without a part that `sections_of` added to it.
+
+    Args:
+        arm: Name of the arm.
+        part: The part, or its beginning with an equals sign: "paper", or "learning_rate=".
+    """
+    parts = arm.split(", ")
+    return ", ".join(
+        own for own in parts if own != part and not (part.endswith("=") and own.startswith(part))
+    )

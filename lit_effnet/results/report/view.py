@@ -121,22 +121,19 @@ def view(
         tuple(_notes(section)),
         tuple(_unfinished(section)),
         progress.missing if progress else (),
-        WORDS["missing"].filled(
-            count=len(progress.missing), total=progress.trials, file=progress.file
-        ) if progress else same(""),
+        _missing(progress) if progress else same(""),
     )  # fmt: skip
 
 
 def setting(section: Section, progress: Progress | None = None) -> Text:
-    """Images, split, length of the training, what sets the experiment apart, and how far it is."""
+    """Return data set, split, length of training, settings of the experiment, and progress."""
     parts = [same(section.data)] if section.data else []
     parts.append(WORDS.get(section.split, same(section.split)))
     if section.epochs is not None:
-        parts.append(
-            WORDS["epochs" if section.epochs != 1 else "epoch_one"].filled(count=section.epochs)
-        )
+        text = Text("{count} epochs") if section.epochs != 1 else Text("{count} epoch")
+        parts.append(text.filled(count=section.epochs))
     if section.images is not None:
-        parts.append(WORDS["images_seen"].filled(count=section.images))
+        parts.append(Text("{count:,} images seen in training", count=section.images))
     parts += map(same, section.settings)
     parts.append(_finished(section, progress))
     return joined(parts, same(" · "))
@@ -145,23 +142,41 @@ def setting(section: Section, progress: Progress | None = None) -> Text:
 def _finished(section: Section, progress: Progress | None) -> Text:
     if progress is None:
         total, done = len(section.runs), int((section.runs["status"] == FINISHED).sum())
-        return WORDS["finished"].filled(count=done, total=total)
-    parts = [WORDS["trials_finished"].filled(count=progress.done, total=progress.trials)]
+        return Text("{count} of {total} runs finished", count=done, total=total)
+    counts = {"count": progress.done, "total": progress.trials}
+    parts = [Text("{count} of {total} trials finished", **counts)]
     if progress.unfinished:
-        parts.append(WORDS["trials_unfinished"].filled(count=progress.unfinished))
+        parts.append(Text("{count} not finished", count=progress.unfinished))
     if progress.missing:
-        parts.append(WORDS["trials_missing"].filled(count=len(progress.missing)))
-    return joined(parts, WORDS["comma"])
+        parts.append(Text("{count} without a run", count=len(progress.missing)))
+    return joined(parts, Text(", "))
+
+
+def _missing(progress: Progress) -> Text:
+    counts = {"count": len(progress.missing), "total": progress.trials}
+    text = Text("{count} of the {total} trials of {file} have no run here yet.", **counts)
+    return text.filled(file=progress.file)
 
 
 def _notes(section: Section) -> list[Text]:
     notes = []
     if section.left_out:
-        notes.append(WORDS["repeated"].filled(count=len(section.left_out)))
+        notes.append(
+            Text(
+                "{count} finished run(s) repeat the arm and seed of another run; the latest one "
+                "counts.",
+                count=len(section.left_out),
+            )
+        )
     devices = [*section.runs["device"].dropna().unique()]
     if len(devices) > 1:
-        told = joined([*map(same, devices)], WORDS["comma"])
-        notes.append(WORDS["devices"].filled(count=len(devices), devices=told))
+        notes.append(
+            Text(
+                "The runs are from {count} devices ({devices}); do not compare training times.",
+                count=len(devices),
+                devices=joined([*map(same, devices)], Text(", ")),
+            )
+        )
     return notes
 
 

@@ -18,64 +18,7 @@ ARM_WORDS = {
 
 WORDS = {
     # Answers.
-    "colon": Text(": "),
-    "semicolon": Text("; "),
-    "comma": Text(", "),
-    "at_cost": Text("At {cost}"),
-    "of_factor": Text("{value} against {other}"),
-    "within_value": Text("Within {value}, against {arm}"),
-    "beats": Text("{a} beats {b} by {gap} points ({low} to {high}; {over}, {p})."),
-    "not_shown": Text(
-        "No difference shown between {a} and {b}: {gap} points ({low} to {high}; {over}, {p})"
-    ),
-    "needed": Text(
-        "; {n} paired repeats in all would show a gap of that size with 80 % probability."
-    ),
-    "end": Text("."),
-    "needed_many": Text("; a gap that small is within what seeds do."),
-    "p_alone": Text("p = {p}"),
-    "p_corrected": Text("p = {p} corrected for {count} comparisons"),
-    "paired": Text("{n} paired repeats"),
-    "independent": Text("Welch's test of {n} independent repeats"),
-    "partly_shared": Text(
-        "Welch's test of {n} repeats, since only {shared} of the seeds are shared"
-    ),
-    "none_shown": Text("No difference shown in any of {count} comparisons."),
-    "largest": Text("The largest: "),
-    "some_shown": Text("{count} of {total} comparisons show a difference."),
-    "cannot": Text("{a} and {b} cannot be compared."),
-    "too_few": Text(
-        "No answer can be given: {n} shared repeat(s), and a test needs {fewest}. Run the same "
-        "arms with more seeds (`sweep --repeats`)."
-    ),
-    "equal": Text(
-        "No answer can be given: the differences do not vary, so there is no spread to test with."
-    ),
-    "no_repeats": Text("No answer can be given: no run has finished with this accuracy."),
-    "one_arm": Text(
-        "No answer can be given: there is one arm, {arm}, and nothing to compare it with."
-    ),
-    "highest": Text("Highest mean so far, which is no result: {arm}, {value}."),
-    "unlike": Text("These runs cannot be compared: {reason}."),
-    "no_rates": Text("No rate can be chosen for each arm: {reason}."),
-    "best_rates": Text("The best of {count} rates, by equal trials ({n} at each rate), is {told}."),
     "diverged": Text("diverged"),
-    "rate_for": Text("{rate} ({arms})"),
-    "at_highest": Text(
-        "{rate}, the highest that was tried, is best for {count} of {total} arms: a higher one "
-        "may be better."
-    ),
-    "at_lowest": Text(
-        "{rate}, the lowest that was tried, is best for {count} of {total} arms: a lower one may "
-        "be better."
-    ),
-    "order": Text(
-        "The order of the arms at their own rates and at {rate}, the best for all together, "
-        "agrees by Kendall's tau of {tau}; 1 is the same order."
-    ),
-    "no_noise": Text("No evaluations under noise yet; this is on clean images:"),
-    "noisy": Text("Compared is the mean accuracy over the levels of Gaussian noise."),
-    "front": Text("Their costs differ. No other arm is better at no more {cost} than: {arms}."),
     # Costs and values.
     "cost_macs": Text("multiply-adds"),
     "cost_parameters": Text("parameters"),
@@ -167,21 +110,9 @@ WORDS = {
     "answer": Text("Answer"),
     "contents": Text("Sweeps"),
     "runs_behind": Text("{count} runs behind it"),
-    "epochs": Text("{count} epochs"),
-    "epoch_one": Text("{count} epoch"),
-    "images_seen": Text("{count:,} images seen in training"),
     "validation": Text("validation set"),
     "test": Text("test set"),
-    "finished": Text("{count} of {total} runs finished"),
-    "trials_finished": Text("{count} of {total} trials finished"),
-    "trials_unfinished": Text("{count} not finished"),
-    "trials_missing": Text("{count} without a run"),
-    "devices": Text("The runs are from {count} devices ({devices}); compare no training times."),
     "unfinished": Text("Not finished"),
-    "missing": Text("{count} of the {total} trials of {file} have no run here yet."),
-    "repeated": Text(
-        "{count} finished runs repeat another one's arm and seed; the later one counts."
-    ),
     "broken": Text("Folders or lines that cannot be read: {count}"),
     "no_font": Text(
         "No font with Chinese characters was found on the machine that made this page, so the "

@@ -1,8 +1,7 @@
-"""Two arms against each other: the difference, its interval, its p-value, and what that comes to.
+"""Compare two arms: difference, confidence interval and p-value.
 
-Arms that share three random seeds or more are compared seed by seed: what a seed does to both is no
-part of their difference. Other arms are compared as independent samples, by Welch's test of all
-repeats, and the comparison says so.
+Arms that share at least three seeds are compared by a paired t-test, which removes the effect that
+a seed has on both. Other arms are compared by Welch's t-test over all repeats.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,30 +13,41 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lit_effnet.results.stats.estimates import CONFIDENCE, FEWEST, Interval, Repeats, holm
+from lit_effnet.results.stats.estimates import (
+    CONFIDENCE,
+    FEWEST,
+    Interval,
+    Repeats,
+    holm,
+    repeats_needed,
+)
 
 Test = Literal["paired t", "Welch", "McNemar"]
+Outcome = Literal["better", "worse", "not significant", "not tested"]
 ALPHA = 0.05
-ROUNDING = 1e-12  # differences that differ by less are equal
-POINTS = 100  # an accuracy is a fraction, and its differences are told in percentage points
+ROUNDING = 1e-12  # smaller differences are rounding errors
+POINTS = 100  # accuracies are fractions; differences are shown in percentage points
+MOST_NEEDED = 1000  # seeds; more are no plan
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Arm a less arm b.
+    """Comparison of arm a with arm b; the difference is a minus b.
 
     Args:
-        a: The first arm.
-        b: The arm that it is compared with.
-        test: Over shared seeds, over independent repeats, or over images; null where none was made.
-        n: Pairs that it rests on; of independent repeats those of the smaller arm.
-        seeds: The random seeds that it pairs; empty for other tests.
-        difference: Of the means; null where one has no repeats.
-        interval: Of the difference, for this comparison alone.
-        p: Of no difference, for this comparison alone.
-        holm: The same adjusted for all comparisons that were made at once; p where it was alone.
-        reason: Why there is no test; empty where there is one.
-        shared: How many seeds both have.
+        a: First arm.
+        b: Arm that it is compared with.
+        test: Paired over shared seeds, unpaired over all repeats, or over images; None for none.
+        n: Number of pairs; for an unpaired test, repeats of the arm with fewer.
+        seeds: Seeds that are paired; empty for other tests.
+        difference: Difference of the means; None if an arm has no repeats.
+        interval: Confidence interval of the difference, not corrected.
+        p: Two-sided p-value, not corrected.
+        holm: P-value, Holm-corrected for all comparisons made at once.
+        reason: Reason why there is no test; empty if there is one.
+        shared: Number of seeds that both arms have.
+        sd: Standard deviation of the paired differences.
+        family: Number of comparisons that `holm` is corrected for.
     """
 
     a: str
@@ -51,38 +61,35 @@ class Comparison:
     holm: float | None = None
     reason: str = ""
     shared: int = 0
+    sd: float | None = None
+    family: int = 1
 
     @property
-    def note(self) -> str:
-        """Why all repeats were compared although arms share seeds; empty where they share none."""
-        if self.test != "Welch" or not self.shared:
-            return ""
-        return f"Welch's test of all repeats, since the arms share only {self.shared} of the seeds"
+    def outcome(self) -> Outcome:
+        """Result for arm a, by the corrected p-value."""
+        if self.holm is None or self.difference is None:
+            return "not tested"
+        if self.holm >= ALPHA:
+            return "not significant"
+        return "better" if self.difference > 0 else "worse"
 
     @property
     def shown(self) -> bool:
-        """Whether there is a difference, as far as one can be shown."""
-        return self.holm is not None and self.holm < ALPHA
+        """Whether the difference is significant after correction."""
+        return self.outcome in ("better", "worse")
 
     @property
-    def verdict(self) -> str:
-        """The comparison of two accuracies in words, in percentage points.
+    def repeats_needed(self) -> int | None:
+        """Seeds at which the paired test would detect this difference with 80 % power.
 
-        It goes by the adjusted p-value; the interval is of this comparison alone, and may leave out
-        zero where among many comparisons no difference is shown.
+        None without a paired test, and above `MOST_NEEDED`. The level is Bonferroni's, which is
+        Holm's for the smallest p-value.
         """
-        if self.difference is None or self.interval is None:
-            return f"{self.a} and {self.b} cannot be compared: {self.reason}"
-        low, high = POINTS * self.interval.low, POINTS * self.interval.high
-        points, note = POINTS * self.difference, self.note and f"; {self.note}"
-        if not self.shown:
-            told = f"{points:+z.1f} points ({low:z.1f}..{high:z.1f})"
-            return f"no difference shown between {self.a} and {self.b}: {told}{note}"
-        better, worse = (self.a, self.b) if points > 0 else (self.b, self.a)
-        if points < 0:
-            points, low, high = -points, -high, -low
-        told = f"{points:.1f} points ({low:z.1f}..{high:z.1f})"
-        return f"{better} better than {worse} by {told}{note}"
+        # The search for the number is short only for differences that are not tiny.
+        if not self.sd or self.difference is None or abs(self.difference) < self.sd / 10:
+            return None
+        count = repeats_needed(self.difference, self.sd, alpha=ALPHA / self.family)
+        return count if count <= MOST_NEEDED else None
 
 
 def compare(
@@ -94,18 +101,18 @@ def compare(
     *,
     paired: bool = True,
 ) -> Comparison:
-    """Compare two arms by their repeats: paired over shared seeds, else by Welch's test of all.
+    """Compare two arms: paired t-test over shared seeds, otherwise Welch's t-test over all repeats.
 
-    Seeds are paired where both arms have at least three of them. Fewer shared seeds make no paired
-    test, and the repeats are compared as if all seeds were different, which is the careful side.
+    With fewer than three shared seeds all repeats are compared as if no seed were shared, which is
+    conservative.
 
     Args:
         a: Name of the first arm.
-        b: Name of the second.
-        of_a: Values of the first by random seed.
-        of_b: Values of the second.
-        confidence: Of the interval.
-        paired: Over shared seeds, where there are enough; false for Welch's test of all repeats.
+        b: Name of the second arm.
+        of_a: Values of the first arm by seed.
+        of_b: Values of the second arm by seed.
+        confidence: Confidence level of the interval.
+        paired: Pair shared seeds; False for Welch's t-test over all repeats.
     """
     if not of_a or not of_b:
         without = a if not of_a else b
@@ -118,36 +125,38 @@ def compare(
         what, equal = "shared seeds", np.ptp(np.subtract(first, second)) <= ROUNDING
     else:
         first, second = [*of_a.values()], [*of_b.values()]
-        what, equal = "repeats that are not paired", np.ptp(first) == np.ptp(second) == 0
+        what, equal = "unpaired repeats", np.ptp(first) == np.ptp(second) == 0
     n = min(len(first), len(second))
     difference = float(np.mean(first) - np.mean(second))
     plain = Comparison(a, b, None, n, shared, difference, shared=len(both) if paired else 0)
     if n < FEWEST:
         return replace(plain, reason=f"{n} {what}: a test needs {FEWEST}")
     if equal:
-        return replace(plain, reason="the differences do not vary: there is no spread to test with")
+        return replace(plain, reason="the differences have no variance")
     if shared:
-        found = stats.ttest_rel(first, second)
+        result = stats.ttest_rel(first, second)
+        sd = float(np.std(np.subtract(first, second), ddof=1))
+        plain = replace(plain, test="paired t", sd=sd)
     else:
-        found = stats.ttest_ind(first, second, equal_var=False)
-    low, high = found.confidence_interval(confidence)
-    p = float(found.pvalue)
-    test: Test = "paired t" if shared else "Welch"
-    return replace(plain, test=test, interval=Interval(float(low), float(high)), p=p, holm=p)
+        result = stats.ttest_ind(first, second, equal_var=False)
+        plain = replace(plain, test="Welch")
+    low, high = result.confidence_interval(confidence)
+    p = float(result.pvalue)
+    return replace(plain, interval=Interval(float(low), float(high)), p=p, holm=p)
 
 
 def compare_all(
     found: Repeats, reference: str | None = None, confidence: float = CONFIDENCE
 ) -> list[Comparison]:
-    """Each arm with the reference, or each two arms; p-values adjusted for all of them.
+    """Compare each arm with the reference, or all pairs of arms; p-values are Holm-corrected.
 
     Args:
-        found: The repeats.
-        reference: Name of an arm; null for all pairs.
-        confidence: Of the intervals.
+        found: Repeats of the arms.
+        reference: Name of an arm; None for all pairs.
+        confidence: Confidence level of the intervals.
 
     Raises:
-        ValueError: there is no such arm.
+        ValueError: The reference is not an arm.
     """
     arms = [*found.values]
     if reference is None:
@@ -161,10 +170,14 @@ def compare_all(
 
 
 def adjusted(made: Iterable[Comparison]) -> list[Comparison]:
-    """The comparisons with p-values by Holm's method for as many as have one."""
-    every = [*made]
-    p_values = iter(holm([one.p for one in every if one.p is not None]))
-    return [one if one.p is None else replace(one, holm=next(p_values)) for one in every]
+    """Return the comparisons with p-values Holm-corrected for all that have one."""
+    comparisons = [*made]
+    corrected = holm([one.p for one in comparisons if one.p is not None])
+    p_values = iter(corrected)
+    return [
+        one if one.p is None else replace(one, holm=next(p_values), family=len(corrected))
+        for one in comparisons
+    ]
 
 
 def compare_images(
@@ -174,21 +187,21 @@ def compare_images(
     right_b: Sequence[bool],
     confidence: float = CONFIDENCE,
 ) -> Comparison:
-    """Two networks on the same images: McNemar's exact test, and the interval of Agresti and Min.
+    """Compare two networks on the same images by McNemar's exact test.
 
-    It is about these two networks and other images; how far other seeds would have led it cannot
-    know. The interval is Wald's with half an image added to each cell (Agresti and Min 2005,
-    Statistics in Medicine 24, 729).
+    The result holds for these two networks on other images, not for other seeds. The interval is
+    Wald's with half an image added to each cell (Agresti and Min 2005, Statistics in Medicine 24,
+    729).
 
     Args:
-        a: Name of the first.
-        b: Name of the second.
-        right_a: Whether the first told each image right.
-        right_b: The same of the second.
-        confidence: Of the interval.
+        a: Name of the first network.
+        b: Name of the second network.
+        right_a: Whether the first network predicted each image correctly.
+        right_b: Whether the second network predicted each image correctly.
+        confidence: Confidence level of the interval.
 
     Raises:
-        ValueError: the images are not as many, or there are none.
+        ValueError: The numbers of images differ, or there are no images.
     """
     first, second = np.asarray(right_a, bool), np.asarray(right_b, bool)
     n = len(first)
@@ -197,7 +210,7 @@ def compare_images(
             f"right_b: must have as many images as right_a, {n}, and has {len(second)}"
         )
     only_a, only_b = int((first & ~second).sum()), int((~first & second).sum())
-    # Exact with no image on which they differ too: nothing speaks against equality.
+    # Without an image on which they differ p is 1.
     p = float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     apart, gap, images = only_a + only_b + 1, only_a - only_b, n + 2
     error = np.sqrt(apart - gap**2 / images) / images
@@ -209,19 +222,20 @@ def compare_images(
 def relative_gain(
     of_a: Mapping[int, float], of_b: Mapping[int, float], confidence: float = CONFIDENCE
 ) -> tuple[float, Interval | None]:
-    """(a - b) / b of the means over shared seeds, with Fieller's interval; null where it has none.
+    """Return (a - b) / b of the means over shared seeds, with Fieller's interval.
 
-    The interval holds those ratios r for which a paired t test does not tell a from r b (Fieller
-    1954). Being exact for normal repeats it holds at three of them, where a bootstrap does not. It
-    is unbounded where b's mean is not clear of 0, and undefined under three shared seeds.
+    The interval holds the ratios r for which a paired t-test finds no significant difference
+    between a and r b (Fieller 1954). It is exact for normal repeats, so it holds for three of them,
+    unlike a bootstrap. It is None below three shared seeds, and where it is unbounded because b's
+    mean does not differ significantly from 0.
 
     Args:
-        of_a: Values by random seed.
-        of_b: Values of what it is relative to.
-        confidence: Of the interval.
+        of_a: Values by seed.
+        of_b: Values of the reference by seed.
+        confidence: Confidence level of the interval.
 
     Raises:
-        ValueError: they share no seed, or b's mean is 0.
+        ValueError: They share no seed, or the mean of b is 0.
     """
     shared = sorted(of_a.keys() & of_b.keys())
     if not shared:
@@ -247,11 +261,7 @@ def relative_gain(
 
 
 def comparison_frame(made: Iterable[Comparison]) -> pd.DataFrame:
-    """A row for each comparison.
-
-    Args:
-        made: The comparisons.
-    """
+    """Return the comparisons as a frame, one row each."""
     rows = [
         {
             "arm": one.a,
@@ -264,11 +274,11 @@ def comparison_frame(made: Iterable[Comparison]) -> pd.DataFrame:
             "high": one.interval.high if one.interval else None,
             "p": one.p,
             "p_holm": one.holm,
-            "verdict": one.verdict,
+            "outcome": one.outcome,
         }
         for one in made
     ]
     numbers = dict.fromkeys(("difference", "low", "high", "p", "p_holm"), "float64")
-    words = dict.fromkeys(("arm", "reference", "test", "shared_seeds", "verdict"), "str")
-    names = ["arm", "reference", "test", "n", "shared_seeds", *numbers, "verdict"]
+    words = dict.fromkeys(("arm", "reference", "test", "shared_seeds", "outcome"), "str")
+    names = ["arm", "reference", "test", "n", "shared_seeds", *numbers, "outcome"]
     return pd.DataFrame(rows, columns=names).astype({"n": "Int64", **numbers, **words})

@@ -96,7 +96,7 @@ def test_devices_that_share_the_trials_of_a_sweep_are_one_experiment_with_a_note
     (view,) = views(load([group]), Options())
     assert len(view.runs.rows) == 9
     assert [note.en for note in view.notes] == [
-        "The runs are from 2 devices (GPU 0, GPU 1); compare no training times."
+        "The runs are from 2 devices (GPU 0, GPU 1); do not compare training times."
     ]
 
 

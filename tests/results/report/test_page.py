@@ -38,10 +38,10 @@ def test_arms_are_compared_at_one_cost(tmp_path: Path) -> None:
     (sentence,) = view.sentences
     assert view.settled
     assert sentence.en.startswith(
-        "At 4.1 M MACs: compound at 2.04 x MACs beats depth at 2.04 x MACs by 20.0 points ("
+        "At 4.1 M MACs: depth at 2.04 x MACs is worse than compound at 2.04 x MACs: \u221220.0 points ["
     )
-    assert "3 paired repeats, p = " in sentence.en
-    assert sentence.zh.startswith("4.1 M 乘加运算量下：复合缩放")
+    assert "(paired t-test, 3 seeds, p = " in sentence.en
+    assert sentence.zh.startswith("4.1 M 乘加运算量下：深度")
     (made,) = view.answer.families[0].made  # the baseline costs half, and is no rival
     assert (made.a, made.b) == ("depth at 2.04 x MACs", "compound at 2.04 x MACs")
 
@@ -69,8 +69,9 @@ def test_no_difference_is_an_answer_and_says_what_would_show_one(tmp_path: Path)
     assert row[-1].text.en == WORDS["none"].en
     (view,) = views_of(make_two(tmp_path / "two", [0.70, 0.72, 0.71], [0.71, 0.70, 0.73]))
     assert re.match(
-        r"No difference shown between other and baseline: \+0\.3 points \(\u22124\.8 to 5\.5; "
-        r"3 paired repeats, p = 0\.81\); \d+ paired repeats in all would show a gap of that size with 80 % probability\.",
+        r"No significant difference between other and baseline: \+0\.3 points "
+        r"\[\u22124\.8, \+5\.5\] \(paired t-test, 3 seeds, p = 0\.81\)\. \d+ seeds would detect a "
+        r"difference this large with 80 % power\.",
         view.sentences[0].en,
     )
 
@@ -79,11 +80,11 @@ def test_arms_are_compared_without_pairing_where_that_is_asked_for(tmp_path: Pat
     (view,) = views_of(make_sweep(tmp_path), paired=False)
     (made,) = view.answer.families[0].made
     assert (made.test, made.seeds) == ("Welch", ())
-    assert "3 independent repeats, p = " in view.sentences[0].en
+    assert "(Welch's t-test, n = 3, p = " in view.sentences[0].en
     (view,) = views_of(
         make_two(tmp_path / "two", [0.70, 0.72, 0.71], [0.71, 0.70, 0.73]), paired=False
     )
-    assert re.search(r"3 independent repeats, p = 0\.\d+\)\.$", view.sentences[0].en)
+    assert re.search(r"n = 3, p = 0\.\d+\)\.$", view.sentences[0].en)
 
 
 def make_two(root: Path, one: list[float], other: list[float]) -> Path:
@@ -96,8 +97,8 @@ def make_two(root: Path, one: list[float], other: list[float]) -> Path:
 def test_one_repeat_gives_no_answer(tmp_path: Path) -> None:
     (view,) = views_of(make_two(tmp_path, [0.7], [0.8]))
     assert not view.settled
-    assert view.sentences[0].en.startswith("No answer can be given: 1 shared repeat(s)")
-    assert "no result: other, 80.0 %" in view.sentences[1].en
+    assert view.sentences[0].en.startswith("No answer yet: 1 repeat(s) to compare")
+    assert "not tested: other, 80.0 %" in view.sentences[1].en
 
 
 def test_a_baseline_replaces_the_questions_own(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_the_later_of_two_equal_runs_counts(tmp_path: Path) -> None:
     later = add_run(group, "baseline", 0, 0.9, 2_000_000, started="2026-02-02T03:04:05Z")
     (view,) = views_of(group)
     assert view.answer.found.values["baseline"][0] == 0.9
-    assert view.notes[0].en.startswith("1 finished runs repeat")
+    assert view.notes[0].en.startswith("1 finished run(s) repeat")
     assert later.name in view.runs.rows[view.runs.rows.index(
         next(row for row in view.runs.rows if row[2].text.en == "90.0"))][7].text.en  # fmt: skip
 
@@ -191,15 +192,14 @@ def rates_sweep(folder: Path, **changes: Any) -> Path:
 def test_each_arms_best_rate_is_told(tmp_path: Path) -> None:
     (view,) = views_of(rates_sweep(tmp_path / "learning_rate_x"))
     best, lowest, highest, order = (sentence.en for sentence in view.sentences)
-    assert lowest.startswith("0.1, the lowest that was tried, is best for 1 of 3 arms")
-    assert highest.startswith("0.2, the highest that was tried, is best for 2 of 3 arms")
+    assert lowest.startswith("0.1 is the lowest rate tried and the best for 1 of 3 arms")
+    assert highest.startswith("0.2 is the highest rate tried and the best for 2 of 3 arms")
     assert best == (
-        "The best of 2 rates, by equal trials (1 at each rate), is 0.1 (baseline), "
-        "0.2 (depth 2; width 2)."
+        "Best of 2 rates, with 1 trial(s) of each: 0.1 (baseline), 0.2 (depth 2; width 2)."
     )
     # At 0.2, the best for all: width, baseline, depth. Each at its own: width, baseline, depth.
-    assert order.endswith("and at 0.2, the best for all together, agrees by Kendall's tau of 1.00; "
-                          "1 is the same order.")  # fmt: skip
+    assert order.startswith("Kendall's tau is 1.00 between the order of the arms at their own best")
+    assert order.endswith("and at 0.2, the best common rate (1 is the same order).")
     assert view.settled
     (table,) = view.tables
     cells = {row[0].text.en: [cell.text.en for cell in row[2:]] for row in table.rows}

@@ -1,5 +1,7 @@
 """Comparisons agree with the textbooks, and say what they rest on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,7 +13,7 @@ from lit_effnet.results.stats.comparison import (
     comparison_frame,
     relative_gain,
 )
-from lit_effnet.results.stats.estimates import Repeats
+from lit_effnet.results.stats.estimates import Repeats, repeats_needed
 
 # Student 1908, extra sleep of the same ten persons after two drugs; R's data set `sleep`.
 DRUG_1 = dict(enumerate((0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0)))
@@ -54,9 +56,7 @@ def test_seeds_that_overlap_partly_are_compared_by_welchs_test_of_all_and_it_say
     assert found.p == pytest.approx(textbook.pvalue)
     assert found.difference == pytest.approx(0.55 - 0.6233333)
     shared = max(0, 3 - shift)
-    said = f"Welch's test of all repeats, since the arms share only {shared} of the seeds"
-    assert found.note == (said if shared else "")
-    assert found.verdict.endswith(f"; {said}" if shared else ")")
+    assert found.shared == shared
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,38 @@ def test_seeds_that_overlap_partly_are_compared_by_welchs_test_of_all_and_it_say
     [
         ({}, {0: 0.5}, "a has no finished repeat"),
         ({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.7}, "2 shared seeds: a test needs 3"),
-        ({0: 0.5, 1: 0.6}, {2: 0.5, 3: 0.7}, "2 repeats that are not paired: a test needs 3"),
-        ({0: 0.1, 1: 0.2, 2: 0.4}, {0: 0.2, 1: 0.3, 2: 0.5}, "the differences do not vary"),
+        ({0: 0.5, 1: 0.6}, {2: 0.5, 3: 0.7}, "2 unpaired repeats: a test needs 3"),
+        ({0: 0.1, 1: 0.2, 2: 0.4}, {0: 0.2, 1: 0.3, 2: 0.5}, "the differences have no variance"),
     ],
 )
 def test_what_cannot_be_tested_says_why(of_a: dict, of_b: dict, reason: str) -> None:
     found = compare("a", "b", of_a, of_b)
     assert (found.test, found.p, found.interval) == (None, None, None)
     assert found.reason.startswith(reason)
-    assert found.verdict == f"a and b cannot be compared: {found.reason}"
+    assert (found.outcome, found.repeats_needed) == ("not tested", None)
 
 
-def test_the_verdict_is_in_points_and_names_the_better_arm() -> None:
+def test_the_outcome_is_that_of_the_first_arm() -> None:
     low = {seed: 0.70 + 0.01 * seed for seed in range(4)}
     high = {seed: value + 0.012 + 0.004 * (-1) ** seed for seed, value in low.items()}
-    better = "high better than low by 1.2 points (0.5..1.9)"
-    assert compare("high", "low", high, low).verdict == better
-    assert compare("low", "high", low, high).verdict == better
+    assert compare("high", "low", high, low).outcome == "better"
+    assert compare("low", "high", low, high).outcome == "worse"
     close = {seed: value + 0.01 * (-1) ** seed for seed, value in low.items()}
-    assert compare("close", "low", close, low).verdict == (
-        "no difference shown between close and low: +0.0 points (-1.8..1.8)"
+    assert compare("close", "low", close, low).outcome == "not significant"
+
+
+def test_the_repeats_that_are_needed_follow_from_the_paired_differences() -> None:
+    gaps = (0.01, 0.02, -0.005)
+    found = compare(
+        "a", "b", {seed: 0.5 + gap for seed, gap in enumerate(gaps)}, dict.fromkeys(range(3), 0.5)
     )
+    assert found.sd == pytest.approx(np.std(gaps, ddof=1))
+    assert found.repeats_needed == repeats_needed(np.mean(gaps), found.sd)
+    of_three = replace(found, family=3).repeats_needed
+    assert (
+        of_three == repeats_needed(np.mean(gaps), found.sd, alpha=0.05 / 3) > found.repeats_needed
+    )
+    assert replace(found, difference=0.0001).repeats_needed is None
 
 
 def test_p_values_are_adjusted_for_all_comparisons_that_have_one() -> None:
@@ -97,7 +108,7 @@ def test_p_values_are_adjusted_for_all_comparisons_that_have_one() -> None:
     tested = [one for one in made if one.test]
     assert len(tested) == 3
     least = min(tested, key=lambda one: one.p)
-    assert least.holm == pytest.approx(3 * least.p)
+    assert (least.holm, least.family) == (pytest.approx(3 * least.p), 3)
     (alone,) = [one for one in compare_all(Repeats(values, {}), "b") if one.a == "a"]
     assert alone.b == "b"
     assert alone.p == pytest.approx(tested[0].p)
