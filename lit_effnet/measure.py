@@ -1,4 +1,4 @@
-"""Measure what networks cost on this device, one beside the other.
+"""Measure what networks cost on this device, side by side.
 
 python -m lit_effnet.measure b0 resnet50
 python -m lit_effnet.measure b0 axis=width,budget=2 axis=depth,budget=2 --threads 1
@@ -7,8 +7,8 @@ python -m lit_effnet.measure b0 --tune true
 python -m lit_effnet.measure --from_log b0.log --device_name "Pixel 4"
 
 Names: b0 to b8, l2, lite0 to lite4, baselines, flags of --scaling in one word, run folders,
-released weights and files of export. All are timed in turn, so that their ratios hold on a busy
-machine too.
+released weights and exported files. Networks are timed in turn, call by call, so that their ratios
+hold on a busy machine too.
 """
 
 import sys
@@ -20,14 +20,11 @@ from lit_effnet.cli.rows_file import check_output, keep
 from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from lit_effnet.benchmark.models import Candidate
-    from lit_effnet.profiling.execution import Configuration
+    from collections.abc import Callable, Iterator
 
 
 def make_parser() -> OneLineErrors:
-    """The command's flags."""
+    """Return the parser of the command's flags."""
     parser = OneLineErrors(
         prog="python -m lit_effnet.measure",
         usage="%(prog)s NAME [NAME ...] [--NAME VALUE ...]",
@@ -39,27 +36,38 @@ def make_parser() -> OneLineErrors:
         "--from_log",
         nargs="+",
         type=str,
-        help="Logs of other devices' benchmark programs; see docs/phones.md.",
+        help="Logs of benchmark programs on other devices; see docs/phones.md.",
     )
-    add("--device_name", type=str | None, help="The device that the logs are of.")
-    add("--image_size", type=int | None, help="Input side in pixels, for all; null for each's own.")
-    add("--num_classes", type=int, default=1000, help="Of networks without trained weights.")
+    add("--device_name", type=str | None, help="Name of the device that wrote the logs.")
+    add(
+        "--image_size",
+        type=int | None,
+        help="Side of the input in pixels, for all networks; each network's own if null.",
+    )
+    add(
+        "--num_classes", type=int, default=1000, help="Classes of networks without trained weights."
+    )
     add(
         "--precision",
         type=Literal["float32", "bf16", "fp16"],
         default="float32",
-        help="Of weights and activations, by autocast.",
+        help="Precision of weights and activations, by autocast.",
     )
-    add("--channels_last", type=bool, default=True, help="Memory layout; false is NCHW.")
-    add("--compile", type=bool, default=False, help="By torch.compile.")
-    add("--tune", type=bool, default=False, help="Use the fastest correct of these at batch 1.")
-    add("--threads", type=int, default=1, help="Of a CPU.")
-    add("--batch", type=int, default=256, help="Images, where memory and --seconds allow.")
+    add("--channels_last", type=bool, default=True, help="Use the channels-last memory layout.")
+    add("--compile", type=bool, default=False, help="Use torch.compile.")
+    add(
+        "--tune",
+        type=bool,
+        default=False,
+        help="Run each network in its fastest correct configuration at batch 1.",
+    )
+    add("--threads", type=int, default=1, help="Threads of a CPU.")
+    add("--batch", type=int, default=256, help="Images in a batch, if memory and --seconds allow.")
     add("--runs", type=int, default=50, help="Calls at batch 1.")
     add("--rounds", type=int, default=5, help="Batches of each network.")
-    add("--seconds", type=float, default=10.0, help="What one batch may take at most.")
-    add("--training", type=bool, default=True, help="Training steps too.")
-    add("--memory", type=bool, default=True, help="Peak memory too.")
+    add("--seconds", type=float, default=10.0, help="Longest duration of a batch.")
+    add("--training", type=bool, default=True, help="Measure training steps too.")
+    add("--memory", type=bool, default=True, help="Measure peak memory too.")
     add("--device", type=str, default="auto", help="auto, cpu or cuda.")
     add("--output", type=str | None, help="File of JSON lines to which rows are added.")
     return parser
@@ -71,7 +79,7 @@ def main(args: list[str] | None = None) -> None:
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
-    done: list[str] = []
+    saved: list[str] = []
     try:
         with parser.bad_input():
             if config.output is not None:
@@ -79,64 +87,66 @@ def main(args: list[str] | None = None) -> None:
             if config.from_log:
                 read_logs(config)
             if config.names or not config.from_log:
-                run(config, done)
+                run(config, saved)
     except KeyboardInterrupt:
-        kept = f"rows of {', '.join(done)} are in {config.output}" if done else "nothing is kept"
+        kept = f"rows of {', '.join(saved)} are in {config.output}" if saved else "nothing is saved"
         sys.stderr.write(f"stopped; {kept}\n")
         raise SystemExit(STOPPED) from None
 
 
-def run(config: Any, done: list[str]) -> None:
-    """Measure, print the tables, and keep each network's row as soon as it is done.
+def run(config: Any, saved: list[str]) -> None:
+    """Measure, save each row as soon as it is there, and print the tables.
 
     Args:
         config: The command's flags.
-        done: Is given the names of the networks whose rows are kept.
+        saved: Receives the names of the networks whose rows are saved.
 
     Raises:
-        ValueError: bad input.
+        ValueError: Bad input.
     """
     from rich.console import Console
 
-    from lit_effnet.benchmark.autotune import TUNE_BATCH
-    from lit_effnet.benchmark.models import candidate
+    from lit_effnet.benchmark.autotune import TUNE_BATCH, configure
+    from lit_effnet.benchmark.models import load_model
     from lit_effnet.benchmark.runner import Plan, measure
-    from lit_effnet.benchmark.tables import costs_table, notes, throughput_table
+    from lit_effnet.benchmark.tables import latency_table, notes, throughput_table
+    from lit_effnet.cli.tables import as_rich
     from lit_effnet.evaluation.target import device_of
     from lit_effnet.profiling.execution import Configuration
 
     check_numbers(config)
-    asked = Configuration(
-        config.precision,
-        config.channels_last,
-        config.compile,
-        config.threads,
-        device_of(config.device),
+    requested = Configuration(
+        precision=config.precision,
+        channels_last=config.channels_last,
+        compiled=config.compile,
+        threads=config.threads,
+        device=device_of(config.device),
     )
-    found = [
-        candidate(name, config.image_size, config.num_classes, config.threads)
+    models = [
+        load_model(name, config.image_size, num_classes=config.num_classes, threads=config.threads)
         for name in dict.fromkeys(config.names)
     ]
-    kinds = fastest(found, asked) if config.tune else [one.configuration(asked) for one in found]
+    with progress() as step:
+        configured = configure(models, requested, tune=config.tune, step=step)
     plan = Plan(
-        config.batch,
-        config.runs,
-        config.rounds,
-        config.seconds,
-        config.training,
-        config.memory,
+        batch=config.batch,
+        runs=config.runs,
+        rounds=config.rounds,
+        seconds=config.seconds,
+        training=config.training,
+        memory=config.memory,
         tuned_at_batch=TUNE_BATCH if config.tune else None,
     )
     rows = []
-    with bar(len(found) * plan.calls) as step:
-        for row in measure(found, kinds, plan, step):
+    with progress(len(models) * plan.calls) as step:
+        for row in measure(configured, plan, step):
             rows.append(row)
             if config.output is not None:
                 keep(local(config.output, "output"), [row])
-                done.append(row["name"])
+                saved.append(row["name"])
     console = Console()
-    for table in (costs_table(rows), throughput_table(rows)):
-        console.print(table, highlight=False)
+    for table in (latency_table(rows), throughput_table(rows)):
+        console.print(as_rich(table), highlight=False)
     for note in notes(rows):
         console.print(note, style="dim", highlight=False, soft_wrap=True, markup=False)
     if config.output is not None:
@@ -144,13 +154,13 @@ def run(config: Any, done: list[str]) -> None:
 
 
 def check_numbers(config: Any) -> None:
-    """Look at the flags that the networks' names do not matter to.
+    """Check the flags that do not depend on the networks.
 
     Raises:
-        ValueError: no network, or a number is too small.
+        ValueError: There is no network, or a number is too small.
     """
     if not config.names:
-        raise ValueError("names: must be one network at least; --help lists what there is")
+        raise ValueError("names: must be one network at least; --help lists the names")
     for name in ("batch", "runs", "rounds", "num_classes"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} {getattr(config, name)}: must be at least 1")
@@ -158,60 +168,36 @@ def check_numbers(config: Any) -> None:
         raise ValueError(f"seconds {config.seconds}: must be above 0")
 
 
-def fastest(found: "Sequence[Candidate]", asked: "Configuration") -> "list[Configuration]":
-    """The fastest correct configuration of each network; a file has its own."""
-    from lit_effnet.benchmark.autotune import tuned
-    from lit_effnet.profiling.execution import alternatives
-
-    tries = len(list(alternatives(asked.threads, asked.device, compiled=asked.compiled)))
-    with bar(len(found) * tries) as step:
-        return [
-            tuned(one, asked, compiled=asked.compiled, step=lambda n: step("configurations", n))
-            if one.complexity is not None
-            else one.configuration(asked)
-            for one in found
-        ]
-
-
 def read_logs(config: Any) -> None:
-    """Print what other devices took, and keep it.
+    """Print the latencies in the logs of other devices, and save them.
 
     Raises:
-        ValueError: the device is not named, or a file is no such log.
+        ValueError: The device is not named, or a file is not such a log.
     """
-    from dataclasses import asdict
-
     from rich.console import Console
 
-    from lit_effnet.benchmark.device_logs import read
+    from lit_effnet.benchmark.device_logs import read_files
     from lit_effnet.benchmark.tables import devices_table
+    from lit_effnet.cli.tables import as_rich
 
     if not config.device_name:
-        raise ValueError("device_name null: must name the device that the logs are of")
-    rows = []
-    for name in config.from_log:
-        try:
-            timing = read(local(name, "from_log").read_text(encoding="utf-8", errors="replace"))
-        except OSError as error:
-            raise ValueError(f"from_log {name}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise ValueError(f"from_log {name}: {error}") from error
-        rows.append({"device": config.device_name, "log": name, **asdict(timing)})
-    Console().print(devices_table(rows), highlight=False)
+        raise ValueError("device_name null: must name the device that wrote the logs")
+    rows = read_files(config.from_log, config.device_name)
+    Console().print(as_rich(devices_table(rows)), highlight=False)
     if config.output is not None:
         keep(local(config.output, "output"), rows)
 
 
 @contextmanager
-def bar(total: int) -> "Iterator[Callable[[str, int], object]]":
-    """A progress bar, and what moves it on with a word of what is done."""
+def progress(total: int | None = None) -> "Iterator[Callable[[str, int], object]]":
+    """Yield a function that moves a progress bar on and names the activity."""
     from tqdm import tqdm
 
-    with tqdm(total=total, leave=False, disable=None) as shown:
+    with tqdm(total=total, leave=False, disable=None) as bar:
 
-        def step(what: str, calls: int) -> None:
-            shown.set_description(what)
-            shown.update(calls)
+        def step(activity: str, calls: int) -> None:
+            bar.set_description(activity)
+            bar.update(calls)
 
         yield step
 

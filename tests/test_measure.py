@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lit_effnet import measure
-from lit_effnet.benchmark.batch_size import Batch, fitting, limited
-from lit_effnet.benchmark.models import candidate
+from lit_effnet.benchmark.batch_size import Batch, limit_by_memory, limit_by_time
+from lit_effnet.benchmark.models import load_model
 from lit_effnet.cli.rows_file import keep
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.execution import Configuration
@@ -58,8 +58,10 @@ def test_networks_stand_side_by_side_and_their_rows_say_how_they_were_measured(
         assert 0 < told["utilisation"] < 1.5
         assert told["peak_source"].startswith("measured: a ")
     out = capsys.readouterr().out
-    assert "x first" in out
-    assert "1 thread; float32, channels-last, eager; all timed in turn" in " ".join(out.split())
+    assert "times first" in out
+    assert "1 thread; float32, channels-last, eager; networks timed in turn" in " ".join(
+        out.split()
+    )
     assert run("b0", "--image_size=64", "--training=false", *QUICK, "--output", file) == 0
     assert len(rows(file)) == 3
     assert "training" not in rows(file)[2]
@@ -67,25 +69,25 @@ def test_networks_stand_side_by_side_and_their_rows_say_how_they_were_measured(
 
 @pytest.mark.parametrize("name", ["b0", "b3", "lite0", "lite4", "resnet50", "nasnet_large"])
 def test_a_named_network_costs_what_the_golden_table_says(name: str) -> None:
-    found, golden = candidate(name), golden_complexity()[name]
+    found, golden = load_model(name), golden_complexity()[name]
     assert found.image_size == golden["image_size"]
     assert (found.complexity.params, found.complexity.macs) == (golden["params"], golden["macs"])
     assert not found.trained
 
 
 def test_flags_of_scaling_in_one_word_are_a_name(trained: Path) -> None:
-    wide = candidate("axis=width,budget=2")
-    assert 1.9 < wide.complexity.macs / candidate("baseline").complexity.macs < 2.1
-    assert candidate("resolution=1.5").image_size == 336
-    of_run = candidate(str(trained))
+    wide = load_model("axis=width,budget=2")
+    assert 1.9 < wide.complexity.macs / load_model("baseline").complexity.macs < 2.1
+    assert load_model("resolution=1.5").image_size == 336
+    of_run = load_model(str(trained))
     assert (of_run.trained, of_run.image_size) == (True, 48)
 
 
 def test_a_batch_that_takes_too_long_is_made_smaller_and_says_so() -> None:
-    assert limited(Batch(64), 1, "inference", latency_ms=1) == Batch(64, None)
-    assert limited(Batch(64), 1, "inference", 100) == Batch(8, "1 s for a batch")
-    assert limited(Batch(64), 1, "training", 100) == Batch(2, "1 s for a batch")
-    assert fitting(candidate("b0", 32), 2**40, "training", "cpu").limited_by == "memory"
+    assert limit_by_time(Batch(64), 1, "inference", latency_ms=1) == Batch(64, None)
+    assert limit_by_time(Batch(64), 1, "inference", 100) == Batch(8, "1 s for a batch")
+    assert limit_by_time(Batch(64), 1, "training", 100) == Batch(2, "1 s for a batch")
+    assert limit_by_memory(load_model("b0", 32), 2**40, "training", "cpu").limited_by == "memory"
 
 
 @pytest.mark.usefixtures("known_peak")
@@ -93,7 +95,9 @@ def test_the_fastest_configuration_is_used_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = Configuration("bf16", channels_last=False)
-    monkeypatch.setattr("lit_effnet.benchmark.autotune.tuned", lambda candidate, asked, **_: chosen)
+    monkeypatch.setattr(
+        "lit_effnet.benchmark.autotune.fastest_configuration", lambda model, asked, **_: chosen
+    )
     file = tmp_path / "rows.jsonl"
     words = ["baseline", "--image_size=32", "--tune=true", "--training=false"]
     assert run(*words, *QUICK, "--output", file) == 0
@@ -122,9 +126,9 @@ def test_what_a_network_cannot_do_is_a_reason_in_its_row_and_the_rest_is_kept(
 
 def test_a_run_is_measured_without_its_images(trained: Path, tmp_path: Path) -> None:
     (trained / "config.yaml").unlink()
-    found = candidate(str(trained))
+    found = load_model(str(trained))
     assert (found.trained, found.image_size) == (True, 48)
-    last = candidate(str(trained / "checkpoints" / "last.ckpt"))
+    last = load_model(str(trained / "checkpoints" / "last.ckpt"))
     assert last.complexity == found.complexity
 
 
@@ -199,9 +203,9 @@ def test_an_exported_file_stands_beside_its_network(
     assert "training" not in exported
     assert "ONNX Runtime float32" in capsys.readouterr().out
     on_gpu = Configuration("fp16", channels_last=True, compiled=True, threads=2, device="cuda")
-    assert candidate(str(file)).configuration(on_gpu) == Configuration(threads=2)
+    assert load_model(str(file)).configuration(on_gpu) == Configuration(threads=2)
     assert run(file, "--image_size=64") == 2
-    assert "takes 48 pixels and no others" in capsys.readouterr().err
+    assert "takes 48 pixels only" in capsys.readouterr().err
 
 
 def test_logs_of_other_devices_stand_in_a_table_with_the_device_named(

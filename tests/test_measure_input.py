@@ -14,7 +14,7 @@ from tests.test_measure import run
         ("{}", "it.onnx.json: does not describe it.onnx (KeyError: 'precision')"),
         ("[1]", "does not describe it.onnx (TypeError: "),
         ("none", "it.onnx.json: is no JSON, or not all of it ("),
-        (None, "it.onnx.json is missing, which tells its image size"),
+        (None, "it.onnx.json is missing, which has its image size"),
         (
             '{"precision": "float32", "preprocessing": {"image_size": 48}}',
             "it.onnx: cannot be ",
@@ -52,11 +52,11 @@ def test_a_run_without_a_whole_record_is_one_line(
         (["--from_log", "README.md"], "error: --device_name null: must name the device"),
         (
             ["--from_log", "README.md", "--device_name=it"],
-            "error: --from_log README.md: must be the output of a program that is known",
+            "error: --from_log README.md: must be the output of a known benchmark program",
         ),
         (["--from_log", "no.log", "--device_name=it"], "error: --from_log no.log: cannot be read"),
-        (["efficientdet_d0"], "is not measured here; `python -m lit_effnet.scale --network"),
-        (["amoebanet_b"], "is not measured here; `python -m lit_effnet.scale --network"),
+        (["efficientdet_d0"], "cannot be measured; `python -m lit_effnet.scale --network"),
+        (["amoebanet_b"], "cannot be measured; `python -m lit_effnet.scale --network"),
         (["b00"], "b00: no such file, folder or name; nearest: b0"),
         (["b0", "--batch=0"], "error: --batch 0: must be at least 1"),
         (["b0", "--runs=0"], "error: --runs 0: must be at least 1"),

@@ -1,58 +1,86 @@
 """The fastest correct configuration of a network on this device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from torch import Tensor
 
-from lit_effnet.benchmark.models import Candidate
+from lit_effnet.benchmark.models import BenchmarkModel, ConfiguredModel
 from lit_effnet.profiling.execution import Configuration, alternatives, is_correct
 from lit_effnet.profiling.timing import Times, alternating, processor_time_counts, torch_threads
 
 TUNE_BATCH, TUNE_RUNS, TUNE_WARM_UP = 1, 9, 2
 
 
-def tuned(
-    candidate: Candidate,
-    asked: Configuration,
+def configure(
+    models: Sequence[BenchmarkModel],
+    requested: Configuration,
     *,
-    compiled: bool,
-    step: Callable[[int], object] = lambda tried: None,
-) -> Configuration:
-    """The fastest configuration at batch 1 whose logits are float32's.
+    tune: bool,
+    step: Callable[[str, int], object],
+) -> list[ConfiguredModel]:
+    """Return the networks with how each is run; exported files run as their runtime does.
 
     Args:
-        candidate: The network.
-        asked: Threads and device; the answer too where the network cannot be run at all.
-        compiled: Whether compiling is tried, which takes its time.
-        step: Is told of each that was tried.
+        models: The networks.
+        requested: The configuration of all networks that are not tuned.
+        tune: Whether to look for the fastest configuration of each network.
+        step: Called after each configuration, for a progress bar.
     """
-    with torch_threads(asked.threads):
-        plain = replace(asked, precision="float32", channels_last=False, compiled=False)
+
+    def chosen(model: BenchmarkModel) -> Configuration:
+        if not tune or model.complexity is None:
+            return model.configuration(requested)
+        return fastest_configuration(
+            model,
+            requested,
+            compiled=requested.compiled,
+            step=lambda count: step("configurations", count),
+        )
+
+    return [ConfiguredModel(model, chosen(model)) for model in models]
+
+
+def fastest_configuration(
+    model: BenchmarkModel,
+    requested: Configuration,
+    *,
+    compiled: bool,
+    step: Callable[[int], object] = lambda count: None,
+) -> Configuration:
+    """Return the fastest configuration at batch 1 whose logits agree with float32's.
+
+    Args:
+        model: The network.
+        requested: Threads and device; returned where the network cannot be run at all.
+        compiled: Whether to try torch.compile, which takes its time.
+        step: Called after each configuration, for a progress bar.
+    """
+    with torch_threads(requested.threads):
+        plain = replace(requested, precision="float32", channels_last=False, compiled=False)
         try:
-            expected = _inference(candidate, plain)()
-        except Exception:  # its measurement will meet the same, and tell
-            return asked
-        ways: dict[Configuration, Callable[[], Tensor]] = {}
-        for kind in alternatives(asked.threads, asked.device, compiled=compiled):
+            expected = _inference(model, plain)()
+        except Exception:  # the measurement will meet the same error and report it
+            return requested
+        calls: dict[Configuration, Callable[[], Tensor]] = {}
+        for kind in alternatives(requested.threads, requested.device, compiled=compiled):
             try:
-                once = _inference(candidate, kind)
-                correct = is_correct(once(), expected, kind.precision)
-            except Exception:  # what this device cannot do, a compiler that is not there
+                call = _inference(model, kind)
+                correct = is_correct(call(), expected, kind.precision)
+            except Exception:  # unsupported on this device, or there is no compiler
                 correct = False
             if correct:
-                ways[kind] = once
+                calls[kind] = call
             step(1)
-        times = alternating(ways, TUNE_RUNS, TUNE_WARM_UP, asked.device)
-        counts = processor_time_counts(asked.threads, asked.device)
+        times = alternating(calls, TUNE_RUNS, TUNE_WARM_UP, requested.device)
+        counts = processor_time_counts(requested.threads, requested.device)
         return min(times, key=lambda kind: _duration(times[kind], counts), default=plain)
 
 
-def _inference(candidate: Candidate, how: Configuration) -> Callable[[], Tensor]:
-    images = how.images(TUNE_BATCH, candidate.image_size)
-    return how.inference(how.prepare(candidate.network), images)
+def _inference(model: BenchmarkModel, kind: Configuration) -> Callable[[], Tensor]:
+    return ConfiguredModel(model, kind).call(TUNE_BATCH, "inference")
 
 
 def _duration(times: Times, processor_time: bool) -> float:
-    """What is compared: the processor's own time where that is the time of a call."""
+    """Return processor time where it is the time of a call, else the median wall time."""
     return times.cpu if processor_time else times.percentiles()[1]

@@ -1,29 +1,32 @@
-"""What the usual benchmark programs of phones and boards print, as rows of one form.
+"""Read what the usual benchmark programs of phones and boards print.
 
 TensorFlow Lite's `benchmark_model` (Android, iOS), ONNX Runtime's `onnxruntime_perf_test`,
 ExecuTorch's `executor_runner`, OpenVINO's `benchmark_app` and TensorRT's `trtexec` (Jetson).
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
+
+from lit_effnet.runs.paths import local
 
 NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
 
 
 @dataclass(frozen=True)
 class DeviceTiming:
-    """Latency of one model on another device, in milliseconds; null where the log does not tell.
+    """Latency of one model on another device; None where the log does not have a number.
 
     Args:
-        model: The model file's name.
-        program: What measured.
-        runs: How often.
-        threads: Of a CPU.
-        mean_ms: Mean latency.
+        model: Name of the model file.
+        program: The benchmark program.
+        runs: Number of timed calls.
+        threads: Threads of a CPU.
+        mean_ms: Mean latency in milliseconds.
         median_ms: Median latency.
         p5_ms: 5th percentile.
         p95_ms: 95th percentile.
@@ -43,21 +46,43 @@ class DeviceTiming:
     peak_mb: float | None
 
 
-def read(text: str) -> DeviceTiming:
-    """The timing that a log holds.
+def read_files(names: Sequence[str], device: str) -> list[dict[str, Any]]:
+    """Return a row for each log of a device.
+
+    Args:
+        names: Files of logs.
+        device: Name of the device that wrote them.
 
     Raises:
-        ValueError: it is none of the programs' whose output is known.
+        ValueError: A file cannot be read, or is not such a log.
+    """
+    rows = []
+    for name in names:
+        try:
+            timing = read(local(name, "from_log").read_text(encoding="utf-8", errors="replace"))
+        except OSError as error:
+            raise ValueError(f"from_log {name}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise ValueError(f"from_log {name}: {error}") from error
+        rows.append({"device": device, "log": name, **asdict(timing)})
+    return rows
+
+
+def read(text: str) -> DeviceTiming:
+    """Return the timing in a log.
+
+    Raises:
+        ValueError: No known program wrote the text.
     """
     for program in PROGRAMS:
         if re.search(program.sign, text):
             return program.reader(text)
     known = ", ".join(f"{program.name}'s (a line {program.line!r})" for program in PROGRAMS)
-    raise ValueError(f"must be the output of a program that is known: {known}")
+    raise ValueError(f"must be the output of a known benchmark program: {known}")
 
 
 def _benchmark_model(text: str) -> DeviceTiming:
-    # The last line of counts is that of the steady state; the one before is the warm-up.
+    # The last line of counts is the steady state; the one before is the warm-up.
     counts = re.findall(r"count=\d+[^\n]*", text)
     steady = counts[-1] if counts else ""
     timings = re.search(rf"Init: {NUMBER}.*Inference \(avg\): {NUMBER}", text)
@@ -114,7 +139,7 @@ def _perf_test(text: str) -> DeviceTiming:
 
 def _executor_runner(text: str) -> DeviceTiming:
     runs, total = _EXECUTED.findall(text)[-1]
-    # Newer ones tell each call too.
+    # Newer versions print each call too.
     calls = [float(ms) for ms in re.findall(rf"Iteration \d+ of \d+: {NUMBER} ms", text)]
     p5, median, p95 = np.percentile(calls, (5, 50, 95)).tolist() if calls else (None,) * 3
     return DeviceTiming(
@@ -148,7 +173,7 @@ def _benchmark_app(text: str) -> DeviceTiming:
 
 @dataclass(frozen=True)
 class _Program:
-    """A program, the line by which its output is known, as a pattern too, and what reads it."""
+    """A program: a line of its output, the pattern of that line, and the function that reads it."""
 
     name: str
     line: str
@@ -177,8 +202,8 @@ PROGRAMS = (
 
 
 def _text(pattern: str, text: str) -> str | None:
-    found = re.search(pattern, text)
-    return found[1] if found else None
+    match = re.search(pattern, text)
+    return match[1] if match else None
 
 
 def _name(path: str | None) -> str | None:
@@ -202,6 +227,6 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _in_unit(label: str, text: str) -> float | None:
-    """Milliseconds; what takes less than one is told in microseconds."""
-    found = re.search(rf"{label}: +{NUMBER} ([mu]s)", text)
-    return float(found[1]) / (1e3 if found[2] == "us" else 1) if found else None
+    """Return milliseconds; the program prints shorter times in microseconds."""
+    match = re.search(rf"{label}: +{NUMBER} ([mu]s)", text)
+    return float(match[1]) / (1e3 if match[2] == "us" else 1) if match else None

@@ -1,6 +1,6 @@
-"""Networks by name to measure: ours at any scaling, baselines, runs and released weights."""
+"""Networks to measure, by name: scaled EfficientNets, baselines, runs, weights, exported files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +16,7 @@ from lit_effnet.network.golden import published_only
 from lit_effnet.network.registry import BASELINES, OURS, build
 from lit_effnet.network.trained import network_of_run
 from lit_effnet.profiling.execution import Configuration
-from lit_effnet.profiling.memory import reason
+from lit_effnet.profiling.memory import Work, reason
 from lit_effnet.runs.documents import DocumentError, read_json
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.paths import Location, locate
@@ -24,21 +24,21 @@ from lit_effnet.scaling import arms
 from lit_effnet.scaling.compound import BASE_IMAGE_SIZE, VARIANTS
 from lit_effnet.scaling.cost import Complexity
 
-# EfficientNet-Lite's own sizes; tensorflow/tpu, efficientnet/lite.
+# EfficientNet-Lite's image sizes; tensorflow/tpu, efficientnet/lite.
 LITE_IMAGE_SIZES = {"lite0": 224, "lite1": 240, "lite2": 260, "lite3": 280, "lite4": 300}
 
 
 @dataclass(frozen=True)
-class Candidate:
+class BenchmarkModel:
     """A network to measure.
 
     Args:
-        name: As it was given.
+        name: Name as it was given.
         network: Images `float32 [N, 3, H, W]` to logits, in evaluation mode, on the CPU.
         image_size: H and W in pixels.
-        complexity: What it costs, counted on it; null for a file that another program runs.
-        trained: Whether its weights are those of a training.
-        file_precision: What a file has inside that another program runs; null for torch's.
+        complexity: Counts of the network; None for an exported file.
+        trained: Whether the weights are trained.
+        file_precision: Precision inside an exported file; None for a PyTorch network.
     """
 
     name: str
@@ -48,74 +48,95 @@ class Candidate:
     trained: bool
     file_precision: str | None = None
 
-    def configuration(self, asked: Configuration) -> Configuration:
-        """How it is run: as asked; a file by its program on the CPU, whose own its precision is."""
+    def configuration(self, requested: Configuration) -> Configuration:
+        """Return the requested configuration; for an exported file that of its runtime."""
         if self.complexity is not None:
-            return asked
-        return Configuration(threads=asked.threads)
+            return requested
+        return Configuration(threads=requested.threads)
 
 
-def candidate(
-    name: str, image_size: int | None = None, num_classes: int = 1000, threads: int = 1
-) -> Candidate:
-    """The network of a name.
+@dataclass(frozen=True)
+class ConfiguredModel:
+    """A network and how it is run."""
+
+    model: BenchmarkModel
+    configuration: Configuration
+
+    def call(self, images: int, work: Work) -> Callable[[], Any]:
+        """Return a call that computes one batch of inference, or of training without an optimiser.
+
+        Args:
+            images: Number of images in the batch.
+            work: Inference or training.
+        """
+        batch = self.configuration.images(images, self.model.image_size)
+        network = self.configuration.prepare(self.model.network)
+        if work == "inference":
+            return self.configuration.inference(network, batch)
+        return self.configuration.training(network, batch)
+
+
+def load_model(
+    name: str, image_size: int | None = None, *, num_classes: int = 1000, threads: int = 1
+) -> BenchmarkModel:
+    """Return the network of a name.
 
     Args:
         name: b0 to b8, l2, lite0 to lite4, a baseline, flags of `--scaling` in one word
             (`axis=width,budget=2`), a run folder, weights as `--weights.name` takes them, or a file
             that `export` has written.
-        image_size: Side of its input in pixels; null for its own.
-        num_classes: Of networks without trained weights.
-        threads: Of the program that runs a file.
+        image_size: Side of the input in pixels; None for the network's own.
+        num_classes: Classes of networks without trained weights.
+        threads: Threads of the runtime of an exported file.
 
     Raises:
-        ValueError: there is none such, or it cannot take the image size.
+        ValueError: The name is unknown, or the network cannot take the image size.
     """
     if Path(name).suffix in (".onnx", ".xml", ".pte", ".tflite"):
         return _exported(Path(name), image_size, threads)
     if name in DETECTORS or name in published_only():
         raise ValueError(
-            f"names {name!r}: is not measured here; `python -m lit_effnet.scale --network {name}` "
+            f"names {name!r}: cannot be measured; `python -m lit_effnet.scale --network {name}` "
             "shows what is known of it"
         )
-    made = _untrained(name, num_classes)
-    trained = made is None
-    if made is None:
-        made = _of_run(locate(name))
-    if made is None:
-        found = _released(name, image_size)
-        made = found.network, found.own.image_size
-    network, own = made
-    size = own if image_size is None else image_size
+    untrained = _untrained(name, num_classes)
+    known = untrained or _of_run(locate(name))
+    if known is None:
+        released = _released(name, image_size)
+        known = released.network, released.own.image_size
+    network, own_size = known
+    size = own_size if image_size is None else image_size
     if size < 1:
         raise ValueError(f"image_size {size}: must be at least 1 pixel")
-    return Candidate(name, network.eval(), size, complexity(network, size), trained)
+    return BenchmarkModel(
+        name, network.eval(), size, complexity(network, size), trained=untrained is None
+    )
 
 
-def _exported(file: Path, image_size: int | None, threads: int) -> Candidate:
+def _exported(file: Path, image_size: int | None, threads: int) -> BenchmarkModel:
     from lit_effnet.deploy.formats import beside, load
 
     if not file.is_file():
         raise ValueError(f"names {file}: no such file")
-    told = beside(file)
-    if not told.exists():
-        raise ValueError(f"{file}: {told.name} is missing, which tells its image size")
+    sidecar = beside(file)
+    if not sidecar.exists():
+        raise ValueError(f"{file}: {sidecar.name} is missing, which has its image size")
     try:
-        description = read_json(told)
+        description = read_json(sidecar)
         precision = str(description["precision"])
-        own = int(description["preprocessing"]["image_size"])
+        own_size = int(description["preprocessing"]["image_size"])
     except DocumentError:
         raise
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise ValueError(f"{told}: does not describe {file.name} ({reason(error)})") from error
-    if image_size not in (None, own):
-        raise ValueError(f"image_size {image_size}: {file} takes {own} pixels and no others")
+        raise ValueError(f"{sidecar}: does not describe {file.name} ({reason(error)})") from error
+    if image_size not in (None, own_size):
+        raise ValueError(f"image_size {image_size}: {file} takes {own_size} pixels only")
     network = load(file, threads)
-    return Candidate(str(file), network, own, None, True, precision)
+    return BenchmarkModel(str(file), network, own_size, None, True, precision)
 
 
 def _of_run(path: Location) -> tuple[nn.Module, int] | None:
-    """A run's network and image size, without its images; null for another kind of name."""
+    """Return a run's network and image size; None for another kind of name."""
     folder = RunFolder(path.parents[1] if path.parent.name == "checkpoints" else path)
     if not (folder.path / "run.json").exists():
         return None
@@ -126,7 +147,9 @@ def _of_run(path: Location) -> tuple[nn.Module, int] | None:
         network, _ = network_of_run(path)
         return network, int(record["data"]["image_size"])
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder.path / 'run.json'}: lacks {error}, so it is no run's") from error
+        raise ValueError(
+            f"{folder.path / 'run.json'}: lacks {error}, so it is not a run's"
+        ) from error
     except ValueError as error:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
@@ -142,7 +165,7 @@ def _released(name: str, image_size: int | None) -> Subject:
 
 
 def _untrained(name: str, num_classes: int) -> tuple[nn.Module, int] | None:
-    """A network with random weights and its own image size; null for another kind of name."""
+    """Return a network with random weights and its image size; None for another kind of name."""
     if name in VARIANTS:
         variant = VARIANTS[name]
         return build("efficientnet", variant.scaling, num_classes), variant.image_size

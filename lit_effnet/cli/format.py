@@ -1,10 +1,10 @@
 """Number formats: each quantity is written in one way, in the terminal, on pages and in files.
 
-Each function returns an empty string for None and NaN.
+Each format turns a number into text, and None and NaN into an empty text.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 Format = Callable[[float | None], str]
 
@@ -30,6 +30,26 @@ decibels = number(".1f")
 ratio = number(".2f")
 plain = number("g")
 scientific = number(".1e")
+
+
+def interval(form: Format) -> Callable[[Sequence[float]], str]:
+    """Return a format of low and high, as in `70.1..73.4`."""
+    return lambda ends: "..".join(map(form, ends))
+
+
+def spread(form: Format) -> Callable[[Sequence[float]], str]:
+    """Return a format of a centre with low and high, as in `17.1 (16.1..18.2)`."""
+    return lambda values: f"{form(values[0])} ({interval(form)(values[1:])})"
+
+
+def each(form: Format) -> Callable[[Iterable[float]], str]:
+    """Return a format of several numbers, as in `70.1, 71.5, 69.9`."""
+    return lambda values: ", ".join(map(form, values))
+
+
+def code(text: object) -> str:
+    """Return a text in Markdown's backquotes, which no renderer reads as marks."""
+    return f"`{text}`"
 
 
 def duration(seconds: float) -> str:

@@ -1,8 +1,14 @@
-"""Tables: columns declared once; rendered to the terminal, Markdown, LaTeX, CSV and HTML."""
+"""Tables: columns are declared once and rendered to the terminal, Markdown, LaTeX, CSV and HTML.
+
+columns = (Column(heading="network", value="name", left=True), Column(heading="MACs", value="macs"))
+print(as_markdown(tabulate(columns, rows, title="Costs")))
+"""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -12,7 +18,7 @@ from lit_effnet.runs.csv_text import csv_text
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-# What LaTeX reads as a command, and characters that its usual fonts lack.
+# Characters that LaTeX reads as commands, and characters that its usual fonts lack.
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -25,11 +31,16 @@ LATEX = {
     "|": r"\textbar{}",
     "\u00b1": r"$\pm$",
     "\u00d7": r"$\times$",
+    "\u2212": "$-$",
     "\u2260": r"$\neq$",
 }
 
 
 Row = Mapping[str, Any]
+
+# In GitHub's Markdown an underscore within a word is no mark.
+MARKS = re.compile(r"[*<\[]|(?<![^\W_])_|_(?![^\W_])")
+NEGATIVE = re.compile(r"^-(?=[\d.])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,32 +48,39 @@ class Column:
     """One column of a table, declared once for all renderings.
 
     Args:
-        heading: Its name.
+        heading: Name of the column, or a message that `tabulate(show=)` turns into text.
         value: Key of the row, or a function of the row; None and NaN leave the cell empty.
-        unit: Of its numbers; follows the heading.
-        write: Turns a value into text, see `lit_effnet.cli.format`.
-        left: Aligns it on the left, as texts are.
-        optional: Leaves the column out where all cells are empty.
-        meaning: One sentence on what it holds.
+        unit: Unit of the numbers; follows the heading.
+        write: Turns a value into text or a message, see `lit_effnet.cli.format`.
+        left: Whether texts are aligned on the left instead of the right.
+        optional: Whether the column is left out where all its cells are empty.
+        empty: Text of cells whose value is unknown.
+        meaning: One sentence on what the column holds.
     """
 
-    heading: str
+    heading: Any
     value: str | Callable[[Row], Any]
     unit: str = ""
-    write: Callable[[Any], str] = str
+    write: Callable[[Any], Any] = str
     left: bool = False
     optional: bool = False
+    empty: str = ""
     meaning: str = ""
 
     @property
-    def label(self) -> str:
+    def label(self) -> Any:
         """The heading with the unit."""
         return f"{self.heading}, {self.unit}" if self.unit else self.heading
 
     def of(self, row: Row) -> Any:
-        """Return the value for a row; None where it is not known."""
+        """Return the value for a row; None where it is unknown."""
         value = row.get(self.value) if isinstance(self.value, str) else self.value(row)
         return None if isinstance(value, float) and math.isnan(value) else value
+
+    def text(self, row: Row) -> Any:
+        """Return the text or message of a row."""
+        value = self.of(row)
+        return self.empty if value is None else self.write(value)
 
 
 @dataclass(frozen=True)
@@ -70,15 +88,16 @@ class PlainTable:
     """A table of text.
 
     Args:
-        title: Stands above it.
+        title: Text above the table.
         columns: Headings.
-        rows: Each with a text for every column.
-        notes: Stand below it, a paragraph each.
+        rows: Rows, each with a text for every column.
+        notes: Paragraphs below the table.
         alignment: A letter for every column, `l` or `r`; empty for all on the left.
-        keys: What each cell is sorted by, in the shape of `rows`; empty for the texts themselves.
+        keys: Sort key of each cell, in the shape of `rows`; empty for the texts themselves.
 
     Raises:
-        ValueError: a row with more or fewer texts than columns, or another alignment.
+        ValueError: A row has more or fewer texts than there are columns, or the alignment does not
+            fit.
     """
 
     title: str
@@ -103,75 +122,93 @@ class PlainTable:
 
 
 def tabulate(
-    columns: Sequence[Column], rows: Sequence[Row], *, title: str = "", notes: Sequence[str] = ()
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    title: Any = "",
+    notes: Sequence[Any] = (),
+    show: Callable[[Any], str] = str,
 ) -> PlainTable:
     """Return the rows as a table with these columns, for any rendering below.
 
     Args:
-        columns: Declared once; those that are optional and empty are left out.
+        columns: The columns; those that are optional and empty are left out.
         rows: One mapping for each line.
-        title: Stands above it.
-        notes: Stand below it, a paragraph each.
+        title: Text above the table.
+        notes: Paragraphs below the table.
+        show: Turns every message into text, in a language for example.
     """
     shown = [c for c in columns if not c.optional or any(c.of(row) is not None for row in rows)]
-    keys = tuple(tuple(column.of(row) for column in shown) for row in rows)
-    texts = tuple(
-        tuple(
-            "" if key is None else column.write(key) for column, key in zip(shown, row, strict=True)
-        )
-        for row in keys
+    return PlainTable(
+        show(title),
+        tuple(show(column.label) for column in shown),
+        tuple(tuple(show(column.text(row)) for column in shown) for row in rows),
+        tuple(map(show, notes)),
+        "".join("l" if column.left else "r" for column in shown),
+        tuple(tuple(column.of(row) for column in shown) for row in rows),
     )
-    sides = "".join("l" if column.left else "r" for column in shown)
-    headings = tuple(column.label for column in shown)
-    return PlainTable(title, headings, texts, tuple(notes), sides, keys)
 
 
 def as_rich(table: PlainTable) -> "RichTable":
-    """Return the table for the terminal; notes are left to the caller, who prints them below."""
+    """Return the table for the terminal, without the notes, which callers print below it.
+
+    Headings are as narrow as their cells, and ranges in parentheses stand in a second line: numbers
+    are to fit into 80 columns, since they are never wrapped.
+    """
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(title=table.title or None, title_justify="left")
-    for heading, side in zip(table.columns, table.sides, strict=True):
-        left = side == "l"
-        drawn.add_column(
-            Text(heading.replace(", ", "\n", 1)),
-            justify="left" if left else "right",
-            no_wrap=not left,
+    result = RichTable(title=table.title or None, title_justify="left")
+    for place, (heading, side) in enumerate(zip(table.columns, table.sides, strict=True)):
+        cells = [line for row in table.rows for line in _lines(row[place])]
+        width = max(map(len, [*cells, *heading.split()]), default=1)
+        words = [wrap(line, width) for line in _lines(heading.replace(", ", "\n", 1))]
+        result.add_column(
+            Text("\n".join(line for lines in words for line in lines)),
+            justify="left" if side == "l" else "right",
+            no_wrap=side == "r",
             overflow="fold",
         )
     for row in table.rows:
-        drawn.add_row(*map(Text, row))
-    return drawn
+        texts = zip(row, table.sides, strict=True)
+        result.add_row(*(Text("\n".join(_lines(t)) if s == "r" else t) for t, s in texts))
+    return result
 
 
-def as_html(table: PlainTable) -> Markup:
-    """Return the table as HTML; `data-key` of a cell holds what it is sorted by."""
-    rows = table.keys or table.rows
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(text) for text in table.columns)
-    body = Markup("").join(
-        Markup("<tr>{}</tr>").format(
-            Markup("").join(
-                Markup('<td class="{}" data-key="{}">{}</td>').format(
-                    "number" if side == "r" else "text", "" if key is None else key, text
-                )
-                for text, key, side in zip(texts, keys, table.sides, strict=True)
-            )
-        )
-        for texts, keys in zip(table.rows, rows, strict=True)
+def as_html(table: PlainTable, *, name: str = "", row_ids: Sequence[str] = ()) -> Markup:
+    """Return the table as HTML whose headings are buttons and whose cells hold their sort keys.
+
+    Args:
+        table: The table, with HTML as it is where texts are `Markup`; its title and notes are left
+            to the page.
+        name: Name of the table for scripts, in `data-table`.
+        row_ids: An `id` for every row, for links; empty for none.
+    """
+    kinds = [Markup(' class="number"') if side == "r" else "" for side in table.sides]
+    heading = Markup('<th scope="col"{}><button type="button">{}</button></th>')
+    lines = []
+    for index, (texts, keys) in enumerate(zip(table.rows, table.keys or table.rows, strict=True)):
+        cells = [
+            Markup("<td{}{}>{}</td>").format(kind, _data_key(key), _with_minus(text))
+            for kind, key, text in zip(kinds, keys, texts, strict=True)
+        ]
+        row_id = Markup(' id="{}"').format(row_ids[index]) if row_ids else ""
+        lines.append(Markup("<tr{}>{}</tr>").format(row_id, Markup("").join(cells)))
+    return Markup("<table{}>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody></table>").format(
+        Markup(' data-table="{}"').format(name) if name else "",
+        Markup("").join(map(heading.format, kinds, table.columns)),
+        Markup("\n").join(lines),
     )
-    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
 
 
 def as_markdown(table: PlainTable) -> str:
-    """The table as GitHub's Markdown, its title in bold and its notes as paragraphs."""
+    """Return the table as GitHub's Markdown, its title in bold and its notes as paragraphs."""
     rules = ["--:" if side == "r" else "---" for side in table.sides]
     lines = [
-        f"**{_markdown(table.title)}**",
-        "",
-        _markdown_row([_markdown(heading) for heading in table.columns]),
-        _markdown_row(rules),
-        *(_markdown_row([_markdown(text) for text in row]) for row in table.rows),
+        *([f"**{_markdown(table.title)}**", ""] if table.title else []),
+        _markdown_row(table.columns),
+        f"|{'|'.join(rules)}|",
+        *map(_markdown_row, table.rows),
     ]
     for note in table.notes:
         lines += ["", _markdown(note)]
@@ -179,7 +216,7 @@ def as_markdown(table: PlainTable) -> str:
 
 
 def as_latex(table: PlainTable) -> str:
-    """The table as a LaTeX float; it needs the package booktabs."""
+    """Return the table as a LaTeX float, which needs the package booktabs."""
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -196,53 +233,48 @@ def as_latex(table: PlainTable) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def markdown_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)
-) -> str:
-    """A table of Markdown as it stands in a page; its texts may hold marks of Markdown.
-
-    Args:
-        columns: Headings.
-        rows: Each with a text for every column.
-        left: Places of the columns that are not set to the right.
-    """
-    rules = ["---" if place in left else "--:" for place in range(len(columns))]
-    lines = [_markdown_row([*columns]), f"|{'|'.join(rules)}|"]
-    return "\n".join([*lines, *(_markdown_row([*cells]) for cells in rows)])
-
-
 def as_csv(table: PlainTable) -> str:
-    """Headings and rows as CSV, without formulas; title and notes are left out."""
-    return csv_text(table.columns, ([_ascii_minus(text) for text in row] for row in table.rows))
+    """Return headings and rows as CSV without formulas; title and notes are left out."""
+    return csv_text(table.columns, table.rows)
 
 
-def _ascii_minus(text: str) -> str:
-    """A number with the minus sign that programs read."""
-    plain = text.replace("\u2212", "-")
-    return plain if plain.removeprefix("-").replace(".", "").isdigit() else text
+def _lines(text: str) -> list[str]:
+    """Return a number and its range as two lines."""
+    return text.replace(" (", "\n(").splitlines()
 
 
-def _markdown_row(texts: list[str]) -> str:
-    return f"| {' | '.join(texts)} |"
+def _data_key(key: Any) -> Markup:
+    """Return the attribute by which a page sorts a cell; none for an unknown value."""
+    if isinstance(key, tuple | list):
+        key = key[0] if key else None
+    if key is None:
+        return Markup("")
+    return Markup(' data-key="{}"').format(key.lower() if isinstance(key, str) else key)
+
+
+def _with_minus(text: str) -> str:
+    """Return a negative number with the sign of typographers; CSV keeps that of programs."""
+    return NEGATIVE.sub("\u2212", text) if NEGATIVE.match(text) else text
+
+
+def _markdown_row(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(_with_minus(_markdown(text)) for text in texts)} |"
 
 
 def _markdown(text: str) -> str:
-    """The text in one line, of which Markdown reads nothing as a mark but code in backquotes."""
+    """Return the text in one line, with all marks of Markdown escaped but code in backquotes."""
     parts = " ".join(text.split()).split("`")
     if len(parts) % 2 == 0:  # a backquote that closes nothing
         parts = ["\\`".join(parts)]
     for index, part in enumerate(parts):
         escaped = part.replace("|", r"\|")
-        if index % 2 == 0:
-            for mark in "*_<[":
-                escaped = escaped.replace(mark, f"\\{mark}")
-        parts[index] = escaped
+        parts[index] = MARKS.sub(r"\\\g<0>", escaped) if index % 2 == 0 else escaped
     return "`".join(parts)
 
 
-def _latex_row(texts: tuple[str, ...]) -> str:
+def _latex_row(texts: Sequence[str]) -> str:
     # A row that began with a bracket would be read as the length of the line break before it.
-    joined = " & ".join(_latex(text) for text in texts)
+    joined = " & ".join(_latex(_with_minus(text)) for text in texts)
     return f"    {'{}' if joined.startswith('[') else ''}{joined} \\\\"
 
 

@@ -2,24 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_effnet.benchmark import autotune as tuning
-from lit_effnet.benchmark import batch_size as measuring_ways
-from lit_effnet.benchmark import runner as measuring
-from lit_effnet.benchmark import schema as measuring_rows
-from lit_effnet.benchmark.autotune import tuned
-from lit_effnet.benchmark.batch_size import Batch, Way, grown, tried
-from lit_effnet.benchmark.models import Candidate
+from lit_effnet.benchmark import autotune, batch_size, runner, schema
+from lit_effnet.benchmark.autotune import fastest_configuration
+from lit_effnet.benchmark.batch_size import Batch, BenchmarkCall, first_call, grow
+from lit_effnet.benchmark.models import BenchmarkModel, ConfiguredModel
 from lit_effnet.benchmark.runner import Plan, measure
-from lit_effnet.benchmark.tables import costs_table, notes, ratios, throughput_table
+from lit_effnet.benchmark.tables import latency_table, notes, throughput_table
 from lit_effnet.profiling.execution import Configuration, alternatives
 from lit_effnet.profiling.latency import Latency
 from lit_effnet.profiling.timing import Times, processor_time_counts
 from lit_effnet.profiling.utilisation import Peak
+from lit_effnet.results.tables.columns import with_ratios
 from lit_effnet.scaling.cost import Complexity
 
 NOTHING = Complexity(1, 1, 1)
@@ -29,7 +28,7 @@ PLAN = Plan(batch=8, runs=1, rounds=1, training=False, memory=False)
 @pytest.fixture(autouse=True)
 def known_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peak that is known, or the product that measures it would take its time."""
-    monkeypatch.setattr(measuring_rows, "peak", lambda how: Peak(1e12, "made up"))
+    monkeypatch.setattr(schema, "peak", lambda how: Peak(1e12, "made up"))
 
 
 class Network(nn.Module):
@@ -51,8 +50,12 @@ class Network(nn.Module):
         return images.mean((2, 3)) * self.scale
 
 
-def named(name: str, network: nn.Module) -> Candidate:
-    return Candidate(name, network, 32, NOTHING, False)
+def named(name: str, network: nn.Module) -> BenchmarkModel:
+    return BenchmarkModel(name, network, 32, NOTHING, False)
+
+
+def configured(name: str, network: nn.Module, **how: Any) -> ConfiguredModel:
+    return ConfiguredModel(named(name, network), Configuration(**how))
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> dict:
         seen["threads"].append(torch.get_num_threads())
         return {kind: seen["times"][kind] for kind in ways}
 
-    monkeypatch.setattr(tuning, "alternating", alternating)
+    monkeypatch.setattr(autotune, "alternating", alternating)
     return seen
 
 
@@ -80,9 +83,9 @@ def test_the_fastest_correct_configuration_is_chosen(
     for kind, wall, cpu in ((wrong, 1, 1), (by_wall, 2, 9), (by_processor, 9, 2), (slow, 9, 9)):
         timed["times"][kind] = Times([wall], [cpu])
     answers = iter([False, True, True, True])
-    monkeypatch.setattr(tuning, "is_correct", lambda *_: next(answers))
+    monkeypatch.setattr(autotune, "is_correct", lambda *_: next(answers))
     network, before, steps = Network(), torch.get_num_threads(), []
-    found = tuned(named("it", network), asked, compiled=False, step=steps.append)
+    found = fastest_configuration(named("it", network), asked, compiled=False, step=steps.append)
     assert found == (by_processor if threads == 1 else by_wall)
     assert timed["ways"] == [by_wall, by_processor, slow]
     assert timed["threads"] == [threads]
@@ -93,7 +96,7 @@ def test_the_fastest_correct_configuration_is_chosen(
 
 def test_where_nothing_can_be_run_the_configuration_is_that_which_was_asked_for() -> None:
     asked = Configuration("bf16", channels_last=True)
-    assert tuned(named("it", Network(most=0)), asked, compiled=False) == asked
+    assert fastest_configuration(named("it", Network(most=0)), asked, compiled=False) == asked
 
 
 def test_a_processors_time_counts_with_one_thread_on_a_cpu() -> None:
@@ -105,25 +108,24 @@ def test_a_processors_time_counts_with_one_thread_on_a_cpu() -> None:
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
 def test_a_batch_that_memory_does_not_suffice_for_is_halved_and_says_so(error: Exception) -> None:
     network = Network(most=2, error=error)
-    way = tried(named("it", network), Configuration(), Batch(8), "inference")
-    assert isinstance(way, Way), way
-    assert way.batch == Batch(2, "memory")
+    call = first_call(configured("it", network), Batch(8), "inference")
+    assert isinstance(call, BenchmarkCall), call
+    assert call.batch == Batch(2, "memory")
     assert network.batches == [8, 4, 2]
 
 
 def test_a_gpus_batch_grows_until_it_takes_too_long_or_memory_is_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def alternating(ways: dict[int, Way], *how: object) -> dict[int, Times]:
+    def alternating(ways: dict[int, BenchmarkCall], *how: object) -> dict[int, Times]:
         ((images, way),) = ways.items()
         way()
         return {images: Times([100 + images], [0])}  # one image takes nearly as long as many
 
-    monkeypatch.setattr(measuring_ways, "alternating", alternating)
+    monkeypatch.setattr(batch_size, "alternating", alternating)
 
     def found(network: Network, seconds: float) -> Batch:
-        candidate = named("it", network)
-        return grown(candidate, Configuration(), Batch(100), "inference", seconds)
+        return grow(configured("it", network), Batch(100), "inference", seconds)
 
     network = Network()
     assert found(network, 10) == Batch(100)
@@ -138,12 +140,10 @@ def test_a_gpus_batch_grows_until_it_takes_too_long_or_memory_is_short(
 
 def test_another_error_than_of_memory_is_the_reason_at_once() -> None:
     network = Network(most=2)
-    assert tried(named("it", network), Configuration(), Batch(8), "inference") == (
-        "RuntimeError: failed"
-    )
+    assert first_call(configured("it", network), Batch(8), "inference") == ("RuntimeError: failed")
     assert network.batches == [8]
     none = Network(most=0, error=MemoryError())
-    assert tried(named("it", none), Configuration(), Batch(2), "inference") == "MemoryError: "
+    assert first_call(configured("it", none), Batch(2), "inference") == "MemoryError: "
 
 
 def test_a_call_that_fails_while_others_are_timed_ends_itself_only() -> None:
@@ -153,16 +153,16 @@ def test_a_call_that_fails_while_others_are_timed_ends_itself_only() -> None:
         calls.append(1)
         raise RuntimeError("gone")
 
-    way = Way(once, Batch(1))
-    way()
-    way()
-    assert (way.failure, len(calls)) == ("RuntimeError: gone", 1)
+    call = BenchmarkCall(once, Batch(1))
+    call()
+    call()
+    assert (call.failure, len(calls)) == ("RuntimeError: gone", 1)
 
 
 def test_rows_come_one_by_one_with_figures_or_reasons() -> None:
     good, bad, small = Network(), Network(most=0), Network(most=1)
-    candidates = [named("bad", bad), named("good", good), named("small", small)]
-    rows = measure(candidates, [Configuration()] * 3, PLAN)
+    networks = {"bad": bad, "good": good, "small": small}
+    rows = measure([configured(*item) for item in networks.items()], PLAN)
     first = next(rows)
     assert first["latency"] == first["inference"] == "RuntimeError: failed"
     second, third = rows
@@ -170,8 +170,8 @@ def test_rows_come_one_by_one_with_figures_or_reasons() -> None:
     assert third["latency"]["median_ms"] > 0
     assert third["inference"] == "RuntimeError: failed"
     told = [first, second, third]
-    assert ratios(told)[:2] == [None, 1]
-    assert costs_table(told).row_count == throughput_table(told).row_count == 3
+    assert [row["ratio"] for row in with_ratios(told)][:2] == [None, 1]
+    assert len(latency_table(told).rows) == len(throughput_table(told).rows) == 3
     lines = list(notes(told))
     assert "bad cannot be run: RuntimeError: failed." in lines
     assert "small, inference: RuntimeError: failed." in lines
@@ -185,23 +185,31 @@ def row(threads: int, device: str = "cpu", **changes: float) -> dict:
     return {"name": "it", "latency": {**told, "cpu_ms": cpu}}
 
 
-def test_ratios_are_of_processor_time_where_all_have_one() -> None:
-    assert ratios([row(1), row(1, wall=30, cpu=8)]) == [1, 2]
-    assert ratios([row(2), row(2, wall=30, cpu=8)]) == [1, 3]
-    assert ratios([row(1, "cuda"), row(1, wall=30, cpu=8)]) == [1, 3]
+@pytest.mark.parametrize(
+    ("first", "second", "ratio"),
+    [
+        (row(1), row(1, wall=30, cpu=8), 2),
+        (row(2), row(2, wall=30, cpu=8), 3),
+        (row(1, "cuda"), row(1, wall=30, cpu=8), 3),
+    ],
+)
+def test_ratios_compare_processor_time_where_all_have_one(
+    first: dict, second: dict, ratio: float
+) -> None:
+    assert [one["ratio"] for one in with_ratios([first, second])] == [1, ratio]
 
 
 def test_the_note_names_the_clock_of_the_ratios() -> None:
-    (told,) = measure([named("it", Network())], [Configuration()], PLAN)
-    assert any("processor's own time" in line for line in notes([told]))
-    (told,) = measure([named("it", Network())], [Configuration(threads=2)], PLAN)
-    assert "Ratios are of the wall time." in list(notes([told]))
+    (told,) = measure([configured("it", Network())], PLAN)
+    assert any("processor time" in line for line in notes([told]))
+    (told,) = measure([configured("it", Network(), threads=2)], PLAN)
+    assert "Ratios compare wall time." in list(notes([told]))
 
 
 def test_devices_that_differ_are_told_for_each() -> None:
-    (told,) = measure([named("it", Network())], [Configuration()], PLAN)
+    (told,) = measure([configured("it", Network())], PLAN)
     lines = list(notes([told, {**told, "name": "other", "device": "A GPU"}]))
-    assert lines[0].startswith(f"{told['device']}; A GPU, 1 thread; each as below;")
+    assert lines[0].startswith(f"{told['device']}; A GPU, 1 thread; configurations as below;")
     assert "other: float32, NCHW, eager, on A GPU" in lines
 
 
@@ -212,13 +220,18 @@ def test_a_gpu_is_waited_for_beside_a_file_on_the_cpu(monkeypatch: pytest.Monkey
         devices.append(str(how[2]))
         return {name: Times([1.0], [1.0]) for name in ways}
 
-    monkeypatch.setattr(measuring, "alternating", alternating)
-    monkeypatch.setattr(measuring, "tried", lambda *how: Way(print, how[2]))
+    monkeypatch.setattr(runner, "alternating", alternating)
+    monkeypatch.setattr(
+        runner, "first_call", lambda model, batch, work: BenchmarkCall(print, batch)
+    )
     on_gpu = Configuration(device="cuda")
     file = replace(named("file", Network()), complexity=None)
-    pairs = {c.name: (c, c.configuration(on_gpu)) for c in (file, named("it", Network()))}
-    found = measuring.timed(
-        pairs, dict.fromkeys(pairs, Batch(1)), "inference", runs=1, warm_up=0, done=print
+    models = {
+        model.name: ConfiguredModel(model, model.configuration(on_gpu))
+        for model in (file, named("it", Network()))
+    }
+    found = runner.time_in_turn(
+        models, dict.fromkeys(models, Batch(1)), "inference", runs=1, warm_up=0, done=print
     )
     assert devices == ["cuda"]
     assert found["file"] == (Times([1.0], [1.0]), Batch(1))

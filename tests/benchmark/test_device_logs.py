@@ -147,5 +147,5 @@ def test_benchmark_apps_unit_is_heeded(unit: str, factor: float) -> None:
 
 
 def test_another_text_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be the output of a program .*benchmark_app's"):
+    with pytest.raises(ValueError, match=r"must be the output of a known .*benchmark_app's"):
         read("It took 12 ms.")

@@ -40,7 +40,7 @@ def unescaped(text: str) -> str:
 
 def test_markdown_is_one_table_with_as_many_cells_in_every_line() -> None:
     lines = as_markdown(TABLE).splitlines()
-    table = [line for line in lines if line.startswith("| ")]
+    table = [line for line in lines if line.startswith("|")]
     assert {len(markdown_cells(line)) for line in table} == {2}
     assert markdown_cells(table[1]) == ["---", "--:"]
     assert len(table) == 2 + len(TABLE.rows)
@@ -49,7 +49,7 @@ def test_markdown_is_one_table_with_as_many_cells_in_every_line() -> None:
 
 def test_markdown_reads_no_text_as_a_mark_but_code() -> None:
     text = as_markdown(TABLE)
-    assert r"a\|b, 5 % & #1\_x" in text
+    assert r"a\|b, 5 % & #1_x" in text
     assert r"\<b> \*c\* \[d]" in text
     assert r"See `b0_x \| y`." in text
     alone = PlainTable("t", ("a",), (("one ` alone_",),))
@@ -87,9 +87,12 @@ def test_csv_is_read_back_as_it_was() -> None:
     assert read == [list(TABLE.columns), *map(list, TABLE.rows)]
 
 
-def test_csv_holds_no_formula_and_numbers_that_programs_read() -> None:
-    table = PlainTable("t", ("=arm", "points"), (("=1+1", "\u22123.7"), ("-x", "\u2212")))
-    assert as_csv(table) == "'=arm,points\n'=1+1,-3.7\n'-x,\u2212\n"
+def test_negative_numbers_have_a_minus_sign_for_readers_and_a_hyphen_for_programs() -> None:
+    table = PlainTable("t", ("=arm", "points"), (("=1+1", "-3.7"), ("-x", "")))
+    assert as_csv(table) == "'=arm,points\n'=1+1,-3.7\n'-x,\n"
+    assert "| =1+1 | \u22123.7 |" in as_markdown(table)
+    assert "=1+1 & $-$3.7" in as_latex(table)
+    assert ">\u22123.7</td>" in as_html(table)
 
 
 def test_a_row_of_another_length_is_refused() -> None:
@@ -127,14 +130,28 @@ def test_a_column_is_declared_once_and_comes_out_alike_in_every_rendering() -> N
     assert table.alignment == "lrr"
     assert "| b1 \\[bold] |  | 33.3 |" in as_markdown(table)
     assert as_csv(table).splitlines()[1] == "b0 <b>,390.0,75.0"
-    html = as_html(table)
-    assert '<td class="text" data-key="b0 &lt;b&gt;">b0 &lt;b&gt;</td>' in html
-    assert '<td class="number" data-key="">' in html
+    html = as_html(table, name="costs", row_ids=("a", "b"))
+    assert '<table data-table="costs">' in html
+    assert '<th scope="col" class="number"><button type="button">MACs, M</button></th>' in html
+    assert '<tr id="a"><td data-key="b0 &lt;b&gt;">b0 &lt;b&gt;</td>' in html
+    assert '<td class="number"></td>' in html
     console = Console(width=80, file=io.StringIO(), color_system=None)
     console.print(as_rich(table))
     drawn = console.file.getvalue()
     assert "b1 [bold]" in drawn
     assert "33.3" in drawn
+
+
+def test_a_range_is_one_cell_that_breaks_in_the_terminal_and_sorts_by_its_centre() -> None:
+    column = Column(heading="latency", unit="ms", value="ms", write=form.spread(form.milliseconds))
+    table = tabulate([column], [{"ms": [17.1, 16.0, 18.2]}])
+    assert as_markdown(table) == "| latency, ms |\n|--:|\n| 17.1 (16.0..18.2) |\n"
+    assert 'data-key="17.1"' in as_html(table)
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(as_rich(table))
+    assert "latency \u2503" in console.file.getvalue()
+    assert "(16.0..18.2) \u2502" in console.file.getvalue()
+    assert form.each(form.percent)([0.5, 0.25]) == "50.0, 25.0"
 
 
 @pytest.mark.parametrize("write", [form.percent, form.points, form.megabytes, form.count])

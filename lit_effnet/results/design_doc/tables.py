@@ -1,45 +1,40 @@
-"""The design document's tables: its figure, the published one and ours, side by side.
+"""Tables of the design document: its figure, the published one and ours, side by side.
 
-What the document and publications say is in `document.json`; published parameters, MACs and top-1
-of the networks that are counted stand in `network/complexity.json`. Ours come from the caller, see
-`results.document_ours`.
+`document.json` has the figures of the document and of publications; `network/complexity.json` has
+the published parameters, MACs and top-1 of the networks that are counted. Ours are passed in, see
+`results.design_doc.ours`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from lit_effnet.cli.tables import PlainTable
+from lit_effnet.cli.tables import Column, PlainTable, tabulate
 from lit_effnet.network.golden import golden_complexity
-from lit_effnet.results.design_doc.cells import (
-    Cell,
-    Figure,
-    Measured,
-    Ours,
-    Quantity,
-    disagreements,
-)
+from lit_effnet.results.design_doc.quantities import Measured, Quantity, Quoted, Row
 
 DOCUMENT = "the design document"
 NOT_QUOTED, NO_SOURCE = "no figure is quoted", "no source was found"
 GOLDEN = {"parameters": "params_m", "macs": "macs_g", "top1": "top1"}
-COLUMNS = ("row", "quantity", DOCUMENT, "published", "ours", "contradictions")
+
+# Figures by row and quantity; a text is the reason why there is none.
+Ours = Mapping[tuple[str, str], Measured | str]
 
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Where the document contradicts itself or others, or a publication its own rules.
+    """A contradiction within the document, between it and others, or within a publication.
 
     Args:
-        id: Its name.
+        id: Name of the contradiction.
         table: Number of the table.
-        cells: Names of rows, each with the quantities of it.
-        text: What contradicts what.
-        source: Where that can be seen.
+        cells: Quantities that it concerns, by the name of the row.
+        text: The contradiction in words.
+        source: Where it can be seen.
     """
 
     id: str
@@ -50,117 +45,95 @@ class Contradiction:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A quantity of something.
-
-    Args:
-        name: Of a network, an arm or a data set, as commands take it.
-        label: As a person reads it.
-        quantity: Which.
-        cell: Its figures.
-    """
-
-    name: str
-    label: str
-    quantity: Quantity
-    cell: Cell
-
-
-@dataclass(frozen=True)
 class Table:
     """One of the document's tables.
 
     Args:
-        number: In the document.
-        title: Its subject.
-        columns: Headings.
-        rows: Its quantities.
-        notes: What holds for all of it.
-        contradictions: Those of its rows.
+        number: Number in the document.
+        title: Subject of the table.
+        rows: Rows, one for each quantity.
+        notes: Remarks on the whole table.
+        contradictions: Known contradictions of its rows.
     """
 
     number: int
     title: str
-    columns: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     contradictions: tuple[Contradiction, ...]
 
-    def cell(self, row: str, quantity: str) -> Cell:
-        """The figures of a row's quantity.
+    def cell(self, row: str, quantity: str) -> Row:
+        """Return the figures of a row's quantity.
 
         Raises:
-            ValueError: the table has none such.
+            ValueError: The table does not have them.
         """
         for entry in self.rows:
             if (entry.name, entry.quantity.name) == (row, quantity):
-                return entry.cell
+                return entry
         raise ValueError(f"row {row!r}: must be one of table {self.number} with {quantity}")
 
 
 def numbers() -> list[int]:
-    """Numbers of the document's tables."""
-    return [told["number"] for told in _data()["tables"]]
+    """Return the numbers of the document's tables."""
+    return [table["number"] for table in _data()["tables"]]
 
 
 def tables(ours: Ours | None = None) -> list[Table]:
-    """All tables of the document.
+    """Return all tables of the document.
 
     Args:
-        ours: What was counted and measured, by row and quantity; null for nothing.
+        ours: Figures that were counted and measured here.
     """
     return [document_table(number, ours) for number in numbers()]
 
 
 def document_table(number: int, ours: Ours | None = None) -> Table:
-    """One table of the document.
+    """Return one table of the document.
 
     Args:
-        number: In the document.
-        ours: What was counted and measured, by row and quantity; null for nothing.
+        number: Number in the document.
+        ours: Figures that were counted and measured here.
 
     Raises:
-        ValueError: there is no such table.
+        ValueError: There is no such table.
     """
     data = _data()
-    by_number = {told["number"]: told for told in data["tables"]}
-    if number not in by_number:
-        accepted = ", ".join(map(str, by_number))
-        raise ValueError(f"number {number}: must be one of {accepted}")
-    table = by_number[number]
+    if number not in numbers():
+        raise ValueError(f"number {number}: must be one of {', '.join(map(str, numbers()))}")
+    (table,) = (table for table in data["tables"] if table["number"] == number)
     known = contradictions(number)
     rows = []
-    for row in table["rows"]:
-        for name, told in row["cells"].items():
+    for entry in table["rows"]:
+        for name, cell in entry["cells"].items():
             quantity = Quantity(name, **data["quantities"][name])
-            given = (ours or {}).get((row["row"], name))
-            ids = [c.id for c in known if name in c.cells.get(row["row"], ())]
-            cell = _cell(row, quantity, told, given, ids)
-            rows.append(Row(row["row"], row["label"], quantity, cell))
-    return Table(number, table["title"], COLUMNS, tuple(rows), tuple(table["notes"]), tuple(known))
+            figure = (ours or {}).get((entry["row"], name))
+            ids = tuple(c.id for c in known if name in c.cells.get(entry["row"], ()))
+            rows.append(_row(entry, quantity, cell, figure, ids))
+    return Table(number, table["title"], tuple(rows), tuple(table["notes"]), tuple(known))
 
 
 def contradictions(number: int | None = None) -> list[Contradiction]:
-    """The known contradictions of a table, or of all.
+    """Return the known contradictions of a table.
 
     Args:
-        number: In the document; null for all tables.
+        number: Number in the document; None for all tables.
     """
     return [
         Contradiction(
-            told["id"],
-            told["table"],
-            {row: tuple(quantities) for row, quantities in told["cells"].items()},
-            told["text"],
-            _source(told["source"]),
+            entry["id"],
+            entry["table"],
+            {row: tuple(quantities) for row, quantities in entry["cells"].items()},
+            entry["text"],
+            _source(entry["source"]),
         )
-        for told in _data()["contradictions"]
-        if number in (None, told["table"])
+        for entry in _data()["contradictions"]
+        if number in (None, entry["table"])
     ]
 
 
 def plain(table: Table) -> PlainTable:
-    """The table as text; sources are numbered, and stand below it with the contradictions."""
+    """Return the table as text, with numbered sources and lettered contradictions below it."""
     letters = {c.id: f"({chr(ord('a') + index)})" for index, c in enumerate(table.contradictions)}
     sources: dict[str, int] = {}
 
@@ -169,65 +142,77 @@ def plain(table: Table) -> PlainTable:
 
     rows = []
     for row in table.rows:
-        cell, unit = row.cell, row.quantity.unit
-        texts = {
-            "document": cell.document.printed if cell.document else "",
-            "published": "; ".join(cited(f.printed, f.source) for f in cell.published),
-            "ours": cited(_number(cell.ours), _origin(cell.ours)) if cell.ours else "",
+        figures = {
+            "document": row.document.printed if row.document else "",
+            "published": "; ".join(cited(f.printed, f.source) for f in row.published),
+            "ours": cited(_number(row.ours), _origin(row.ours)) if row.ours else "",
         }
         rows.append(
-            (
-                row.label,
-                f"{row.quantity.label}, {unit}" if unit else row.quantity.label,
-                *(text or f"({cell.why_empty[column]})" for column, text in texts.items()),
-                "; ".join(letters.get(mark, f"{mark} differ") for mark in cell.mark),
-            )
+            {
+                "row": row.label,
+                "quantity": f"{row.quantity.label}, {row.quantity.unit}".removesuffix(", "),
+                **{name: text or f"({row.why_empty[name]})" for name, text in figures.items()},
+                "marks": "; ".join(letters.get(mark, f"{mark} differ") for mark in row.marks),
+            }
         )
-    told = [f"{letters[c.id]} {c.text} ({c.source})" for c in table.contradictions]
+    columns = [
+        Column(heading=heading, value=name, left=True)
+        for name, heading in (
+            *(("row", "row"), ("quantity", "quantity"), ("document", DOCUMENT)),
+            *(("published", "published"), ("ours", "ours"), ("marks", "contradictions")),
+        )
+    ]
+    explained = [f"{letters[c.id]} {c.text} ({c.source})" for c in table.contradictions]
     numbered = [f"[{number}] {source}" for source, number in sources.items()]
     title = f"Table {table.number}: {table.title}"
-    return PlainTable(title, table.columns, tuple(rows), (*table.notes, *told, *numbered))
+    return tabulate(columns, rows, title=title, notes=[*table.notes, *explained, *numbered])
 
 
-def _cell(
-    row: Mapping[str, Any],
+def _row(
+    entry: Mapping[str, Any],
     quantity: Quantity,
-    told: Mapping[str, Any],
-    given: Measured | str | None,
-    ids: Sequence[str],
-) -> Cell:
-    document = Figure(str(told["document"]), DOCUMENT) if "document" in told else None
+    cell: Mapping[str, Any],
+    figure: Measured | str | None,
+    known: tuple[str, ...],
+) -> Row:
+    """Return the figures of one cell of the data file, with reasons for the missing ones."""
     published = (
-        *_golden(row["row"], quantity.name),
-        *(Figure(str(value), _source(source)) for value, source in told.get("published", ())),
+        *_golden(entry["row"], quantity.name),
+        *(Quoted(str(value), _source(source)) for value, source in cell.get("published", ())),
     )
-    ours = given if isinstance(given, Measured) else None
-    if ours and ours.unit != quantity.unit:
-        raise ValueError(f"unit {ours.unit!r}: must be {quantity.unit!r} for {quantity.name}")
     why_empty = {}
-    if document is None:
+    if "document" not in cell:
         why_empty["document"] = NOT_QUOTED
     if not published:
-        why_empty["published"] = told.get("absent", row.get("published", NO_SOURCE))
-    if ours is None:
-        why_empty["ours"] = given if isinstance(given, str) else told.get("ours", quantity.ours)
-    mark = (*disagreements(quantity, document, published, ours), *ids)
-    return Cell(document, published, ours, mark, why_empty)
+        why_empty["published"] = cell.get("absent", entry.get("published", NO_SOURCE))
+    if not isinstance(figure, Measured):
+        why_empty["ours"] = figure or cell.get("ours", quantity.ours)
+    return Row(
+        name=entry["row"],
+        label=entry["label"],
+        quantity=quantity,
+        document=Quoted(str(cell["document"]), DOCUMENT) if "document" in cell else None,
+        published=published,
+        ours=figure if isinstance(figure, Measured) else None,
+        known=known,
+        why_empty=why_empty,
+    )
 
 
-def _golden(network: str, quantity: str) -> tuple[Figure, ...]:
-    """The published figure that stands with the counts."""
-    told = golden_complexity().get(network, {}).get("published") or {}
-    value = told.get(GOLDEN.get(quantity, ""))
-    return () if value is None else (Figure(str(value), told["source"]),)
+def _golden(network: str, quantity: str) -> tuple[Quoted, ...]:
+    """Return the published figure that `network/complexity.json` has beside the counts."""
+    published = golden_complexity().get(network, {}).get("published") or {}
+    value = published.get(GOLDEN.get(quantity, ""))
+    return () if value is None else (Quoted(str(value), published["source"]),)
 
 
 def _number(ours: Measured) -> str:
     def digits(value: float) -> str:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
-    between = f" ({digits(ours.interval[0])}..{digits(ours.interval[1])})" if ours.interval else ""
-    return digits(ours.value) + between
+    return digits(ours.value) + (
+        f" ({digits(ours.interval[0])}..{digits(ours.interval[1])})" if ours.interval else ""
+    )
 
 
 def _origin(ours: Measured) -> str:
@@ -241,11 +226,9 @@ def _source(key: str) -> str:
 
 @cache
 def _data() -> dict[str, Any]:
-    text = (
-        files("lit_effnet.results.design_doc").joinpath("document.json").read_text(encoding="utf-8")
-    )
+    file = files("lit_effnet.results.design_doc").joinpath("document.json")
     # Decimals keep the digits that were printed.
-    data: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     for quantity in data["quantities"].values():
         for tolerance in {"relative", "absolute"} & quantity.keys():
             quantity[tolerance] = float(quantity[tolerance])

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from lit_effnet.cli.tables import PlainTable, as_csv, as_latex, as_markdown
+from lit_effnet.cli.tables import PlainTable, as_csv, as_html, as_latex, as_markdown
 from lit_effnet.results.figures.files import FIGURES, write_figure
 from lit_effnet.results.figures.interactive import inked
 from lit_effnet.results.frame.table import Table
@@ -152,6 +152,7 @@ def html(made: Sequence[View], table: Table, paths: Sequence[str], options: Opti
         "inked": inked,
         "chinese_figures": chinese_font() is not None,
         "document": options.document,
+        "as_html": as_html,
         # Our own files, in elements whose content is no text.
         "css": Markup(_asset("page.css")),
         "js": Markup(_asset("page.js")),

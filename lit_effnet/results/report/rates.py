@@ -7,16 +7,9 @@ from scipy import stats
 
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer
-from lit_effnet.results.report.language import Text, joined, same
+from lit_effnet.results.report.language import Text, joined
 from lit_effnet.results.report.sections import RATE, Section, without_part
-from lit_effnet.results.report.tables import (
-    Cell,
-    ReportTable,
-    arm_cell,
-    number_cell,
-    percent,
-    text_cell,
-)
+from lit_effnet.results.report.tables import DIVERGED, ReportTable, rates_columns
 from lit_effnet.results.report.words import WORDS, arm_text
 from lit_effnet.results.stats.estimates import Repeats
 from lit_effnet.results.stats.learning_rates import best_rates, trials
@@ -118,24 +111,17 @@ def rates_table(section: Section, value: str) -> ReportTable | None:
     failed = tries[tries["status"] != FINISHED]
     diverged = {*zip(failed["arm"], failed["learning_rate"], strict=True)}
     rows = [
-        (
-            arm_cell(arm),
-            number_cell(costs[arm] / 1e6, "{:,.2f}".format),
-            *(
-                Cell(WORDS["diverged"], 0.0) if (arm, rate) in diverged else percent(of)
-                for rate, of in row.items()
-            ),
-            text_cell("" if row.isna().any() else f"{row.idxmax():g}"),
-        )
+        {
+            "arm": arm,
+            "macs": costs[arm],
+            "best": None if row.isna().any() else row.idxmax(),
+            **{
+                f"{rate:g}": DIVERGED if (arm, rate) in diverged else accuracy
+                for rate, accuracy in row.items()
+            },
+        }
         for arm, row in means.iterrows()
     ]
-    headings = (
-        *(WORDS["arm"], WORDS["macs"]),
-        *(same(f"{rate:g}") for rate in means.columns),
-        WORDS["best_rate"],
-    )
     note = WORDS["note_rates"].filled(value=WORDS[value])
-    return ReportTable(
-        "rates", WORDS["table_rates"], headings, (False, *[True] * (len(headings) - 1)),
-        tuple(rows), note, int(tries["run"].nunique()),
-    )  # fmt: skip
+    columns, count = rates_columns([*means.columns]), int(tries["run"].nunique())
+    return ReportTable("rates", WORDS["table_rates"], columns, rows, note, count)

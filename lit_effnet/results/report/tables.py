@@ -1,36 +1,25 @@
-"""Tables of a section, each cell with what it shows and what it is sorted by."""
+"""Tables of a section of the report: columns whose headings and cells are in all its languages."""
 
-import math
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
-from lit_effnet.cli.tables import PlainTable
+from lit_effnet.cli import format as form
+from lit_effnet.cli.tables import Column, PlainTable, Row, as_html, tabulate
 from lit_effnet.results.frame.run_parts import command_of
 from lit_effnet.results.report.answers import Answer
-from lit_effnet.results.report.language import Language, Text, same
+from lit_effnet.results.report.language import Language, Text
 from lit_effnet.results.report.sections import CLEAN, Section
 from lit_effnet.results.report.words import WORDS, arm_text
-from lit_effnet.results.stats.comparison import POINTS, Comparison
+from lit_effnet.results.stats.comparison import Comparison
 from lit_effnet.results.stats.estimates import estimates
+from lit_effnet.results.tables.columns import MACS, PARAMETERS
 
-COSTS = ("parameters", "macs", "latency_ms", "duration_s")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What stands in a table.
-
-    Args:
-        text: As it is shown.
-        key: What it is sorted by: a number, or a text; null for what is not known, sorted last.
-    """
-
-    text: Text
-    key: float | str | None = None
+DIVERGED = -1.0  # sorts below all accuracies
 
 
 @dataclass(frozen=True)
@@ -38,107 +27,147 @@ class ReportTable:
     """A table of the report.
 
     Args:
-        name: Of its files.
-        title: Above it.
-        headings: Of its columns.
-        numeric: Whether each column holds numbers.
-        rows: Cells, one for every column.
-        note: Below it.
-        runs: How many runs it rests on.
-        ids: Of the rows, for links; empty for none.
+        name: Name of the table in its files.
+        title: Text above the table.
+        columns: Columns, with messages for headings.
+        rows: Rows, as the columns read them.
+        note: Text below the table.
+        runs: Number of runs that the table rests on.
+        ids: An id for every row, for links; empty for none.
     """
 
     name: str
     title: Text
-    headings: tuple[Text, ...]
-    numeric: tuple[bool, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    columns: tuple[Column, ...]
+    rows: Sequence[Row]
     note: Text
     runs: int
     ids: tuple[str, ...] = ()
 
     def plain(self, language: Language, before: str = "") -> PlainTable:
-        """The table as text, for Markdown, LaTeX and CSV.
+        """Return the table as text, for Markdown, LaTeX and CSV.
 
         Args:
-            language: Of its words.
-            before: What its title begins with.
+            language: Language of the texts.
+            before: Beginning of the title.
         """
-        note = self.note.of(language)
-        return PlainTable(
-            f"{before}{self.title.of(language)}",
-            tuple(heading.of(language) for heading in self.headings),
-            tuple(tuple(cell.text.of(language) for cell in row) for row in self.rows),
-            (note,) if note else (),
-            "".join("r" if numeric else "l" for numeric in self.numeric),
-        )
+
+        def show(text: object) -> str:
+            return text.of(language) if isinstance(text, Text) else str(text)
+
+        notes = [self.note] if self.note.en else []
+        title = f"{before}{show(self.title)}"
+        return tabulate(self.columns, self.rows, title=title, notes=notes, show=show)
+
+    def html(self) -> Markup:
+        """Return the table for the page, in all languages."""
+        table = tabulate(self.columns, self.rows, show=_in_both)
+        return as_html(table, name=self.name, row_ids=self.ids)
+
+
+def _in_both(text: object) -> str:
+    if not isinstance(text, Text):
+        return str(text)
+    if text.en == text.zh:
+        return text.en
+    both = Markup('<span lang="en">{}</span><span lang="zh-Hans">{}</span>')
+    return both.format(text.en, text.zh)
+
+
+def _column(word: str, write: Any = str, value: Any = None, **more: Any) -> Column:
+    """Return a column whose heading is a message of `WORDS`."""
+    return Column(heading=WORDS[word], value=word if value is None else value, write=write, **more)
+
+
+def _short(commit: str) -> str:
+    name, plus, changes = commit.partition("+")
+    return f"{name[:10]}{plus}{changes}"
+
+
+ARM = _column("arm", arm_text, left=True)
+COUNT = _column("n", form.count)
+MEAN = _column("mean", form.percent)
+COSTS = (
+    replace(PARAMETERS, heading=WORDS["parameters"], unit="", write=form.number(",.3f", 1e-6)),
+    replace(MACS, heading=WORDS["macs"], unit="", write=form.number(",.2f", 1e-6)),
+    _column("latency_ms", form.number(",.2f")),
+    _column("duration_s", form.number(",.1f")),
+)
+ARMS = (
+    *(ARM, COUNT, MEAN, _column("sd", form.percent)),
+    _column("low", form.percent, "t_low"),
+    _column("high", form.percent, "t_high"),
+    *(replace(column, optional=True) for column in COSTS),
+)
+COMPARISONS = (
+    ARM,
+    _column("reference", arm_text, left=True),
+    *(_column(word, form.points) for word in ("difference", "low", "high")),
+    COUNT,
+    _column("test_used", left=True),
+    _column("p", form.number(".3f")),
+    _column("p_holm", form.number(".3f")),
+    _column("verdict", WORDS.__getitem__, left=True),
+)
+CONDITIONS = (ARM, _column("condition", left=True), COUNT, MEAN)
+RUNS = (
+    ARM,
+    _column("seed", form.count),
+    _column("value", form.percent),
+    _column("status", left=True),
+    _column("duration_s", form.number(",.1f")),
+    _column("device", left=True),
+    _column("commit", _short, left=True),
+    _column("run", left=True),
+    _column("command", left=True),
+)
 
 
 def arms_table(answer: Answer, value: str, confidence: float) -> ReportTable:
-    """Each arm's repeats and costs, the highest mean first."""
-    frame = answer.frame
-    found = estimates(answer.found, confidence).sort_values("mean", ascending=False)
-    costs = [name for name in COSTS if frame[name].notna().any()]
-    medians = frame.groupby("arm")[costs].median().astype(float)
-    names = ("arm", "n", "mean", "sd", "low", "high", *costs)
-    rows = []
-    for row in found.to_dict("records"):
-        numbers = [percent(row[name]) for name in ("mean", "sd", "t_low", "t_high")]
-        rows.append(
-            (
-                arm_cell(row["arm"]),
-                number_cell(row["n"], "{:.0f}".format),
-                *numbers,
-                *(number_cell(medians.loc[row["arm"], name], FORMATS[name]) for name in costs),
-            )
-        )
+    """Return each arm's repeats and costs, the highest mean first."""
+    costs = ["parameters", "macs", "latency_ms", "duration_s"]
+    medians = answer.frame.groupby("arm")[costs].median().astype(float)
+    rows = estimates(answer.found, confidence).sort_values("mean", ascending=False)
+    count = sum(len(values) for values in answer.found.values.values())
     note = WORDS["note_arms"].filled(value=WORDS[value], confidence=100 * confidence)
     return ReportTable(
-        "arms", WORDS["table_arms"], tuple(WORDS[name] for name in names),
-        (False, *[True] * (len(names) - 1)), tuple(rows), note,
-        sum(len(of_arm) for of_arm in answer.found.values.values()),
-    )  # fmt: skip
+        "arms", WORDS["table_arms"], ARMS, _records(rows.join(medians, on="arm")), note, count
+    )
 
 
 def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
-    """Each comparison that was made; null for none."""
+    """Return each comparison that was made; None if there is none."""
     made = [(family.title, one) for family in answer.families for one in family.made]
     if not made:
         return None
-    titled = any(title.en for title, _ in made)
-    names = ["arm", "reference", "difference", "low", "high", "n"]
-    names += ["test_used", "p", "p_holm", "verdict"]
-    rows = []
-    for title, one in made:
-        interval = one.interval
-        cells = (
-            arm_cell(one.a),
-            arm_cell(one.b),
-            points(one.difference),
-            points(interval and interval.low),
-            points(interval and interval.high),
-            number_cell(one.n, "{:.0f}".format),
-            text_cell(one.test),
-            number_cell(one.p, "{:.3f}".format),
-            number_cell(one.holm, "{:.3f}".format),
-            Cell(WORDS[verdict(one)], verdict(one)),
-        )
-        rows.append((Cell(title, title.en), *cells) if titled else cells)
-    numeric = [name not in ("arm", "reference", "test_used", "verdict") for name in names]
-    if titled:
-        names, numeric = ["family", *names], [False, *numeric]
+    rows = [
+        {
+            "family": title.en or None,
+            "arm": one.a,
+            "reference": one.b,
+            "difference": one.difference,
+            "low": one.interval and one.interval.low,
+            "high": one.interval and one.interval.high,
+            "n": one.n,
+            "test_used": one.test,
+            "p": one.p,
+            "p_holm": one.holm,
+            "verdict": verdict(one),
+        }
+        for title, one in made
+    ]
+    titles = {title.en: title for title, _ in made}
+    family = _column("family", titles.__getitem__, left=True, optional=True)
+    compared = {arm for _, one in made for arm in (one.a, one.b)}
     tested = sum(one.p is not None for _, one in made)
     note = WORDS["note_comparisons"].filled(confidence=100 * confidence, count=tested)
-    used = {arm for _, one in made for arm in (one.a, one.b)}
-    return ReportTable(
-        "comparisons", WORDS["table_comparisons"], tuple(WORDS[name] for name in names),
-        tuple(numeric), tuple(rows), note,
-        sum(len(of) for arm, of in answer.found.values.items() if arm in used),
-    )  # fmt: skip
+    count = sum(len(values) for arm, values in answer.found.values.items() if arm in compared)
+    columns = (family, *COMPARISONS)
+    return ReportTable("comparisons", WORDS["table_comparisons"], columns, rows, note, count)
 
 
 def verdict(one: Comparison) -> str:
-    """What a comparison comes to for its first arm: better, worse, none or untested."""
+    """Return the result for the first arm: better, worse, none or untested."""
     if one.p is None or one.difference is None:
         return "untested"
     if not one.shown:
@@ -147,105 +176,61 @@ def verdict(one: Comparison) -> str:
 
 
 def conditions_table(section: Section, value: str) -> ReportTable | None:
-    """Means of the arms under each condition but the clean one; null for none."""
-    rows = section.rows
-    rows = rows[(rows["condition"] != CLEAN) & rows[value].notna() & (rows["status"] == "finished")]
-    if rows.empty:
+    """Return means of the arms under each condition but the clean one; None if there is none."""
+    frame = section.rows
+    known = (frame["condition"] != CLEAN) & frame[value].notna() & (frame["status"] == "finished")
+    frame = frame[known]
+    if frame.empty:
         return None
     keys = ["arm", "condition", "condition_parameters", "severity"]
-    cells = []
-    for (arm, condition, parameters, severity), some in rows.groupby(keys, dropna=False):
-        level = f" {severity}" if pd.notna(severity) else ""
-        told = "" if parameters == "{}" or level else f" {str(parameters).strip('{}')}"
-        name = f"{condition}{level}{told}".replace('"', "")
-        mean = percent(float(some[value].mean()))
-        cells.append(
-            (arm_cell(arm), text_cell(name), number_cell(len(some), "{:.0f}".format), mean)
-        )
-    names = ("arm", "condition", "n", "mean")
+    rows = []
+    for (arm, condition, parameters, severity), group in frame.groupby(keys, dropna=False):
+        level = "" if parameters == "{}" else str(parameters).strip("{}").replace('"', "")
+        name = f"{condition} {severity if pd.notna(severity) else level}".strip()
+        mean = float(group[value].mean())
+        rows.append({"arm": arm, "condition": name, "n": len(group), "mean": mean})
     note = WORDS["note_conditions"].filled(value=WORDS[value])
-    return ReportTable(
-        "conditions", WORDS["table_conditions"], tuple(WORDS[name] for name in names),
-        (False, False, True, True), tuple(cells), note, int(rows["run"].nunique()),
-    )  # fmt: skip
+    count = int(frame["run"].nunique())
+    return ReportTable("conditions", WORDS["table_conditions"], CONDITIONS, rows, note, count)
+
+
+def rates_columns(rates: Sequence[float]) -> tuple[Column, ...]:
+    """Return the columns of a table of learning rates, whose keys are `arm`, `macs` and `best`.
+
+    Args:
+        rates: Learning rates; the key of each is the rate as text.
+    """
+
+    def write(accuracy: float) -> Text | str:
+        return WORDS["diverged"] if accuracy == DIVERGED else form.percent(accuracy)
+
+    return (
+        *(ARM, COSTS[1]),
+        *(Column(heading=f"{rate:g}", value=f"{rate:g}", write=write) for rate in rates),
+        _column("best_rate", form.plain, "best"),
+    )
 
 
 def runs_table(section: Section, value: str, ids: Mapping[str, str]) -> ReportTable:
-    """Every run of a section: its state, its value, and how to repeat it."""
+    """Return every run of a section with its state, its value, and the command that repeats it."""
     clean = section.clean.drop_duplicates("run").set_index("run")[value]
-    rows = []
-    for row in section.runs.to_dict("records"):
-        run = str(row["run"])
-        rows.append(
-            (
-                arm_cell(row["arm"]),
-                number_cell(row["seed"], "{:.0f}".format),
-                percent(clean.get(run)),
-                text_cell(row["status"]),
-                number_cell(row["duration_s"], FORMATS["duration_s"]),
-                text_cell(row["device"]),
-                text_cell(_short(row["commit"])),
-                text_cell(run),
-                text_cell(_repeating(run) if (made_by := command_of(run)) is None else made_by),
-            )
-        )
-    names = (
-        *("arm", "seed", "value", "status", "duration_s"),
-        *("device", "commit", "run", "command"),
-    )
-    return ReportTable(
-        "runs", WORDS["table_runs"], tuple(WORDS[name] for name in names),
-        tuple(name in ("seed", "value", "duration_s") for name in names), tuple(rows),
-        WORDS[value], len(rows), tuple(ids[str(run)] for run in section.runs["run"]),
-    )  # fmt: skip
+    rows = [
+        {
+            **row,
+            "value": clean.get(row["run"]),
+            "command": command_of(row["run"]) or _fit(row["run"]),
+        }
+        for row in _records(section.runs)
+    ]
+    run_ids = tuple(ids[row["run"]] for row in rows)
+    return ReportTable("runs", WORDS["table_runs"], RUNS, rows, WORDS[value], len(rows), run_ids)
 
 
-def _repeating(run: str) -> str:
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame, None for unknown cells."""
+    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return rows
+
+
+def _fit(run: str) -> str:
     return f"python -m lit_effnet.fit --config {shlex.quote(f'{run}/config.yaml')}"
-
-
-def text_cell(value: object) -> Cell:
-    """A text; empty where it is not known."""
-    told = "" if _missing(value) else str(value)
-    return Cell(same(told), told.lower() or None)
-
-
-def arm_cell(arm: object) -> Cell:
-    """An arm's name."""
-    return Cell(arm_text(str(arm)), str(arm).lower())
-
-
-def number_cell(value: Any, form: Callable[[float], str]) -> Cell:
-    """A number; empty where it is not known."""
-    if _missing(value):
-        return Cell(same(""))
-    return Cell(same(form(float(value)).replace("-", "\u2212")), float(value))
-
-
-def percent(fraction: Any) -> Cell:
-    """A fraction in percent."""
-    return number_cell(None if _missing(fraction) else POINTS * fraction, "{:.1f}".format)
-
-
-def points(fraction: Any) -> Cell:
-    """A difference of fractions in percentage points."""
-    return number_cell(None if _missing(fraction) else POINTS * fraction, "{:+z.1f}".format)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
-def _short(commit: Any) -> str:
-    if _missing(commit):
-        return ""
-    name, plus, changes = str(commit).partition("+")
-    return f"{name[:10]}{plus}{changes}"
-
-
-FORMATS: dict[str, Callable[[float], str]] = {
-    "parameters": lambda value: f"{value / 1e6:,.3f}",
-    "macs": lambda value: f"{value / 1e6:,.2f}",
-    "latency_ms": "{:,.2f}".format,
-    "duration_s": "{:,.1f}".format,
-}

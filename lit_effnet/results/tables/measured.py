@@ -1,15 +1,33 @@
-"""Tables of measurements for the pages: networks, INT8 and exported files side by side."""
+"""Tables of measurements for the docs: networks, INT8 and exported files side by side."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from lit_effnet.cli.tables import markdown_table
+from lit_effnet.cli import format as form
+from lit_effnet.cli.tables import Column, PlainTable, Row, tabulate
 from lit_effnet.results.frame.shipped import RESULTS, read_shipped_rows
-from lit_effnet.results.stats.comparison import POINTS
+from lit_effnet.results.tables.columns import (
+    AGREEMENT,
+    BATCH,
+    BATCHES,
+    FILE_SIZE,
+    IMAGES_PER_S,
+    LATENCY,
+    NETWORK,
+    ONE_IMAGE,
+    RATIO,
+    SHORT_ACTIVATIONS,
+    SHORT_PARAMETERS,
+    TOP1,
+    UTILISATION,
+    WORK,
+    both_works,
+    find,
+    percentiles,
+    with_ratios,
+)
 
-Row = Mapping[str, Any]
-
-PROGRAMS = {
+RUNTIMES = {
     "eager": "PyTorch eager",
     "openvino": "OpenVINO",
     "onnxruntime": "ONNX Runtime",
@@ -21,160 +39,155 @@ PROGRAMS = {
 }
 
 
-def efficiency_table() -> str:
-    """Networks side by side, as `measure` timed them."""
-    found = read_shipped_rows(RESULTS / "efficiency.json")
-    first = found[0]["latency"]["cpu_ms"]
-    rows = []
-    for row in found:
-        latency, works = row["latency"], [row[name] for name in ("inference", "training")]
-        memory = [f"{work['memory']['above_bytes'] / 1e6:,.0f}" for work in works]
-        cells = [
-            row["name"],
-            f"{row['image_size']}",
-            f"{row['macs'] / 1e6:,.0f}",
-            _ms(latency, "median_ms"),
-            f"{latency['cpu_ms'] / first:.2f}",
-            ", ".join(f"{work['images_per_s']:.1f}" for work in works),
-            ", ".join(f"{100 * work['utilisation']:.1f}" for work in works),
-            ", ".join(memory),
-        ]
-        rows.append(cells)
-    columns = (
-        *("network", "px", "MACs, M", "latency, ms (5..95 %)", f"times {found[0]['name'].upper()}"),
-        *("images/s, inference, training", "utilisation, %", "peak memory, MB"),
-    )
-    return markdown_table(columns, rows)
+def shipped_rows(name: str) -> list[Row]:
+    """Return the measurements of a file in `results/`."""
+    return [*read_shipped_rows(RESULTS / f"{name}.json")]
 
 
-def efficiency_h200_table() -> str:
-    """Networks side by side on a GPU, one image at a time, as `measure` timed them."""
-    found = read_shipped_rows(RESULTS / "efficiency_h200.json")
-    first = found[0]["latency"]["median_ms"]
-    rows = []
-    for row in found:
-        latency = row["latency"]
-        cells = [
-            row["name"],
-            f"{row['image_size']}",
-            f"{row['macs'] / 1e6:,.0f}",
-            _ms(latency, "median_ms"),
-            f"{latency['median_ms'] / first:.2f}",
-        ]
-        rows.append(cells)
-    times = f"times {found[0]['name'].upper()}"
-    columns = ("network", "px", "MACs, M", "latency, ms (5..95 %)", times)
-    return markdown_table(columns, rows)
-
-
-def gpu_speed_table() -> str:
-    """Steps of our network on a GPU, and its speed and torchvision's in times of timm's."""
-    found = read_shipped_rows(RESULTS / "gpu_speed.json")
-    settings = ("variant", "image_size", "batch", "mode", "precision")
-    by_network = {
-        (row["network"], *(row[name] for name in settings)): row["step_ms"] for row in found
-    }
-    rows = []
-    for row in found:
-        if row["network"] != "ours":
-            continue
-        setting = tuple(row[name] for name in settings)
-        of_timm = by_network["timm", *setting]
-        cells = [
-            f"{row['variant']} at {row['image_size']} px, {row['batch']} images",
-            row["mode"],
-            row["precision"],
-            _ms(row, "step_ms"),
-            f"{row['images_per_s']:,.0f}",
-            f"{100 * row['utilisation']:.2f}",
-            f"{of_timm / row['step_ms']:.2f}",
-            f"{of_timm / by_network['torchvision', *setting]:.2f}",
-        ]
-        rows.append(cells)
-    columns = (
-        *("network", "mode", "precision", "ms of a step (5..95 %)", "images/s", "utilisation, %"),
-        *("ours / timm, speed", "torchvision / timm"),
-    )
-    return markdown_table(columns, rows, left=(0, 1, 2))
-
-
-def int8_b0_table() -> str:
-    """A trained B0 in INT8, beside what calibrating on outliers too gives."""
-    return int8_table(read_shipped_rows(RESULTS / "int8.json"))
-
-
-def int8_lite0_table() -> str:
-    """Lite0's released weights in INT8."""
-    return int8_table(read_shipped_rows(RESULTS / "int8_lite0.json"))
-
-
-def int8_table(found: Sequence[Row]) -> str:
-    """A row for each variant that was timed; one that was not only gives its naive accuracy.
+def efficiency_table(rows: Sequence[Row]) -> PlainTable:
+    """Return networks side by side.
 
     Args:
-        found: Rows of `quantize`; those calibrated on outliers too are the naive ones.
+        rows: Rows of `measure --output`.
     """
-    naive = {_variant(row): row["top1"] for row in found if row["parameters"].get("outliers") == 0}
-    rows = []
-    for row in found:
-        told, latency = row["parameters"], row["latency"]
-        if told.get("outliers") == 0:
-            continue
-        before = naive.get(_variant(row))
-        snr = row["snr_db"]
-        cells = [
-            f"{PROGRAMS[told['backend']]} {told['precision']}",
-            told.get("method") or "",
-            told.get("kept") or "",
-            *(["" if before is None else f"{POINTS * before:.1f}"] if naive else []),
-            f"{POINTS * row['top1']:.1f}",
-            f"{100 * row['agreement']:.1f}",
-            "" if snr is None else f"{snr:.1f}",
-            f"{latency['1']['cpu_ms']:.1f}",
-            f"{latency['32']['cpu_ms']:.1f}",
-            f"{latency['32']['eager_over_this']:.2f}",
-            f"{row['file_bytes'] / 1e6:.1f}",
-        ]
-        rows.append(cells)
+    ratio = replace(RATIO, heading=f"times {rows[0]['name'].upper()}")
+    single = [ratio if column is RATIO else column for column in ONE_IMAGE]
+    batches = [both_works(column) for column in BATCHES if column not in (NETWORK, WORK, BATCH)]
+    left_out = (SHORT_PARAMETERS, SHORT_ACTIVATIONS)  # the table of complexity has them
+    columns = [column for column in single if column not in left_out]
+    return tabulate([*columns, *batches], with_ratios(rows))
+
+
+def gpu_speed_table(rows: Sequence[Row]) -> PlainTable:
+    """Return training and inference steps of our network, with timm's and torchvision's speed.
+
+    Args:
+        rows: Rows of `benchmarks/gpu_speed.py --output`.
+    """
+    settings = ("variant", "image_size", "batch", "mode", "precision")
+    times = {(row["network"], *map(row.get, settings)): row["step_ms"] for row in rows}
+
+    def speed(network: str, row: Row) -> float:
+        """Return the speed of a network relative to timm's."""
+        setting = tuple(map(row.get, settings))
+        return float(times["timm", *setting] / times[network, *setting])
+
     columns = (
-        *("program", "range", "in float", *(["naive top-1, %"] if naive else [])),
-        *("top-1, %", "same class, %", "SNR, dB", "ms at 1", "ms at 32", "eager / this", "MB"),
+        replace(
+            NETWORK,
+            value=lambda row: f"{row['variant']} at {row['image_size']} px, {row['batch']} images",
+        ),
+        Column(heading="mode", value="mode", left=True),
+        Column(heading="precision", value="precision", left=True),
+        replace(
+            LATENCY,
+            heading="step",
+            value=lambda row: percentiles(row, "step_ms"),
+        ),
+        replace(IMAGES_PER_S, write=form.count),
+        replace(UTILISATION, write=form.number(".2f", 100)),
+        Column(heading="speed, ours / timm", value=lambda r: speed("ours", r), write=form.ratio),
+        Column(
+            heading="speed, torchvision / timm",
+            value=lambda row: speed("torchvision", row),
+            write=form.ratio,
+        ),
     )
-    return markdown_table(columns, rows, left=(0, 1, 2))
+    return tabulate(columns, [row for row in rows if row["network"] == "ours"])
 
 
-def parity_table() -> str:
-    """Every format of `export` beside eager float32."""
-    rows = []
-    for told in read_shipped_rows(RESULTS / "parity.json"):
-        parity, cost = told["parity"], told["cost"]
-        kept = (told["calibration"] or {}).get("kept", "")
-        cells = [
-            f"{PROGRAMS[told['format']]} {told['precision']}",
-            kept,
-            f"{parity['max_absolute_error']:.1e}",
-            f"{parity['max_relative_error']:.1e}",
-            f"{parity['p95_relative_error']:.1e}",
-            f"{parity['signal_to_noise_db']:.0f}",
-            f"{100 * parity['agreement']:.1f}",
-            f"{100 * parity['top1_exported']:.1f}",
-            f"{cost['file_bytes'] / 1e6:.1f}",
-            f"{cost['load_ms']:.0f}",
-            f"{cost['latency']['cpu_ms']:.1f}",
-            f"{cost['peak_memory_bytes'] / 1e6:.0f}",
-        ]
-        rows.append(cells)
+def int8_table(rows: Sequence[Row]) -> PlainTable:
+    """Return a row for each INT8 variant that was timed.
+
+    Args:
+        rows: Rows of `quantize`. Those calibrated without clipping outliers (`outliers` 0) were
+            not timed; they only give the naive accuracy of the same variant.
+    """
+
+    def variant(row: Row) -> tuple[object, ...]:
+        return tuple(map(row["parameters"].get, ("backend", "precision", "method", "kept")))
+
+    naive = {variant(row): row["top1"] for row in rows if row["parameters"].get("outliers") == 0}
     columns = (
-        *("program", "in float", "max. error", "relative", "of 95 %", "SNR, dB", "same class, %"),
-        *("top-1, %", "MB", "load, ms", "ms", "memory, MB"),
+        Column(
+            heading="runtime",
+            value=lambda row: (
+                f"{RUNTIMES[row['parameters']['backend']]} {row['parameters']['precision']}"
+            ),
+            left=True,
+        ),
+        Column(heading="calibration method", value=find("parameters", "method"), left=True),
+        Column(heading="kept in float32", value=find("parameters", "kept"), left=True),
+        replace(
+            TOP1, heading="naive top-1", value=lambda row: naive.get(variant(row)), optional=True
+        ),
+        TOP1,
+        AGREEMENT,
+        Column(heading="SNR", unit="dB", value="snr_db", write=form.decibels),
+        Column(
+            heading="batch 1",
+            unit="ms",
+            value=find("latency", "1", "cpu_ms"),
+            write=form.milliseconds,
+        ),
+        Column(
+            heading="batch 32",
+            unit="ms",
+            value=find("latency", "32", "cpu_ms"),
+            write=form.milliseconds,
+        ),
+        Column(
+            heading="speed-up over eager",
+            value=find("latency", "32", "eager_over_this"),
+            write=form.ratio,
+        ),
+        FILE_SIZE,
     )
-    return markdown_table(columns, rows, left=(0, 1))
+    return tabulate(columns, [row for row in rows if row["parameters"].get("outliers") != 0])
 
 
-def _ms(told: Row, median: str) -> str:
-    return f"{told[median]:,.1f} ({told['p5_ms']:,.1f}..{told['p95_ms']:,.1f})"
+def parity_table(rows: Sequence[Row]) -> PlainTable:
+    """Return every exported file beside the network in eager float32.
 
-
-def _variant(row: Row) -> tuple[Any, ...]:
-    told = row["parameters"]
-    return tuple(told.get(name) for name in ("backend", "precision", "method", "kept"))
+    Args:
+        rows: The JSON files that `export` writes.
+    """
+    columns = (
+        Column(
+            heading="runtime",
+            value=lambda row: f"{RUNTIMES[row['format']]} {row['precision']}",
+            left=True,
+        ),
+        Column(heading="kept in float32", value=find("calibration", "kept"), left=True),
+        *(
+            Column(heading=heading, value=find("parity", key), write=form.scientific)
+            for heading, key in (
+                ("max. absolute error", "max_absolute_error"),
+                ("max. relative error", "max_relative_error"),
+                ("p95 relative error", "p95_relative_error"),
+            )
+        ),
+        Column(
+            heading="SNR",
+            unit="dB",
+            value=find("parity", "signal_to_noise_db"),
+            write=form.count,
+        ),
+        replace(AGREEMENT, value=find("parity", "agreement")),
+        replace(TOP1, value=find("parity", "top1_exported")),
+        replace(FILE_SIZE, value=find("cost", "file_bytes")),
+        Column(heading="load", unit="ms", value=find("cost", "load_ms"), write=form.count),
+        Column(
+            heading="latency",
+            unit="ms",
+            value=find("cost", "latency", "cpu_ms"),
+            write=form.milliseconds,
+        ),
+        Column(
+            heading="memory",
+            unit="MB",
+            value=find("cost", "peak_memory_bytes"),
+            write=form.number(",.0f", 1e-6),
+        ),
+    )
+    return tabulate(columns, rows)

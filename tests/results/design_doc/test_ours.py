@@ -11,8 +11,8 @@ from lit_effnet.deploy.timing import Timing
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.profiling.latency import Latency
 from lit_effnet.profiling.timing import Times
-from lit_effnet.results.design_doc.cells import Measured
 from lit_effnet.results.design_doc.ours import counted, evaluated, exported, measured, quantised
+from lit_effnet.results.design_doc.quantities import Measured
 from lit_effnet.results.design_doc.tables import document_table, tables
 
 LATENCY = Latency.of(Times([9.0, 10.0, 11.0], [8.0, 8.0, 8.0]), 1, "float32", torch.device("cpu"))
@@ -45,7 +45,7 @@ def test_every_macs_cell_of_a_network_that_is_built_has_a_count() -> None:
     for table in tables(found):
         for row in table.rows:
             if row.quantity.name == "macs":
-                assert row.cell.ours.command.startswith("python -m lit_effnet.scale --"), row.name
+                assert row.ours.command.startswith("python -m lit_effnet.scale --"), row.name
     assert found["b4", "macs"].value == golden_complexity()["b4"]["macs"] / 1e9
     assert found["depth=4", "macs"].value == pytest.approx(1.575, abs=0.001)
     assert found["phi=1.455,rounding=round", "parameters"].value == pytest.approx(8.045, abs=0.001)
@@ -58,7 +58,7 @@ def test_accuracies_are_means_over_runs_between_their_extremes() -> None:
     told = found["b0", "cifar100_top1"]
     assert (told.value, told.repeats) == (pytest.approx(88), 2)
     assert told.interval == pytest.approx((87, 89))
-    assert document_table(5, found).cell("b0", "cifar100_top1").mark == ()
+    assert document_table(5, found).cell("b0", "cifar100_top1").marks == ()
 
 
 def test_another_split_or_condition_or_view_is_no_accuracy_of_the_table() -> None:
@@ -126,9 +126,7 @@ def test_the_quickest_int8_fills_table_seven() -> None:
     rows = [clean, int8("onnxruntime", 0.70, 8.0), int8("openvino_mixed", 0.76, 5.0)]
     table = document_table(7, quantised("b0", rows, "AMD EPYC, 1 thread"))
     values = {
-        row.quantity.name: row.cell.ours.value
-        for row in table.rows
-        if row.name == "b0" and row.cell.ours
+        row.quantity.name: row.ours.value for row in table.rows if row.name == "b0" and row.ours
     }
     assert values == {
         "float32_top1": pytest.approx(77),
@@ -168,4 +166,4 @@ def test_an_exports_json_has_the_size_and_the_latency(
     found = exported("b0", {**told, "cost": {"file_bytes": 21_120_000, **spent}})
     assert [quantity for _, quantity in found] == quantities
     if "float32_mb" in quantities:
-        assert document_table(8, found).cell("b0", "float32_mb").mark == ()
+        assert document_table(8, found).cell("b0", "float32_mb").marks == ()

@@ -9,8 +9,8 @@ import pytest
 
 from lit_effnet.cli.tables import as_csv, as_latex, as_markdown
 from lit_effnet.network.golden import golden_complexity
-from lit_effnet.results.design_doc.cells import Figure, Measured, Quantity
 from lit_effnet.results.design_doc.ours import counted
+from lit_effnet.results.design_doc.quantities import Measured, Quantity, Quoted
 from lit_effnet.results.design_doc.tables import (
     DOCUMENT,
     contradictions,
@@ -25,8 +25,8 @@ DATA = files("lit_effnet.results.design_doc").joinpath("document.json").read_tex
 MACS = Quantity("macs", "MACs", "G", "not counted", relative=0.02)
 
 
-def ours(value: float, unit: str = "%", interval: tuple[float, float] | None = None) -> Measured:
-    return Measured(value, unit, "a CPU", "python -m lit_effnet.evaluate RUN", 3, interval)
+def ours(value: float, interval: tuple[float, float] | None = None) -> Measured:
+    return Measured(value, "a CPU", "python -m lit_effnet.evaluate RUN", 3, interval)
 
 
 def test_every_table_is_there() -> None:
@@ -40,7 +40,7 @@ def test_there_is_no_other_table() -> None:
 
 
 def test_every_published_figure_has_a_source_other_than_the_document() -> None:
-    published = [figure for _, row in CELLS for figure in row.cell.published]
+    published = [figure for _, row in CELLS for figure in row.published]
     assert len(published) > 80
     assert all(len(figure.source) > 10 and figure.source != DOCUMENT for figure in published)
     assert all(c.source for c in contradictions())
@@ -58,18 +58,17 @@ def test_every_source_is_used() -> None:
 
 def test_every_empty_cell_says_why() -> None:
     for _, row in CELLS:
-        cell = row.cell
-        figures = {"document": cell.document, "published": cell.published, "ours": cell.ours}
+        figures = {"document": row.document, "published": row.published, "ours": row.ours}
         empty = {column for column, figure in figures.items() if not figure}
-        assert set(cell.why_empty) == empty
-        assert all(cell.why_empty.values())
+        assert set(row.why_empty) == empty
+        assert all(row.why_empty.values())
 
 
 def test_every_contradiction_marks_cells_that_are_there() -> None:
     for known in contradictions():
         for row, quantities in known.cells.items():
             for quantity in quantities:
-                assert known.id in document_table(known.table).cell(row, quantity).mark
+                assert known.id in document_table(known.table).cell(row, quantity).marks
 
 
 @pytest.mark.parametrize(
@@ -103,8 +102,8 @@ def test_what_contradicts_is_marked(
     number: int, row: str, quantity: str, document: str, mark: str
 ) -> None:
     cell = document_table(number, counted()).cell(row, quantity)
-    assert cell.document == Figure(document, DOCUMENT)
-    assert mark in cell.mark
+    assert cell.document == Quoted(document, DOCUMENT)
+    assert mark in cell.marks
 
 
 def test_arms_along_one_axis_are_below_the_unscaled_network() -> None:
@@ -113,22 +112,22 @@ def test_arms_along_one_axis_are_below_the_unscaled_network() -> None:
     unscaled = document_table(3).cell("b0", "top1").document
     assert [cell.document.printed for cell in cells] == ["76.3", "75.8", "76.1"]
     assert all(cell.document.value < unscaled.value for cell in cells)
-    assert all("below_b0" in cell.mark for cell in cells)
+    assert all("below_b0" in cell.marks for cell in cells)
 
 
 @pytest.mark.parametrize("arm", ["depth=4", "width=2", "resolution=2"])
 def test_the_papers_arms_cost_less_than_it_prints(arm: str) -> None:
     cell = document_table(4, counted()).cell(arm, "macs")
-    assert cell.mark == ("published and ours", "table7_flops")
+    assert cell.marks == ("published and ours", "table7_flops")
     assert cell.ours.value < cell.published[0].value
 
 
 def test_counts_that_agree_have_no_mark() -> None:
     for network in ("resnet152", "densenet201", "b0"):
         for quantity in ("parameters", "macs"):
-            assert document_table(3, counted()).cell(network, quantity).mark == ()
+            assert document_table(3, counted()).cell(network, quantity).marks == ()
     assert (
-        document_table(4, counted()).cell("depth=1.4,width=1.2,resolution=1.3", "macs").mark == ()
+        document_table(4, counted()).cell("depth=1.4,width=1.2,resolution=1.3", "macs").marks == ()
     )
 
 
@@ -143,30 +142,25 @@ def test_counts_that_agree_have_no_mark() -> None:
 )
 def test_ours_is_marked_out_of_tolerance_only(measured: Measured, mark: tuple[str, ...]) -> None:
     found = document_table(3, {("b0", "top1"): measured}).cell("b0", "top1")
-    assert found.mark == (*mark, "versions")
+    assert found.marks == (*mark, "versions")
     assert found.ours == measured
 
 
 def test_a_printed_figure_stands_for_all_that_it_may_have_been_rounded_from() -> None:
-    assert MACS.agree(Figure("19", "a"), Figure("19.4", "b"))
-    assert not MACS.agree(Figure("19.0", "a"), Figure("19.5", "b"))
-    assert MACS.agrees(ours(1.84), Figure("1.8", "a"))
-    assert not MACS.agrees(ours(1.86), Figure("1.8", "a"))
+    assert MACS.agree(Quoted("19", "a"), Quoted("19.4", "b"))
+    assert not MACS.agree(Quoted("19.0", "a"), Quoted("19.5", "b"))
+    assert MACS.agrees(ours(1.84), Quoted("1.8", "a"))
+    assert not MACS.agrees(ours(1.86), Quoted("1.8", "a"))
     assert not replace(MACS, relative=None).is_compared
 
 
 def test_what_depends_on_the_device_is_not_compared() -> None:
-    measured = {("b7", "latency_ms"): ours(1.0, "ms"), ("b4", "utilisation"): ours(27.0)}
-    assert document_table(3, measured).cell("b7", "latency_ms").mark == ()
-    assert set(document_table(6, measured).cell("b4", "utilisation").mark) == {
+    measured = {("b7", "latency_ms"): ours(1.0), ("b4", "utilisation"): ours(27.0)}
+    assert document_table(3, measured).cell("b7", "latency_ms").marks == ()
+    assert set(document_table(6, measured).cell("b4", "utilisation").marks) == {
         "b4_utilisation",
         "order",
     }
-
-
-def test_ours_must_be_in_the_quantitys_unit() -> None:
-    with pytest.raises(ValueError, match="unit 'ms': must be '%' for top1"):
-        document_table(3, {("b0", "top1"): ours(1, "ms")})
 
 
 def test_a_reason_instead_of_ours_is_shown() -> None:
@@ -183,7 +177,7 @@ def test_a_cell_that_is_not_there_is_an_error() -> None:
 def test_no_figure_is_one_that_nobody_has_checked() -> None:
     """Figures that are only remembered of papers, which no source at hand has."""
     recalled = {"77.42", "22.3", "54.3", "76.85", "81.61", "59.4", "52.9", "71", "165"}
-    stated = {figure.printed for _, row in CELLS for figure in row.cell.published}
+    stated = {figure.printed for _, row in CELLS for figure in row.published}
     assert not recalled & stated
     # Their papers' own figures of these were not read.
     for network in ("resnet152", "densenet201", "mobilenetv3_large"):
@@ -196,7 +190,7 @@ def test_figures_that_follow_from_published_ones_do() -> None:
         published = document_table(6).cell(network, "utilisation").published[0]
         part = 2 * golden[network]["macs"] * images_per_s / 125e12
         assert 100 * part == pytest.approx(published.value, abs=published.half_unit)
-    times = {row.name: row.cell.published for row in document_table(3).rows if " / " in row.name}
+    times = {row.name: row.published for row in document_table(3).rows if " / " in row.name}
     assert times["b7 / resnet152"][0].value == round(3.1 / 0.554, 1)
     assert times["resnet152 / b1"][0].value == round(0.554 / 0.098, 1)
     assert times["b7 / b0"][0].value == round(166.8 / 11.3, 1)

@@ -65,8 +65,8 @@ def test_no_difference_is_an_answer_and_says_what_would_show_one(tmp_path: Path)
     (view,) = views_of(group)
     made = {one.a: one for one in view.answer.families[0].made}
     assert not made["other"].shown
-    row = next(row for row in view.tables[1].rows if row[0].text.en == "other")
-    assert row[-1].text.en == WORDS["none"].en
+    row = next(row for row in view.tables[1].plain("en").rows if row[0] == "other")
+    assert row[-1] == WORDS["none"].en
     (view,) = views_of(make_two(tmp_path / "two", [0.70, 0.72, 0.71], [0.71, 0.70, 0.73]))
     assert re.match(
         r"No significant difference between other and baseline: \+0\.3 points "
@@ -143,7 +143,7 @@ def test_noise_counts_where_the_question_is_of_noise(tmp_path: Path) -> None:
     assert view.answer.found.values["baseline"][0] == pytest.approx(0.5 - 0.15)
     assert [chart.name for chart in view.charts] == ["arms", "noise"]
     conditions = next(table for table in view.tables if table.name == "conditions")
-    assert [row[3].text.en for row in conditions.rows] == ["21.3", "11.3", "41.0", "31.0"]
+    assert [row[3] for row in conditions.plain("en").rows] == ["21.3", "11.3", "41.0", "31.0"]
 
 
 def test_short_trials_of_a_sweep_are_a_section_of_their_own(tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ def test_the_later_of_two_equal_runs_counts(tmp_path: Path) -> None:
     (view,) = views_of(group)
     assert view.answer.found.values["baseline"][0] == 0.9
     assert view.notes[0].en.startswith("1 finished run(s) repeat")
-    assert later.name in view.runs.rows[view.runs.rows.index(
-        next(row for row in view.runs.rows if row[2].text.en == "90.0"))][7].text.en  # fmt: skip
+    (row,) = (row for row in view.runs.plain("en").rows if row[2] == "90.0")
+    assert later.name in row[7]
 
 
 def rates_sweep(folder: Path, **changes: Any) -> Path:
@@ -202,8 +202,8 @@ def test_each_arms_best_rate_is_told(tmp_path: Path) -> None:
     assert order.endswith("and at 0.2, the best common rate (1 is the same order).")
     assert view.settled
     (table,) = view.tables
-    cells = {row[0].text.en: [cell.text.en for cell in row[2:]] for row in table.rows}
-    assert cells["baseline"] == ["50.0", "40.0", "0.1"]
+    assert table.name == "rates"
+    assert cells_of(view)["baseline"] == ["50.0", "40.0", "0.1"]
     chart, *_ = view.charts
     assert chart.name == "rates"
     assert len(chart.marks) == 3
@@ -211,7 +211,7 @@ def test_each_arms_best_rate_is_told(tmp_path: Path) -> None:
 
 def cells_of(view: page.View) -> dict[str, list[str]]:
     (table,) = (table for table in view.tables if table.name == "rates")
-    return {row[0].text.en: [cell.text.en for cell in row[2:]] for row in table.rows}
+    return {row[0]: [*row[2:]] for row in table.plain("en").rows}
 
 
 def test_rates_are_chosen_by_clean_images_alone(tmp_path: Path) -> None:
