@@ -35,7 +35,7 @@ COLOURS = {
 MARKERS = {"baseline": "*", "depth": "s", "width": "D", "resolution": "^", "compound": "o"}
 OTHERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 OTHER_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-GREY, NOTE, GRID = "#767676", "#555555", "#e6e6e6"
+BLACK, GREY, NOTE, GRID = "#000000", "#767676", "#555555", "#e6e6e6"
 LIGHTEST = 0.5  # share of the axis's colour in its cheapest arm, the rest is white
 
 MACS = "multiply-adds of one image"
@@ -256,12 +256,20 @@ def name_rows(panel: Axes, names: Sequence[str]) -> None:
     panel.grid(axis="x", color=GRID, linewidth=0.5)
 
 
-def name_points(figure: Figure, labels: Sequence[tuple[Axes, Sequence[Label]]]) -> bool:
-    """Write labels beside their points, and return whether there was room for all."""
+def name_points(
+    figure: Figure, labels: Sequence[tuple[Axes, Sequence[Label]]], *, tied: bool = True
+) -> bool:
+    """Write labels beside their points, and return whether there was room for all.
+
+    Args:
+        figure: Figure, complete but for the labels.
+        labels: Labels of each panel.
+        tied: Whether labels may stand away from their points, tied by a line.
+    """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     agg: Any = figure.canvas
-    placed = [place(panel, of_panel, agg.get_renderer()) for panel, of_panel in labels]
+    placed = [place(panel, of_panel, agg.get_renderer(), tied=tied) for panel, of_panel in labels]
     return all(placed)
 
 

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from lit_effnet.results.figures.drawing import (
+    BLACK,
     COLUMN_IN,
     COSTS,
     GREY,
     GRID,
-    NOTE,
     PERCENT,
     VALUES,
     Looks,
@@ -145,7 +145,7 @@ def pareto_figure(
             note(figure, [words("pale: another arm is better at no higher cost"), *texts])
             if with_legend:
                 legend(figure, [handle(looks[arm], name) for arm, name in names.items()])
-            if name_points(figure, labels):
+            if name_points(figure, labels, tied=not with_legend):
                 break
     return figure
 
@@ -187,7 +187,7 @@ def _labels(rows: pd.DataFrame, value: str, names: dict[str, str]) -> list[Label
             text=names[row["arm"]],
             at=(float(row["cost"]), PERCENT * float(row[value])),
             bar=percent_ends(row),
-            colour=GREY if row["dominated"] else NOTE,
+            colour=GREY if row["dominated"] else BLACK,
         )
         for row in rows.to_dict("records")
     ]

@@ -23,7 +23,7 @@ from lit_effnet.results.figures.interactive import inked
 from lit_effnet.results.frame.table import Table
 from lit_effnet.results.report.charts import Chart
 from lit_effnet.results.report.fonts import chinese_font
-from lit_effnet.results.report.language import LANGUAGES, Language
+from lit_effnet.results.report.language import LANGUAGES, Language, Text
 from lit_effnet.results.report.plan import Plan
 from lit_effnet.results.report.sections import sections_of
 from lit_effnet.results.report.view import View, view
@@ -150,6 +150,7 @@ def html(made: Sequence[View], table: Table, paths: Sequence[str], options: Opti
         "skipped": table.skipped,
         "made": WORDS["made"].filled(when=when, paths=", ".join(paths)),
         "inked": inked,
+        "semicolon": Text("; "),
         "chinese_figures": chinese_font() is not None,
         "document": options.document,
         "as_html": as_html,

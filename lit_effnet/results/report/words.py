@@ -41,22 +41,7 @@ WORDS = {
     "figure_cost": Text("Accuracy against {cost}"),
     "figure_epochs": Text("Training"),
     "figure_rates": Text("Learning rates"),
-    "about_rates": Text("Each arm at each rate. Rest on a line for its name."),
     "figure_noise": Text("Under Gaussian noise"),
-    "about_arms": Text(
-        "Each dot is a run, each diamond a mean, each bar its {confidence:g} % interval over "
-        "seeds (three repeats and more)."
-    ),
-    "about_cost": Text(
-        "Means of the arms, bars as in the first figure, cut off where the plot ends. The thin "
-        "line joins arms that no other one beats at no higher cost; grey arms are beaten."
-    ),
-    "about_epochs": Text(
-        "Validation after each epoch; a line is an arm's mean. Rest on a line for its name."
-    ),
-    "about_noise": Text(
-        "Means of the arms at each level; 0 is clean. Rest on a line for its name."
-    ),
     # Tables and their headings.
     "table_arms": Text("Arms and what they cost"),
     "table_comparisons": Text("Comparisons"),
