@@ -25,7 +25,7 @@ from lit_effnet.results.figures.pareto import arm_points, pareto_figure
 from lit_effnet.results.figures.rates import rates_figure
 from lit_effnet.results.findings.questions import Question
 from lit_effnet.results.report.answers import Answer
-from lit_effnet.results.report.chinese import CHINESE
+from lit_effnet.results.report.chinese import CHINESE, FIGURES
 from lit_effnet.results.report.fonts import chinese_font
 from lit_effnet.results.report.language import Language, Text
 from lit_effnet.results.report.rates import by_arm
@@ -68,7 +68,7 @@ class Bilingual:
 
 def chinese_words(text: str, /, **values: object) -> str:
     """Return a text of a figure in Chinese, with its fields filled."""
-    return english(CHINESE.get(text) or arm_text(text).zh, **values)
+    return english(FIGURES.get(text) or CHINESE.get(text) or arm_text(text).zh, **values)
 
 
 @dataclass(frozen=True)
