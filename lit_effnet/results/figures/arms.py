@@ -25,6 +25,7 @@ from lit_effnet.results.figures.drawing import (
     note,
     percent_ends,
     repeats_note,
+    short_number,
 )
 from lit_effnet.results.figures.pareto import arm_points
 from lit_effnet.results.frame.columns import clean_rows
@@ -126,8 +127,7 @@ def draw_arms(
         panel.set_xlabel(words(VALUES[value]))
         if points[cost].notna().any():
             beside = panel.secondary_yaxis("right")
-            prices = [cost_text(cost, price, lambda _: "") for price in points[cost]]
-            beside.set_yticks(range(len(points)), [price.strip() for price in prices])
+            beside.set_yticks(range(len(points)), [short_number(price) for price in points[cost]])
             beside.tick_params(axis="y", length=0, labelsize=SIZE - 0.5, labelcolor=GREY)
             beside.spines[:].set_visible(False)
             panel.set_title(words(UNITS[cost]), loc="right", fontsize=SIZE, color=GREY)

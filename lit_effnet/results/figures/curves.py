@@ -59,8 +59,8 @@ def curves_figure(
         words: Translates labels.
         looks: Look of each arm; None for the default.
     """
-    arms = {*points["arm"]}
-    looks = {arm: look for arm, look in (looks or arm_looks(points)).items() if arm in arms}
+    drawn = {*points["arm"]}
+    looks = {arm: look for arm, look in (looks or arm_looks(points)).items() if arm in drawn}
     first = points.drop_duplicates("arm")
     axes = dict(zip(first["arm"], first["axis"], strict=True))
     base = [arm for arm, axis in axes.items() if axis == "baseline"]

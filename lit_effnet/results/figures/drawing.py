@@ -171,7 +171,7 @@ def axis_look(arm: Mapping[str, Any]) -> Look:
 
 def is_rounded(arm: Mapping[str, Any]) -> bool:
     """Return whether the depth of an arm that is scaled is rounded to the nearest."""
-    return arm["rounding"] == "round" and arm["axis"] != "baseline"
+    return bool(arm["rounding"] == "round") and arm["axis"] != "baseline"
 
 
 def _mixed(colour: str, share: float) -> str:
@@ -305,10 +305,14 @@ def value_axis(panel: Axes, label: str = "") -> None:
         panel.set_ylabel(label)
 
 
+def short_number(value: float) -> str:
+    """Return a number with a prefix such as M for millions."""
+    return EngFormatter(places=1, sep=" ")(value) if value >= 1000 else f"{value:.3g}"
+
+
 def cost_text(cost: str, value: float, words: Words) -> str:
     """Return a cost with its unit."""
-    number = EngFormatter(places=1, sep=" ")(value) if value >= 1000 else f"{value:.3g}"
-    return f"{number} {words(UNITS[cost])}"
+    return f"{short_number(value)} {words(UNITS[cost])}"
 
 
 def handle(look: Look, label: str, line: str = "") -> Line2D:

@@ -57,7 +57,8 @@ def interactive_svg(
     marks = {f"{key}-{index}": mark for index, mark in enumerate(figure.marks.values())}
     for identifier, artist in zip(marks, figure.marks, strict=True):
         artist.set_gid(identifier)
-    outside = [*figure.legends, *(panel.get_legend() for panel in figure.axes), figure._supxlabel]
+    outside = [*figure.legends, *(panel.get_legend() for panel in figure.axes)]
+    outside.append(getattr(figure, "_supxlabel", None))
     hidden = [artist for artist in outside if artist is not None]
     for artist in hidden:
         artist.set_visible(False)

@@ -62,8 +62,7 @@ def scaling_figure(
     Raises:
         ValueError: no run is finished, or runs of an arm are no repeats of each other.
     """
-    clean = clean_rows(frame)
-    points = arm_points(clean, "macs").sort_values("macs", ignore_index=True)
+    points = scaling_points(frame)
     wide = width_in >= WIDE_IN
     height = (0.5 if wide else 1.35) * width_in
     with canvas(width_in, height, (1, 2) if wide else (2, 1)) as (figure, panels):
@@ -71,13 +70,25 @@ def scaling_figure(
         labels = _published(panels[1], words)
         cost_axis(panels[0], points["macs"], words(MACS))
         value_axis(panels[0], words(TOP1))
-        data = words(str(clean["data"].iloc[0]))
+        data = words(str(clean_rows(frame)["data"].iloc[0]))
         panels[0].set_title(words("runs on {data}", data=data), loc="left")
         legend(figure, handles)
         source = words("published: arXiv 1905.11946 v5 and torchvision; multiply-adds counted here")
         note(figure, [*repeats_note(points, words), source])
         name_points(figure, [(panels[1], labels)])
     return figure
+
+
+def scaling_points(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row of `pareto.arm_points` for each arm, the cheapest first.
+
+    Args:
+        frame: Rows of runs of one data set.
+
+    Raises:
+        ValueError: no run is finished, or runs of an arm are no repeats of each other.
+    """
+    return arm_points(clean_rows(frame), "macs").sort_values("macs", ignore_index=True)
 
 
 def _curves(figure: MarkedFigure, panel: Axes, points: pd.DataFrame, words: Words) -> list[Line2D]:
