@@ -1,21 +1,28 @@
-"""Make one page of run folders: question and answer of each sweep, figures, tables, and the runs.
+"""Write a page of results: question and answer of each sweep, figures, tables, and all runs.
 
 python -m lit_effnet.report runs/scaling_ablation_photos
 python -m lit_effnet.report runs --output report --language zh
 python -m lit_effnet.report runs/se_ratio_photos --baseline "baseline, se_ratio=0.0"
 python -m lit_effnet.report results/se_ratio_cifar10.json
-python -m lit_effnet.report runs/se_ratio_photos --numbers se_ratio.json
+python -m lit_effnet.report runs/se_ratio_photos --export_json se_ratio.json
 
-The page works without a network. Its tables lie beside it as Markdown, LaTeX and CSV, its figures
-as PNG, SVG and PDF at the width of a paper's column. Of a sweep that is still running it says what
-is missing. Numbers that `--numbers` wrote into a file are read like the run folders.
+The page needs no network. Its tables are beside it as Markdown, LaTeX and CSV, its figures as PNG,
+SVG and PDF at the width of a paper's column. For a running sweep the page lists the trials that
+are missing. A file of --export_json is read like run folders.
 """
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.cli.parser import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
+from lit_effnet.cli.parser import (
+    OneLineErrors,
+    fail,
+    hidden_alias,
+    prepare_output,
+    quiet_libraries,
+    stopping,
+)
 from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
@@ -24,71 +31,63 @@ if TYPE_CHECKING:
     from lit_effnet.results.frame.table import Table
     from lit_effnet.results.report.view import View
 
-SWEEPS = "sweeps"  # of the project; a report elsewhere goes without
+SWEEPS = "sweeps"  # folder of the project; it may be missing elsewhere
 NO_FONT = (
     "warning: no font with Chinese characters was found; the figures in {folder} are in English "
-    "alone (fonts-noto-cjk has them)\n"
+    "only (fonts-noto-cjk has one)\n"
 )
 
 
 def make_parser() -> OneLineErrors:
-    """The command's flags."""
+    """Return the parser of the command."""
     parser = OneLineErrors(
         prog="python -m lit_effnet.report",
         usage="%(prog)s RUNS [RUNS ...] [--NAME VALUE ...]",
         description=__doc__,
     )
     add = parser.add_argument
-    add("runs", nargs="+", type=str, help="Run folders, folders of them, or files of --numbers.")
+    runs = "Run folders, folders of run folders, or files of --export_json."
+    add("runs", nargs="+", type=str, help=runs)
     add("--output", type=str, default="report", help="Folder of the page and its files.")
-    add(
-        "--baseline",
-        type=str | None,
-        help="Arm that all others are compared with; what each sweep asks for if null.",
+    baseline = "Arm to compare all others with; null for the reference of each sweep's question."
+    add("--baseline", type=str | None, help=baseline)
+    values = Literal["top1", "top5", "top1_macro"]
+    add("--value", type=values, default="top1", help="Accuracy to compare.")
+    add("--confidence", type=float, default=0.95, help="Confidence level of the intervals.")
+    paired = (
+        "Paired t-test over shared seeds; false for Welch's t-test over all repeats. Choose before "
+        "you see the runs."
     )
-    add(
-        "--value",
-        type=Literal["top1", "top5", "top1_macro"],
-        default="top1",
-        help="The accuracy that is compared.",
+    add("--paired", type=bool, default=True, help=paired)
+    language = "Language that the page opens in."
+    add("--language", type=Literal["en", "zh"], default="en", help=language)
+    add("--sweeps", type=str, default=SWEEPS, help="Folder of sweep files, to find missing trials.")
+    add("--document", type=bool, default=False, help="Add the tables of the design document.")
+    export = (
+        "Write metrics, configurations and epochs of the finished runs to this .json file, too."
     )
-    add("--confidence", type=float, default=0.95, help="Of the intervals.")
-    add(
-        "--paired",
-        type=bool,
-        default=True,
-        help="Compare arms over the seeds that they share; false for Welch's test of all repeats. "
-        "To be chosen before the runs are seen.",
-    )
-    add("--language", type=Literal["en", "zh"], default="en", help="That the page begins in.")
-    add("--sweeps", type=str, default=SWEEPS, help="Folder of sweep files: what is planned.")
-    add("--document", type=bool, default=False, help="The design document's tables too.")
-    add(
-        "--numbers",
-        type=str | None,
-        help="A .json file for the finished runs' numbers, configurations and epochs, to be kept "
-        "or sent; written besides the page.",
-    )
-    add("--made_by", type=str, default="", help="In that file: the command that made the runs.")
-    add("--note", type=str, default="", help="In that file: what its reader has to know.")
+    add("--export_json", type=str | None, help=export)
+    add("--made_by", type=str, default="", help="In that file: command that made the runs.")
+    add("--note", type=str, default="", help="In that file: note for its readers.")
+    hidden_alias(parser, "--numbers", "--export_json")
     return parser
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command: exit status 0 done, 2 bad input, 130 stopped."""
+    """Run the command; exit status 0 for success, 2 for bad input, 130 after Ctrl-C."""
     prepare_output()
     quiet_libraries()
     parser = make_parser()
     config = parser.parse_args(args)
-    with stopping("the page is not made anew, the same command makes it"), parser.bad_input():
+    with stopping("the page is not complete; run the command again"), parser.bad_input():
         report(config)
 
 
 def report(config: Any) -> None:
-    """Read the runs, write the page, and print each answer.
+    """Read the runs, write the page, and print the answers.
 
     Raises:
-        ValueError: bad input.
+        ValueError: Bad input.
     """
     from tqdm import tqdm
 
@@ -97,29 +96,24 @@ def report(config: Any) -> None:
     from lit_effnet.results.report.fonts import chinese_font
     from lit_effnet.results.report.plan import plans
 
-    if not 0 < config.confidence < 1:
-        raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
-    if not local(config.sweeps, "sweeps").is_dir() and config.sweeps != SWEEPS:
-        raise ValueError(f"sweeps {config.sweeps}: no such folder")
-    check_numbers(config)
+    check_flags(config)
     table = load(config.runs)
-    check(table, config.runs)
+    check_finished(table, config.runs)
     options = page.Options(
-        config.value,
-        config.baseline,
-        config.confidence,
-        config.language,
-        plans(sorted(local(config.sweeps, "sweeps").glob("*.yaml"))),
-        document_tables() if config.document else (),
-        config.paired,
+        value=config.value,
+        baseline=config.baseline,
+        confidence=config.confidence,
+        language=config.language,
+        plans=plans(sorted(local(config.sweeps, "sweeps").glob("*.yaml"))),
+        document=document_tables() if config.document else (),
+        paired=config.paired,
     )
-    made = page.views(table, options)
+    views = page.views(table, options)
     folder = local(config.output, "output")
-    files = page.steps(made, table, config.runs, options)
+    files = page.steps(views, table, config.runs, options)
     try:
-        # Where no bar can move, the files take seconds all the same.
-        shown = tqdm(total=len(files), unit=" files", leave=False, disable=None, delay=1)
-        with shown as bar:
+        # Without a terminal there is no bar, although the files take seconds.
+        with tqdm(total=len(files), unit=" files", leave=False, disable=None, delay=1) as bar:
             for path in page.write(files, folder):
                 bar.set_description(path.name)
                 bar.update()
@@ -127,47 +121,38 @@ def report(config: Any) -> None:
         fail(f"--output {folder}: cannot be written ({error.strerror or error})")
     if chinese_font() is None:
         sys.stderr.write(NO_FONT.format(folder=folder / "figures"))
-    say(made, table, config.language, folder / page.PAGE)
-    if config.numbers is not None:
-        write_numbers(table, config)
+    print_answers(views, table, config.language, folder / page.PAGE)
+    if config.export_json is not None:
+        export(table, config)
 
 
-def check_numbers(config: Any) -> None:
-    """Look at where the numbers shall go, before the page is made.
+def check_flags(config: Any) -> None:
+    """Check flags and paths before the page is written.
 
     Raises:
-        ValueError: they cannot go there, or what is to be in their file comes without one.
+        ValueError: A value is out of range, a folder does not exist, or a flag needs another one.
     """
-    for name in ("made_by", "note"):
-        if config[name] and config.numbers is None:
-            raise ValueError(f"{name} {config[name]!r}: needs --numbers, the file that it is for")
-    if config.numbers is None:
+    if not 0 < config.confidence < 1:
+        raise ValueError(f"confidence {config.confidence}: must be between 0 and 1")
+    if not local(config.sweeps, "sweeps").is_dir() and config.sweeps != SWEEPS:
+        raise ValueError(f"sweeps {config.sweeps}: no such folder")
+    if config.export_json is None:
+        for name in ("made_by", "note"):
+            if config[name]:
+                raise ValueError(f"{name} {config[name]!r}: needs --export_json")
         return
-    path = local(config.numbers, "numbers")
+    path = local(config.export_json, "export_json")
     if path.suffix != ".json":
-        raise ValueError(f"numbers {path}: must end in .json")
+        raise ValueError(f"export_json {path}: must end in .json")
     if not path.parent.is_dir():
-        raise ValueError(f"numbers {path}: no such folder {path.parent}")
+        raise ValueError(f"export_json {path}: no such folder {path.parent}")
 
 
-def write_numbers(table: "Table", config: Any) -> None:
-    """Write the finished runs into one file, and say where it is."""
-    from lit_effnet.results.frame.records import FINISHED
-    from lit_effnet.results.frame.shipped import ship
-
-    done, path = table.frame[table.frame["status"] == FINISHED], local(config.numbers, "numbers")
-    try:
-        ship(done, path, config.made_by, config.note)
-    except OSError as error:
-        fail(f"--numbers {path}: cannot be written ({error.strerror or error})")
-    sys.stdout.write(f"{path}: {done['run'].nunique()} runs\n")
-
-
-def check(table: "Table", paths: "Sequence[str]") -> None:
+def check_finished(table: "Table", paths: "Sequence[str]") -> None:
     """Refuse a table without a finished run.
 
     Raises:
-        ValueError: there is none, and why.
+        ValueError: There is none, and why.
     """
     from lit_effnet.results.frame.records import FINISHED
 
@@ -177,41 +162,58 @@ def check(table: "Table", paths: "Sequence[str]") -> None:
         reason = table.skipped[0].reason if table.skipped else "there is none"
         files = [file for path in paths for file in sorted(Path(path).glob("*.json"))]
         if files and not any(str(path).endswith(".json") for path in paths):
-            reason += f"; files of results are named themselves, {files[0]}"
+            reason += f"; give files of results by name, as {files[0]}"
         raise ValueError(f"{named}: must hold runs: {reason}")
     if not (frame["status"] == FINISHED).any():
         count = frame["run"].nunique()
-        raise ValueError(f"{named}: must hold a finished run, and none of {count} is finished")
+        raise ValueError(f"{named}: must hold a finished run, but none of {count} is finished")
 
 
-def say(made: "Sequence[View]", table: "Table", language: Literal["en", "zh"], page: Path) -> None:
-    """Print each section's question and answer, where the page is, and how much is not in it."""
+def export(table: "Table", config: Any) -> None:
+    """Write the finished runs to one file, and print its path."""
+    from lit_effnet.results.frame.records import FINISHED
+    from lit_effnet.results.frame.shipped import ship
+
+    path = local(config.export_json, "export_json")
+    finished = table.frame[table.frame["status"] == FINISHED]
+    try:
+        ship(finished, path, config.made_by, config.note)
+    except OSError as error:
+        fail(f"--export_json {path}: cannot be written ({error.strerror or error})")
+    sys.stdout.write(f"{path}: {finished['run'].nunique()} runs\n")
+
+
+def print_answers(
+    views: "Sequence[View]", table: "Table", language: Literal["en", "zh"], page: Path
+) -> None:
+    """Print question and answer of each section, the path of the page, and what was skipped."""
     from lit_effnet.results.frame.narrowing import narrowed_line
     from lit_effnet.results.report.words import WORDS
 
     lines = []
-    for one in made:
-        lines.append(f"{one.group}: {one.setting.of(language)}")
-        lines.append(f"  {WORDS['question'].of(language)}: {one.question.of(language)}")
-        lines += [
-            f"  {WORDS['answer'].of(language)}: {text.of(language)}" for text in one.sentences
-        ]
+    for view in views:
+        lines.append(f"{view.group}: {view.setting.of(language)}")
+        lines.append(f"  {WORDS['question'].of(language)}: {view.question.of(language)}")
+        answer = WORDS["answer"].of(language)
+        lines += [f"  {answer}: {text.of(language)}" for text in view.sentences]
         lines.append("")
     if left_out := narrowed_line(table.frame):
         lines += [left_out, ""]
     sys.stdout.write("\n".join([*lines, f"{page}\n"]))
     if table.skipped:
-        told = WORDS["broken"].filled(count=len(table.skipped)).en
         sys.stdout.flush()
-        sys.stderr.write(f"warning: {told[0].lower()}{told[1:]}; the page names them\n")
+        count = len(table.skipped)
+        sys.stderr.write(
+            f"warning: {count} folder(s) or line(s) cannot be read; the page lists them\n"
+        )
 
 
 def document_tables() -> tuple[Any, ...]:
-    """The design document's tables with what this suite counts."""
+    """Return the tables of the design document, with the costs that this suite counts."""
     from lit_effnet.results.design_doc.ours import counted
     from lit_effnet.results.design_doc.tables import plain, tables
 
-    return tuple(plain(one) for one in tables(counted()))
+    return tuple(plain(table) for table in tables(counted()))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_broken_folders_are_counted_and_the_page_may_begin_in_chinese(
     out = tmp_path / "out"
     run(group, "--output", out, "--language", "zh", "--value", "top5", "--document", "true")
     printed = capsys.readouterr()
-    assert "warning: folders or lines that cannot be read: 1; the page names them" in printed.err
+    assert "warning: 1 folder(s) or line(s) cannot be read; the page lists them" in printed.err
     assert "warning: no font with Chinese characters was found" in printed.err
     assert "答案" in printed.out
     text = (out / "index.html").read_text()
@@ -61,9 +61,9 @@ MISTAKES = [
     (["--language", "de"], "--language: 'de' must be en, zh"),
     (["--lnguage", "de"], "unknown flag --lnguage; nearest: --language"),
     (["--output", "file"], "--output file: cannot be written"),
-    (["--numbers", "file"], "--numbers file: must end in .json"),
-    (["--numbers", "no/x.json"], "--numbers no/x.json: no such folder no"),
-    (["--note", "it"], "--note 'it': needs --numbers, the file that it is for"),
+    (["--export_json", "file"], "--export_json file: must end in .json"),
+    (["--numbers", "no/x.json"], "--export_json no/x.json: no such folder no"),
+    (["--note", "it"], "--note 'it': needs --export_json"),
 ]
 
 
@@ -94,7 +94,7 @@ def test_numbers_in_one_file_make_the_same_page(
     monkeypatch.setattr(page, "_figures", lambda *_: iter(()))  # which another test writes
     group = make_sweep(Path("runs"))
     add_run(group, "width at 2.04 x MACs", 0, 0.1, 4_000_000, status="running")
-    run("runs", "--numbers", "made.json", "--made_by", "python -m lit_effnet.sweep s.yaml")
+    run("runs", "--export_json", "made.json", "--made_by", "python -m lit_effnet.sweep s.yaml")
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "made.json: 9 runs"
     shutil.rmtree("runs")
@@ -118,12 +118,18 @@ def test_runs_without_a_finished_one_are_one_line(
     for folder, message in (
         ("empty", "empty: must hold runs: no run folder: there is no run.json in it"),
         ("none", "none: must hold runs: cannot be read (No such file or directory)"),
-        ("runs", "runs: must hold a finished run, and none of 1 is finished"),
+        ("runs", "runs: must hold a finished run, but none of 1 is finished"),
     ):
         with pytest.raises(SystemExit) as stopped:
             run(folder)
         assert stopped.value.code == 2
         assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_the_old_name_of_a_flag_is_accepted_and_not_listed() -> None:
+    parser = report.make_parser()
+    assert parser.parse_args(["runs", "--numbers=a.json"]).export_json == "a.json"
+    assert "--numbers" not in parser.format_help()
 
 
 def test_the_help_is_quick() -> None:

@@ -1,8 +1,8 @@
-"""How much corruptions cost a network: mean corruption error, both ways that it is reported.
+"""Mean corruption error, relative to AlexNet and as a plain mean.
 
-Hendrycks and Dietterich 2019, arXiv 1903.12261: 15 corruptions at five severities. A corruption's
-error, averaged over its severities, is divided by that of a reference network, AlexNet, before the
-mean over corruptions is taken. Undivided, the mean is another number, and both are in use.
+Hendrycks and Dietterich 2019, arXiv 1903.12261: 15 corruptions at five severities. The error of a
+corruption is averaged over its severities and divided by AlexNet's error; the mean over corruptions
+follows. The plain mean, without the division, is in use too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Row = Mapping[str, Any]  # of evaluations.jsonl
 
 SEVERITIES = 5
 
-# AlexNet's error of each corruption, averaged over its five severities, on the released ImageNet-C
+# AlexNet's error by corruption, averaged over the five severities, on the released ImageNet-C
 # (google-research/augmix, imagenet.py, which takes them from hendrycks/robustness).
 ALEXNET_ERRORS = {
     "gaussian_noise": 0.886428,
@@ -33,18 +33,18 @@ ALEXNET_ERRORS = {
     "pixelate": 0.717840,
     "jpeg_compression": 0.606500,
 }
-ALEXNET_IMAGE_SIZE = 224  # pixels, at which ImageNet-C was made
-BENCHMARK = tuple(ALEXNET_ERRORS)  # the 15 corruptions; others are not of the mean
+ALEXNET_IMAGE_SIZE = 224  # pixels of ImageNet-C
+BENCHMARK = tuple(ALEXNET_ERRORS)  # the 15 corruptions of the mean
 
 
 @dataclass(frozen=True)
 class MeanCorruptionError:
-    """A mean over corruptions of the benchmark.
+    """Mean over the corruptions of the benchmark.
 
     Args:
-        value: A fraction; relative to the reference's errors where there is one.
-        reference: Whose errors it is relative to; null for the plain mean.
-        missing: Corruptions of the 15 that have no error here; with any, it is not the benchmark's.
+        value: Mean error as a fraction, relative to the reference if there is one.
+        reference: Network whose errors divide those of this one; None for the plain mean.
+        missing: Corruptions of the 15 without an error; if any, the value is not the benchmark's.
     """
 
     value: float
@@ -52,32 +52,32 @@ class MeanCorruptionError:
     missing: tuple[str, ...]
 
 
-# What two networks' rows have in common when they are on the same corrupted images.
+# Columns that rows on the same corrupted images share.
 SHARED = ("made_at", "made_at_px", "severities", "split", "data_fingerprint", "batch_norm")
 
 
 def same_images(rows: Sequence[Row], wanted: Row) -> list[Row]:
-    """The rows on the corrupted images of `wanted`, of the newest weights in their own view."""
-    found = [
+    """Return rows on the corrupted images of `wanted`, for the newest weights in their own view."""
+    same = [
         row
         for row in rows
         if row.get("id") is not None
         and all(row[key] == wanted[key] for key in SHARED)
         and not row["not_own"]
     ]
-    return [row for row in found if row["weights"] == found[-1]["weights"]]
+    return [row for row in same if row["weights"] == same[-1]["weights"]]
 
 
 def corruption_errors(rows: Sequence[Row]) -> dict[str, float]:
-    """Top-1 error of each corruption, averaged over its five severities.
+    """Return the top-1 error of each corruption, averaged over its five severities.
 
-    A corruption of which a severity is missing has none.
+    Corruptions with a missing severity are left out.
 
     Args:
-        rows: Of one network on one split, made in one way.
+        rows: Rows of `evaluations.jsonl` of one network on one split.
 
     Raises:
-        ValueError: two rows for one severity of a corruption.
+        ValueError: Two rows have the same corruption and severity.
     """
     by_severity: dict[str, dict[int, float]] = {}
     for row in rows:
@@ -99,12 +99,12 @@ def mean_corruption_error(
     reference: str | None = None,
     reference_errors: Mapping[str, float] | None = None,
 ) -> MeanCorruptionError | None:
-    """Mean of the benchmark's corruptions that have an error; null where none has.
+    """Return the mean over corruptions of the benchmark that have an error; None without any.
 
     Args:
-        errors: By corruption; those beyond the 15 are left out.
-        reference: Name of the network whose errors each is divided by; null for the plain mean.
-        reference_errors: Its errors by corruption; one of 0 divides nothing, and is left out.
+        errors: Errors by corruption; corruptions beyond the 15 are ignored.
+        reference: Name of the network whose errors divide; None for the plain mean.
+        reference_errors: Errors of the reference by corruption; corruptions with 0 are ignored.
     """
     known = dict.fromkeys(BENCHMARK, 1.0) if reference_errors is None else reference_errors
     used = [name for name in BENCHMARK if name in errors and known.get(name)]

@@ -86,8 +86,8 @@ def coefficient_sentence(frame: pd.DataFrame) -> str:
     ranked = points.sort_values("at_equal_macs", ascending=False, ignore_index=True)
     named = [_candidate(point) for point in ranked.to_dict("records")]
     text = (
-        f"Adjusted to {ranked['macs'].median() / 1e6:,.1f} M MACs ({POINTS * slope:+.1f} points per "
-        f"doubling), the best of {len(ranked)} candidates is {named[0]} with "
+        f"Adjusted to {ranked['macs'].median() / 1e6:,.1f} M MACs ({POINTS * slope:+.1f} points "
+        f"per doubling), the best of {len(ranked)} candidates is {named[0]} with "
         f"{POINTS * ranked['at_equal_macs'].iloc[0]:.1f} %"
     )
     published = _candidate(dict(zip(("alpha", "beta", "gamma"), PUBLISHED, strict=True)))
@@ -137,7 +137,7 @@ def se_sentence(frame: pd.DataFrame) -> str:
             added.append(f"{POINTS * (of_cost[full] / of_cost[ratios[0]] - 1):+.1f} % {word}")
     return (
         f"{names[1]} reaches {accuracy(ends[1])}; {names[0]} reaches {accuracy(ends[0])}. "
-        f"{comparison_text(comparison).en} {names[1]} costs {', '.join(added)}."
+        f"{comparison_text(comparison).en} {names[1]} adds {', '.join(added)}."
     )
 
 

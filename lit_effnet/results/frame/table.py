@@ -18,7 +18,6 @@ from lit_effnet.results.frame.folders import Search, Skipped, printable
 from lit_effnet.results.frame.records import Row, rows_of
 from lit_effnet.results.frame.shipped import read_shipped
 from lit_effnet.results.frame.wandb_log import rows_of_log
-from lit_effnet.results.frame.wandb_runs import rows_of_project
 from lit_effnet.runs.csv_text import csv_text
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.paths import is_url
@@ -71,21 +70,6 @@ def load(paths: Iterable[str | Path]) -> Table:
             skipped += bad
     frames = [one for one in (frame_of(rows), *shipped.values()) if len(one)]
     return Table(pd.concat(frames, ignore_index=True) if frames else frame_of([]), tuple(skipped))
-
-
-def load_project(path: str) -> Table:
-    """The runs of a W&B project or sweep in a table; it needs a W&B key.
-
-    What was counted or measured, and evaluations, stand in run folders only and are empty here.
-
-    Args:
-        path: entity/project, or entity/project/sweeps/id.
-
-    Raises:
-        ValueError: it is no such path, there is no key, or W&B does not answer or does not know it.
-    """
-    rows, skipped = rows_of_project(path)
-    return Table(frame_of(rows), tuple(skipped))
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:

@@ -1,8 +1,8 @@
-"""W&B's own log of an offline run, in rows of the table.
+"""Rows of the table of runs from the log that W&B writes for an offline run.
 
-A `.wandb` file is a log of LevelDB's format behind seven bytes: blocks of 32 KiB hold parts of
-records, each under a checksum, a length and a kind. W&B 0.31 ships no reader for Python, but the
-records' definition.
+A `.wandb` file has a header of seven bytes, then a log in LevelDB's format: blocks of 32 KiB with
+parts of records, each with checksum, length and kind. W&B 0.31 ships the definition of the records
+for Python, but no reader.
 """
 
 import json
@@ -20,21 +20,21 @@ from lit_effnet.results.frame.wandb_runs import row_of_run
 BLOCK = 32 * 1024
 FILE_HEADER = b":W&B\xe1\xbe\x00"
 PART_HEADER = struct.Struct("<IHB")  # checksum, length, kind
-FULL, FIRST, LAST = 1, 2, 4  # of a record; 3 is a part in its middle
+FULL, FIRST, LAST = 1, 2, 4  # kinds of parts; 3 is a middle part
 
 
 @dataclass
 class Log:
-    """What a run told W&B.
+    """Content of a log.
 
     Args:
-        run: Its path as W&B would show it, with the parts that are known.
-        config: Its configuration.
-        summary: The last value of each metric.
-        group: Its group.
+        run: Id of the run.
+        config: Configuration of the run.
+        summary: Last value of each metric.
+        group: Group of the run.
         started: Seconds since 1970.
-        exit_code: Null where the process did not say how it ended.
-        cut: The file ends within a record, or is damaged; what came before is used.
+        exit_code: Exit code of the process; None if it is missing.
+        cut: Whether the file ends within a record or is damaged; the records before are used.
     """
 
     run: str = ""
@@ -47,10 +47,10 @@ class Log:
 
 
 def rows_of_log(folder: Folder) -> tuple[list[Row], list[Skipped]]:
-    """The row of an offline run; a log that is cut is named, and used up to there.
+    """Return the row of an offline run, and a note if its log is cut.
 
     Raises:
-        ValueError: the log cannot be read, or holds no run of this project.
+        ValueError: The log cannot be read, or holds no run of this project.
     """
     (name, *others) = sorted(name for name in folder.files if name.endswith(".wandb"))
     if others:
@@ -73,10 +73,10 @@ def rows_of_log(folder: Folder) -> tuple[list[Row], list[Skipped]]:
 
 
 def read_log(path: Path) -> Log:
-    """What the log of an offline run holds.
+    """Read the log of an offline run.
 
     Raises:
-        ValueError: it cannot be read, or holds no run.
+        ValueError: It cannot be read, or holds no run.
     """
     from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined] # made on import
 
@@ -85,7 +85,7 @@ def read_log(path: Path) -> Log:
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read ({error.strerror})") from error
     if not data.startswith(FILE_HEADER):
-        raise ValueError(f"{path.name}: is no log of W&B's")
+        raise ValueError(f"{path.name}: is not a log of W&B")
     log = Log()
     for content in _records(data, log):
         _take(Record.FromString(content), log)
@@ -95,7 +95,7 @@ def read_log(path: Path) -> Log:
 
 
 def _records(data: bytes, log: Log) -> Iterator[bytes]:
-    """The log's records, joined from their parts."""
+    """Yield the records of the log, joined from their parts."""
     at, parts = len(FILE_HEADER), b""
     while at < len(data):
         left_in_block = BLOCK - at % BLOCK
@@ -119,7 +119,7 @@ def _records(data: bytes, log: Log) -> Iterator[bytes]:
 
 
 def _take(record: Any, log: Log) -> None:
-    """Add what one record tells; of metrics the last value stays."""
+    """Add a record to the log; the last value of a metric counts."""
     match record.WhichOneof("record_type"):
         case "run":
             log.run = record.run.run_id
@@ -135,7 +135,7 @@ def _take(record: Any, log: Log) -> None:
 
 
 def _put(values: dict[str, Any], items: Any) -> None:
-    """Set values under their keys; a key may be a path into a part of a configuration."""
+    """Set values by key; a key may be a path into nested values."""
     for item in items:
         *outer, last = item.nested_key or [item.key]
         inner = values

@@ -1,4 +1,4 @@
-"""What W&B keeps of a run comes into the table: from an offline log, and from its server."""
+"""Offline logs of W&B come into the table of runs."""
 
 import json
 import subprocess
@@ -9,9 +9,8 @@ import pytest
 
 from lit_effnet.results.frame.folders import Folder
 from lit_effnet.results.frame.table import load
-from lit_effnet.results.frame.wandb_runs import row_of_run, rows_of_project
-from tests.conftest import HUNG_S, ROOT
-from tests.wandb_server import WandbServer
+from lit_effnet.results.frame.wandb_runs import row_of_run
+from tests.conftest import HUNG_S
 
 CONFIG = {
     "seed_everything": 2,
@@ -22,18 +21,6 @@ CONFIG = {
     "recipe": {"name": "quick"},
 }
 SUMMARY = {"val/top1": 0.75, "val/loss": 1, "_runtime": 12}
-
-LOAD = """
-import sys
-from lit_effnet.results.frame.table import load_project, write
-from pathlib import Path
-try:
-    table = load_project(sys.argv[1])
-except ValueError as error:
-    sys.exit(f"error: {error}")
-table.frame.to_json(sys.argv[2], orient="records")
-print([(one.path, one.reason) for one in table.skipped])
-"""
 
 
 def row(**changes: object) -> dict:
@@ -67,12 +54,6 @@ def test_multipliers_that_follow_from_a_budget_are_not_known() -> None:
 def test_a_run_of_another_project_is_refused(config: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         row(config=config)
-
-
-@pytest.mark.parametrize("path", ["project", "a/b/c", "a//", "a/b/sweeps/", "a/b/sweeps/c/d"])
-def test_a_path_that_is_none_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="must be entity/project or entity/project/sweeps/id"):
-        rows_of_project(path)
 
 
 @pytest.fixture(scope="module")
@@ -124,57 +105,3 @@ def test_a_log_without_a_run_is_named(tmp_path: Path, data: bytes) -> None:
     (skipped,) = table.skipped
     assert skipped.path == Folder(str(tmp_path), frozenset()).path
     assert "run-r.wandb: " in skipped.reason
-
-
-def runs_of_server(server: WandbServer, filters: list[dict]) -> None:
-    """Teach the stand-in to list runs: one of this project, and one of another."""
-
-    def runs(variables: dict) -> dict:
-        filters.append(json.loads(variables["filters"]))
-        if variables["project"] != "p":
-            return {"project": None}
-        nodes = []
-        for name, config in (("r", CONFIG), ("other", {"lr": 0.1})):
-            node = {"id": name, "projectId": "1", "name": name, "displayName": name, "tags": []}
-            node |= {"state": "finished", "group": "g", "createdAt": "2026-01-01T00:00:00Z"}
-            node |= {"config": json.dumps({k: {"value": v} for k, v in config.items()})}
-            node |= {
-                "summaryMetrics": json.dumps(SUMMARY),
-                "systemMetrics": "{}",
-                "user": {"name": "me", "username": "me"},
-            }
-            nodes.append({"node": node, "cursor": name})
-        page = {"endCursor": "other", "hasNextPage": False}
-        listed = {"edges": nodes, "pageInfo": page}
-        return {"project": {"internalId": "1", "runCount": 2, "readOnly": False, "runs": listed}}
-
-    server.operations["Runs"] = runs
-    server.operations["GetDefaultEntity"] = server.viewer
-
-
-@pytest.mark.slow
-def test_a_sweep_on_the_server_is_read_by_wandbs_own_client(tmp_path: Path) -> None:
-    filters: list[dict] = []
-    with WandbServer() as server:
-        runs_of_server(server, filters)
-
-        def read(path: str) -> subprocess.CompletedProcess:
-            return subprocess.run(
-                [sys.executable, "-c", LOAD, path, str(tmp_path / "table.json")],
-                env=server.environment(tmp_path),
-                capture_output=True,
-                text=True,
-                timeout=HUNG_S,
-                cwd=ROOT,
-            )
-
-        done = read("me/p/sweeps/s")
-        unknown = read("me/q")
-    assert done.returncode == 0, done.stderr
-    assert "('me/p/other', 'scaling: is missing')" in done.stdout
-    (found,) = json.loads((tmp_path / "table.json").read_text())
-    assert (found["run"], found["arm"]) == ("me/p/r", "depth 1.5, se_ratio=0.125")
-    assert (found["top1"], found["status"]) == (0.75, "finished")
-    assert filters[0] == {"sweep": "s"}
-    assert unknown.returncode == 1
-    assert "error: me/q: W&B does not give it" in unknown.stderr
