@@ -114,20 +114,8 @@ def run(config: Any, saved: list[str]) -> None:
     from lit_effnet.evaluation.target import device_of
     from lit_effnet.profiling.execution import Configuration
 
-    check_numbers(config)
-    requested = Configuration(
-        precision=config.precision,
-        channels_last=config.channels_last,
-        compiled=config.compile,
-        threads=config.threads,
-        device=device_of(config.device),
-    )
-    models = [
-        load_model(name, config.image_size, num_classes=config.num_classes, threads=config.threads)
-        for name in dict.fromkeys(config.names)
-    ]
-    with progress() as step:
-        configured = configure(models, requested, tune=config.tune, step=step)
+    if not config.names:
+        raise ValueError("names: must be one network at least; --help lists the names")
     plan = Plan(
         batch=config.batch,
         runs=config.runs,
@@ -137,6 +125,18 @@ def run(config: Any, saved: list[str]) -> None:
         memory=config.memory,
         tuned_at_batch=TUNE_BATCH if config.tune else None,
     )
+    requested = Configuration(
+        precision=config.precision,
+        channels_last=config.channels_last,
+        compiled=config.compile,
+        threads=config.threads,
+        device=device_of(config.device),
+    )
+    sizes = {"num_classes": config.num_classes, "threads": config.threads}
+    names = dict.fromkeys(config.names)
+    models = [load_model(name, config.image_size, **sizes) for name in names]
+    with progress() as step:
+        configured = configure(models, requested, tune=config.tune, step=step)
     rows = []
     with progress(len(models) * plan.calls) as step:
         for row in measure(configured, plan, step):
@@ -151,21 +151,6 @@ def run(config: Any, saved: list[str]) -> None:
         console.print(note, style="dim", highlight=False, soft_wrap=True, markup=False)
     if config.output is not None:
         console.print(f"rows in {config.output}", highlight=False)
-
-
-def check_numbers(config: Any) -> None:
-    """Check the flags that do not depend on the networks.
-
-    Raises:
-        ValueError: There is no network, or a number is too small.
-    """
-    if not config.names:
-        raise ValueError("names: must be one network at least; --help lists the names")
-    for name in ("batch", "runs", "rounds", "num_classes"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} {getattr(config, name)}: must be at least 1")
-    if config.seconds <= 0:
-        raise ValueError(f"seconds {config.seconds}: must be above 0")
 
 
 def read_logs(config: Any) -> None:

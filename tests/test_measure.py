@@ -1,4 +1,4 @@
-"""`python -m lit_effnet.measure` as a person types it."""
+"""The command `python -m lit_effnet.measure`."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def run(*arguments: object) -> int:
 
 @pytest.fixture
 def known_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A peak that is known, or the product that measures it would take its time."""
+    """Replace the peak, whose measurement takes time."""
     monkeypatch.setattr("lit_effnet.benchmark.schema.peak", lambda how: Peak(1e12, "made up"))
 
 
@@ -38,9 +38,7 @@ def rows(file: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_networks_stand_side_by_side_and_their_rows_say_how_they_were_measured(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_networks_are_measured_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     file = tmp_path / "new" / "rows.jsonl"
     assert run("b0", "mobilenetv3_large", "--image_size=64", *QUICK, "--output", file) == 0
     first, second = rows(file)
@@ -52,13 +50,14 @@ def test_networks_stand_side_by_side_and_their_rows_say_how_they_were_measured(
     )
     assert first["latency"]["runs"] == 2
     for work in ("inference", "training"):
-        told = first[work]
-        assert (told["batch"], told["limited_by"], told["rounds"]) == (2, None, 1)
-        assert told["images_per_s"] > 0
-        assert 0 < told["utilisation"] < 1.5
-        assert told["peak_source"].startswith("measured: a ")
+        figures = first[work]
+        assert (figures["batch"], figures["limited_by"], figures["rounds"]) == (2, None, 1)
+        assert figures["images_per_s"] > 0
+        assert 0 < figures["utilisation"] < 1.5
+        assert figures["peak_source"].startswith("measured: a ")
     out = capsys.readouterr().out
-    assert "times first" in out
+    assert "params" in out
+    assert "images/s" in out
     assert "1 thread; float32, channels-last, eager; networks timed in turn" in " ".join(
         out.split()
     )
@@ -69,10 +68,10 @@ def test_networks_stand_side_by_side_and_their_rows_say_how_they_were_measured(
 
 @pytest.mark.parametrize("name", ["b0", "b3", "lite0", "lite4", "resnet50", "nasnet_large"])
 def test_a_named_network_costs_what_the_golden_table_says(name: str) -> None:
-    found, golden = load_model(name), golden_complexity()[name]
-    assert found.image_size == golden["image_size"]
-    assert (found.complexity.params, found.complexity.macs) == (golden["params"], golden["macs"])
-    assert not found.trained
+    result, golden = load_model(name), golden_complexity()[name]
+    assert result.image_size == golden["image_size"]
+    assert (result.complexity.params, result.complexity.macs) == (golden["params"], golden["macs"])
+    assert not result.trained
 
 
 def test_flags_of_scaling_in_one_word_are_a_name(trained: Path) -> None:
@@ -83,7 +82,7 @@ def test_flags_of_scaling_in_one_word_are_a_name(trained: Path) -> None:
     assert (of_run.trained, of_run.image_size) == (True, 48)
 
 
-def test_a_batch_that_takes_too_long_is_made_smaller_and_says_so() -> None:
+def test_a_batch_is_limited_by_time_and_memory() -> None:
     assert limit_by_time(Batch(64), 1, "inference", latency_ms=1) == Batch(64, None)
     assert limit_by_time(Batch(64), 1, "inference", 100) == Batch(8, "1 s for a batch")
     assert limit_by_time(Batch(64), 1, "training", 100) == Batch(2, "1 s for a batch")
@@ -109,7 +108,7 @@ def test_the_fastest_configuration_is_used_and_named(
 
 
 @pytest.mark.usefixtures("known_peak")
-def test_what_a_network_cannot_do_is_a_reason_in_its_row_and_the_rest_is_kept(
+def test_a_failure_is_a_reason_in_the_row_beside_the_other_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     file = tmp_path / "rows.jsonl"
@@ -126,13 +125,13 @@ def test_what_a_network_cannot_do_is_a_reason_in_its_row_and_the_rest_is_kept(
 
 def test_a_run_is_measured_without_its_images(trained: Path, tmp_path: Path) -> None:
     (trained / "config.yaml").unlink()
-    found = load_model(str(trained))
-    assert (found.trained, found.image_size) == (True, 48)
+    result = load_model(str(trained))
+    assert (result.trained, result.image_size) == (True, 48)
     last = load_model(str(trained / "checkpoints" / "last.ckpt"))
-    assert last.complexity == found.complexity
+    assert last.complexity == result.complexity
 
 
-def test_a_stop_keeps_the_rows_that_are_done(
+def test_rows_that_are_done_are_saved_after_a_stop(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object) -> Iterator[dict]:
@@ -161,7 +160,7 @@ def test_bad_input_leaves_no_file_and_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("known_peak")
-def test_the_threads_are_as_before(tmp_path: Path) -> None:
+def test_the_number_of_threads_is_restored(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     other = before + 1
     words = ["baseline", "--image_size=32", "--training=false", f"--threads={other}"]
@@ -179,13 +178,13 @@ def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     quick = ["--runs=1", "--rounds=1", "--batch=2", "--training=false"]
     assert run("baseline", "--image_size=64", *quick, "--output", file) == 0
-    told = rows(file)[0]["inference"]["memory"]
-    assert told["above_bytes"] > 4 * 5_288_548  # the weights alone
-    assert told["counter"] == "peak resident memory of a process of its own"
+    figures = rows(file)[0]["inference"]["memory"]
+    assert figures["above_bytes"] > 4 * 5_288_548  # the weights alone
+    assert figures["counter"] == "peak resident memory of a process of its own"
 
 
 @pytest.mark.usefixtures("known_peak")
-def test_an_exported_file_stands_beside_its_network(
+def test_an_exported_file_is_measured_beside_its_network(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     pytest.importorskip("onnxruntime", reason='needs the extra "export"')
@@ -208,7 +207,7 @@ def test_an_exported_file_stands_beside_its_network(
     assert "takes 48 pixels only" in capsys.readouterr().err
 
 
-def test_logs_of_other_devices_stand_in_a_table_with_the_device_named(
+def test_logs_of_other_devices_are_shown_and_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     log, file = tmp_path / "lite0.log", tmp_path / "rows.jsonl"

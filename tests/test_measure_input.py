@@ -1,4 +1,4 @@
-"""What `python -m lit_effnet.measure` says to bad input."""
+"""Bad input of `python -m lit_effnet.measure`."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tests.test_measure import run
         ),
     ],
 )
-def test_a_file_that_is_none_is_one_line(
+def test_a_broken_file_is_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture, beside: str | None, message: str
 ) -> None:
     pytest.importorskip("onnxruntime", reason='needs the extra "export"')

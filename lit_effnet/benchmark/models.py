@@ -99,6 +99,8 @@ def load_model(
             f"names {name!r}: cannot be measured; `python -m lit_effnet.scale --network {name}` "
             "shows what is known of it"
         )
+    if num_classes < 1:
+        raise ValueError(f"num_classes {num_classes}: must be at least 1")
     untrained = _untrained(name, num_classes)
     known = untrained or _of_run(locate(name))
     if known is None:

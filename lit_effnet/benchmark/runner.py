@@ -39,6 +39,9 @@ class Plan:
         training: Whether to measure training steps too.
         memory: Whether to measure peak memory, each in a process of its own.
         tuned_at_batch: Batch at which the configurations were chosen; None where they were given.
+
+    Raises:
+        ValueError: A number is too small.
     """
 
     batch: int
@@ -48,6 +51,13 @@ class Plan:
     training: bool = True
     memory: bool = True
     tuned_at_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "runs", "rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: must be at least 1")
+        if self.seconds <= 0:
+            raise ValueError(f"seconds {self.seconds}: must be above 0")
 
     @property
     def works(self) -> tuple[Work, ...]:

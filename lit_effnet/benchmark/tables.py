@@ -11,29 +11,21 @@ from lit_effnet.results.tables.columns import (
     batch_rows,
     has_processor_time,
     is_measured,
+    percentiles,
     with_ratios,
 )
 
-DEVICE_LATENCY = form.number(",.2f")
+DEVICE_MS = form.number(",.2f")
 # Latency on other devices, as their benchmark programs printed it.
 DEVICES = (
-    Column(heading="device", value="device", left=True),
-    Column(heading="model", value=lambda row: row["model"] or row["log"], left=True),
-    Column(heading="threads", value="threads"),
-    Column(heading="runs", value="runs"),
-    Column(heading="mean", unit="ms", value="mean_ms", write=DEVICE_LATENCY),
-    Column(heading="median", unit="ms", value="median_ms", write=DEVICE_LATENCY),
-    Column(
-        heading="5..95 %",
-        unit="ms",
-        value=lambda row: (
-            None if None in (row["p5_ms"], row["p95_ms"]) else (row["p5_ms"], row["p95_ms"])
-        ),
-        write=form.interval(DEVICE_LATENCY),
-        optional=True,
-    ),
-    Column(heading="load", unit="ms", value="load_ms", write=form.milliseconds),
-    Column(heading="peak memory", unit="MB", value="peak_mb", write=form.number(",.1f")),
+    Column("device", "device", left=True),
+    Column("model", lambda row: row["model"] or row["log"], left=True),
+    Column("threads", "threads"),
+    Column("runs", "runs"),
+    Column("mean", "mean_ms", DEVICE_MS, unit="ms"),
+    Column("median", percentiles, form.spread(DEVICE_MS), unit="ms (5..95 %)"),
+    Column("load", "load_ms", form.milliseconds, unit="ms"),
+    Column("peak memory", "peak_mb", form.number(",.1f"), unit="MB"),
 )
 
 

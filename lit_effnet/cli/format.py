@@ -32,14 +32,22 @@ plain = number("g")
 scientific = number(".1e")
 
 
-def interval(form: Format) -> Callable[[Sequence[float]], str]:
+def interval(form: Format) -> Callable[[Sequence[float | None]], str]:
     """Return a format of low and high, as in `70.1..73.4`."""
     return lambda ends: "..".join(map(form, ends))
 
 
-def spread(form: Format) -> Callable[[Sequence[float]], str]:
-    """Return a format of a centre with low and high, as in `17.1 (16.1..18.2)`."""
-    return lambda values: f"{form(values[0])} ({interval(form)(values[1:])})"
+def spread(form: Format) -> Callable[[Sequence[float | None]], str]:
+    """Return a format of a centre with low and high, as in `17.1 (16.1..18.2)`.
+
+    Low and high are left out where one of them is None.
+    """
+
+    def write(values: Sequence[float | None]) -> str:
+        centre, *ends = values
+        return form(centre) if None in ends else f"{form(centre)} ({interval(form)(ends)})"
+
+    return write
 
 
 def each(form: Format) -> Callable[[Iterable[float]], str]:

@@ -1,13 +1,13 @@
 """Tables: columns are declared once and rendered to the terminal, Markdown, LaTeX, CSV and HTML.
 
-columns = (Column(heading="network", value="name", left=True), Column(heading="MACs", value="macs"))
+columns = (Column("network", "name", left=True), Column("MACs", "macs", count, unit="M"))
 print(as_markdown(tabulate(columns, rows, title="Costs")))
 """
 
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -43,15 +43,15 @@ MARKS = re.compile(r"[*<\[]|(?<![^\W_])_|_(?![^\W_])")
 NEGATIVE = re.compile(r"^-(?=[\d.])")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Column:
     """One column of a table, declared once for all renderings.
 
     Args:
         heading: Name of the column, or a message that `tabulate(show=)` turns into text.
         value: Key of the row, or a function of the row; None and NaN leave the cell empty.
-        unit: Unit of the numbers; follows the heading.
         write: Turns a value into text or a message, see `lit_effnet.cli.format`.
+        unit: Unit of the numbers; follows the heading.
         left: Whether texts are aligned on the left instead of the right.
         optional: Whether the column is left out where all its cells are empty.
         empty: Text of cells whose value is unknown.
@@ -60,8 +60,9 @@ class Column:
 
     heading: Any
     value: str | Callable[[Row], Any]
-    unit: str = ""
     write: Callable[[Any], Any] = str
+    _: KW_ONLY
+    unit: str = ""
     left: bool = False
     optional: bool = False
     empty: str = ""
@@ -85,40 +86,23 @@ class Column:
 
 @dataclass(frozen=True)
 class PlainTable:
-    """A table of text.
+    """A table of text, as `tabulate` returns it.
 
     Args:
         title: Text above the table.
         columns: Headings.
         rows: Rows, each with a text for every column.
         notes: Paragraphs below the table.
-        alignment: A letter for every column, `l` or `r`; empty for all on the left.
-        keys: Sort key of each cell, in the shape of `rows`; empty for the texts themselves.
-
-    Raises:
-        ValueError: A row has more or fewer texts than there are columns, or the alignment does not
-            fit.
+        sides: A letter for every column: `l` for texts on the left, `r` for those on the right.
+        keys: Sort key of each cell, in the shape of `rows`.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-    alignment: str = ""
-    keys: tuple[tuple[Any, ...], ...] = ()
-
-    def __post_init__(self) -> None:
-        count = len(self.columns)
-        for row in self.rows:
-            if len(row) != count:
-                raise ValueError(f"rows {row!r}: must have {count} texts, one for every column")
-        if self.alignment and (len(self.alignment) != count or set(self.alignment) - {"l", "r"}):
-            raise ValueError(f"alignment {self.alignment!r}: must be {count} letters, each l or r")
-
-    @property
-    def sides(self) -> str:
-        """The alignment, with a letter for every column."""
-        return self.alignment or "l" * len(self.columns)
+    notes: tuple[str, ...]
+    sides: str
+    keys: tuple[tuple[Any, ...], ...]
 
 
 def tabulate(
@@ -149,16 +133,22 @@ def tabulate(
     )
 
 
-def as_rich(table: PlainTable) -> "RichTable":
+def as_rich(table: PlainTable, *, compact: bool = False) -> "RichTable":
     """Return the table for the terminal, without the notes, which callers print below it.
 
     Headings are as narrow as their cells, and ranges in parentheses stand in a second line: numbers
     are to fit into 80 columns, since they are never wrapped.
+
+    Args:
+        table: The table.
+        compact: Whether to leave out lines and padding, and to wrap texts between words only.
     """
     from rich.table import Table as RichTable
     from rich.text import Text
 
     result = RichTable(title=table.title or None, title_justify="left")
+    if compact:
+        result.box, result.padding = None, (0, 1, 0, 0)
     for place, (heading, side) in enumerate(zip(table.columns, table.sides, strict=True)):
         cells = [line for row in table.rows for line in _lines(row[place])]
         width = max(map(len, [*cells, *heading.split()]), default=1)
@@ -168,6 +158,9 @@ def as_rich(table: PlainTable) -> "RichTable":
             justify="left" if side == "l" else "right",
             no_wrap=side == "r",
             overflow="fold",
+            min_width=max((len(word) for cell in cells for word in cell.split()), default=0)
+            if compact
+            else None,
         )
     for row in table.rows:
         texts = zip(row, table.sides, strict=True)
@@ -187,7 +180,7 @@ def as_html(table: PlainTable, *, name: str = "", row_ids: Sequence[str] = ()) -
     kinds = [Markup(' class="number"') if side == "r" else "" for side in table.sides]
     heading = Markup('<th scope="col"{}><button type="button">{}</button></th>')
     lines = []
-    for index, (texts, keys) in enumerate(zip(table.rows, table.keys or table.rows, strict=True)):
+    for index, (texts, keys) in enumerate(zip(table.rows, table.keys, strict=True)):
         cells = [
             Markup("<td{}{}>{}</td>").format(kind, _data_key(key), _with_minus(text))
             for kind, key, text in zip(kinds, keys, texts, strict=True)

@@ -1,4 +1,4 @@
-"""How networks are tuned and measured, where no time decides."""
+"""Tuning, batch sizes and rows of measurements, with replaced times."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -27,12 +27,12 @@ PLAN = Plan(batch=8, runs=1, rounds=1, training=False, memory=False)
 
 @pytest.fixture(autouse=True)
 def known_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A peak that is known, or the product that measures it would take its time."""
+    """Replace the peak, whose measurement takes time."""
     monkeypatch.setattr(schema, "peak", lambda how: Peak(1e12, "made up"))
 
 
 class Network(nn.Module):
-    """Means of images; raises at more images than it takes."""
+    """Return the means of images; raise an error for more images than it takes."""
 
     def __init__(self, most: int = 2**30, error: Exception | None = None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def configured(name: str, network: nn.Module, **how: Any) -> ConfiguredModel:
 
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> dict:
-    """What was timed, with how many threads; each takes as long as `times` says."""
+    """Replace timing: record what is timed, and return the durations in `times`."""
     seen: dict = {"times": {}, "threads": []}
 
     def alternating(ways: dict, runs: int, warm_up: int, device: str) -> dict:
@@ -90,23 +90,23 @@ def test_the_fastest_correct_configuration_is_chosen(
     assert timed["ways"] == [by_wall, by_processor, slow]
     assert timed["threads"] == [threads]
     assert torch.get_num_threads() == before
-    assert set(network.batches) == {1}  # that of the latency, which is told first
+    assert set(network.batches) == {1}
     assert steps == [1] * 4
 
 
-def test_where_nothing_can_be_run_the_configuration_is_that_which_was_asked_for() -> None:
+def test_a_network_that_cannot_be_run_keeps_the_requested_configuration() -> None:
     asked = Configuration("bf16", channels_last=True)
     assert fastest_configuration(named("it", Network(most=0)), asked, compiled=False) == asked
 
 
-def test_a_processors_time_counts_with_one_thread_on_a_cpu() -> None:
+def test_processor_time_counts_on_one_thread_of_a_cpu() -> None:
     assert processor_time_counts(1, "cpu")
     assert not processor_time_counts(2, "cpu")
     assert not processor_time_counts(1, "cuda")
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
-def test_a_batch_that_memory_does_not_suffice_for_is_halved_and_says_so(error: Exception) -> None:
+def test_a_batch_is_halved_until_memory_suffices(error: Exception) -> None:
     network = Network(most=2, error=error)
     call = first_call(configured("it", network), Batch(8), "inference")
     assert isinstance(call, BenchmarkCall), call
@@ -133,12 +133,14 @@ def test_a_gpus_batch_grows_until_it_takes_too_long_or_memory_is_short(
     assert network.batches == [n for n in (1, 2, 4, 8, 16, 32, 64) for _ in range(2)]
     assert found(Network(), 0.3) == Batch(64, "0.3 s for a batch")
     assert found(Network(), 0.2) == Batch(1, "0.2 s for a batch")
-    assert found(Network(), 0.01) == Batch(1, "0.01 s for a batch")  # less does not go
+    assert found(Network(), 0.01) == Batch(
+        1, "0.01 s for a batch"
+    )  # a batch has one image at least
     assert found(Network(most=20, error=MemoryError()), 10) == Batch(16, "memory")
-    assert found(Network(most=20), 10) == Batch(100)  # whose error is told when it is measured
+    assert found(Network(most=20), 10) == Batch(100)  # the measurement reports the error
 
 
-def test_another_error_than_of_memory_is_the_reason_at_once() -> None:
+def test_other_errors_are_the_reason_at_once() -> None:
     network = Network(most=2)
     assert first_call(configured("it", network), Batch(8), "inference") == ("RuntimeError: failed")
     assert network.batches == [8]
@@ -146,7 +148,7 @@ def test_another_error_than_of_memory_is_the_reason_at_once() -> None:
     assert first_call(configured("it", none), Batch(2), "inference") == "MemoryError: "
 
 
-def test_a_call_that_fails_while_others_are_timed_ends_itself_only() -> None:
+def test_a_call_stops_after_its_first_error() -> None:
     calls: list[int] = []
 
     def once() -> None:
@@ -159,7 +161,7 @@ def test_a_call_that_fails_while_others_are_timed_ends_itself_only() -> None:
     assert (call.failure, len(calls)) == ("RuntimeError: gone", 1)
 
 
-def test_rows_come_one_by_one_with_figures_or_reasons() -> None:
+def test_rows_have_figures_or_reasons() -> None:
     good, bad, small = Network(), Network(most=0), Network(most=1)
     networks = {"bad": bad, "good": good, "small": small}
     rows = measure([configured(*item) for item in networks.items()], PLAN)
@@ -169,10 +171,10 @@ def test_rows_come_one_by_one_with_figures_or_reasons() -> None:
     assert second["inference"]["batch"] == 8
     assert third["latency"]["median_ms"] > 0
     assert third["inference"] == "RuntimeError: failed"
-    told = [first, second, third]
-    assert [row["ratio"] for row in with_ratios(told)][:2] == [None, 1]
-    assert len(latency_table(told).rows) == len(throughput_table(told).rows) == 3
-    lines = list(notes(told))
+    measured = [first, second, third]
+    assert [row["ratio"] for row in with_ratios(measured)][:2] == [None, 1]
+    assert len(latency_table(measured).rows) == len(throughput_table(measured).rows) == 3
+    lines = list(notes(measured))
     assert "bad cannot be run: RuntimeError: failed." in lines
     assert "small, inference: RuntimeError: failed." in lines
     assert list(notes([first]))[-1] == "bad cannot be run: RuntimeError: failed."
@@ -180,9 +182,9 @@ def test_rows_come_one_by_one_with_figures_or_reasons() -> None:
 
 def row(threads: int, device: str = "cpu", **changes: float) -> dict:
     times = Times([changes.get("wall", 10)], [changes.get("cpu", 4)])
-    told = asdict(Latency.of(times, threads, "float32", torch.device(device)))
-    cpu = told["cpu_ms"] if processor_time_counts(threads, device) else None
-    return {"name": "it", "latency": {**told, "cpu_ms": cpu}}
+    figures = asdict(Latency.of(times, threads, "float32", torch.device(device)))
+    cpu = figures["cpu_ms"] if processor_time_counts(threads, device) else None
+    return {"name": "it", "latency": {**figures, "cpu_ms": cpu}}
 
 
 @pytest.mark.parametrize(
@@ -199,21 +201,21 @@ def test_ratios_compare_processor_time_where_all_have_one(
     assert [one["ratio"] for one in with_ratios([first, second])] == [1, ratio]
 
 
-def test_the_note_names_the_clock_of_the_ratios() -> None:
-    (told,) = measure([configured("it", Network())], PLAN)
-    assert any("processor time" in line for line in notes([told]))
-    (told,) = measure([configured("it", Network(), threads=2)], PLAN)
-    assert "Ratios compare wall time." in list(notes([told]))
+def test_a_note_names_the_clock_of_the_ratios() -> None:
+    (measured,) = measure([configured("it", Network())], PLAN)
+    assert any("processor time" in line for line in notes([measured]))
+    (measured,) = measure([configured("it", Network(), threads=2)], PLAN)
+    assert "Ratios compare wall time." in list(notes([measured]))
 
 
-def test_devices_that_differ_are_told_for_each() -> None:
-    (told,) = measure([configured("it", Network())], PLAN)
-    lines = list(notes([told, {**told, "name": "other", "device": "A GPU"}]))
-    assert lines[0].startswith(f"{told['device']}; A GPU, 1 thread; configurations as below;")
+def test_devices_that_differ_are_named_for_each_network() -> None:
+    (measured,) = measure([configured("it", Network())], PLAN)
+    lines = list(notes([measured, {**measured, "name": "other", "device": "A GPU"}]))
+    assert lines[0].startswith(f"{measured['device']}; A GPU, 1 thread; configurations as below;")
     assert "other: float32, NCHW, eager, on A GPU" in lines
 
 
-def test_a_gpu_is_waited_for_beside_a_file_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timing_waits_for_a_gpu_beside_a_file_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     devices: list[str] = []
 
     def alternating(ways: dict[str, Callable], *how: object) -> dict[str, Times]:

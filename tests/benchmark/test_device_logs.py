@@ -1,4 +1,6 @@
-"""Logs of other devices are read as what their programs wrote."""
+"""Logs of benchmark programs on other devices."""
+
+from dataclasses import asdict
 
 import pytest
 
@@ -93,57 +95,70 @@ b0.xml
 """
 
 
-def test_benchmark_models_steady_state_is_read_and_not_its_warm_up() -> None:
-    found = read(ANDROID)
-    assert (found.model, found.threads, found.runs) == ("lite0.tflite", 4, 81)
-    assert (found.mean_ms, found.median_ms) == (12.3455, 12.31)
-    assert (found.p5_ms, found.p95_ms, found.load_ms, found.peak_mb) == (12.06, 12.6, 5.685, 21.5)
+BENCHMARK_MODEL = "TensorFlow Lite benchmark_model"
 
 
-def test_an_older_log_without_percentiles_leaves_them_empty() -> None:
-    found = read(OLDER)
-    assert (found.model, found.threads, found.runs) == ("mobilenet.tflite", 1, 50)
-    assert (found.mean_ms, found.median_ms, found.peak_mb) == (249.684, None, 55.25)
-
-
-def test_trtexecs_latency_is_read_and_not_its_other_times() -> None:
-    found = read(JETSON)
-    assert (found.model, found.program, found.runs) == ("b0.onnx", "TensorRT trtexec", 312)
-    assert (found.mean_ms, found.median_ms, found.p95_ms) == (9.65, 9.61, 9.91)
-    assert found.threads is None
-
-
-def test_perf_tests_seconds_become_milliseconds() -> None:
-    found = read(PERF_TEST)
-    assert (found.model, found.threads, found.runs) == ("b0.onnx", 1, 5)
-    assert found.program == "ONNX Runtime onnxruntime_perf_test"
-    assert (found.mean_ms, found.median_ms) == (98.961997, pytest.approx(99.5086))
-    assert (found.p95_ms, found.load_ms) == (pytest.approx(101.5), pytest.approx(217.932))
-    assert found.peak_mb == pytest.approx(271.122432)
-    older = read(OLDER_PERF_TEST)
-    assert (older.mean_ms, older.runs, older.median_ms, older.model) == (62.2935, 100, None, None)
-
-
-def test_executor_runners_calls_are_read_where_it_tells_them() -> None:
-    found = read(EXECUTOR_RUNNER)
-    assert (found.model, found.threads, found.runs) == ("b0.pte", 1, 3)
-    assert (found.mean_ms, found.median_ms, found.load_ms) == (24, 22, 37.1)
-    older = read(
-        "\n".join(line for line in EXECUTOR_RUNNER.splitlines() if "Iteration" not in line)
-    )
-    assert (older.mean_ms, older.median_ms, older.p95_ms) == (24, None, None)
-
-
-@pytest.mark.parametrize(("unit", "factor"), [("us", 1e-3), ("ms", 1)])
-def test_benchmark_apps_unit_is_heeded(unit: str, factor: float) -> None:
-    found = read(BENCHMARK_APP.replace(" us", f" {unit}"))
-    assert (found.model, found.threads, found.runs) == ("b0.xml", 1, 50)
-    assert (found.median_ms, found.mean_ms) == (
-        pytest.approx(11.37 * factor), pytest.approx(13.63 * factor),
-    )  # fmt: skip
-    assert found.load_ms == 231.76
-    other = read(BENCHMARK_APP.replace("Median:   ", "95 percentile:"))
-    assert (other.median_ms, other.p95_ms) == (None, pytest.approx(11.37e-3))
+@pytest.mark.parametrize(
+    ("log", "program", "fields"),
+    [
+        (
+            ANDROID,
+            BENCHMARK_MODEL,
+            {"model": "lite0.tflite", "threads": 4, "runs": 81, "mean_ms": 12.3455, "p5_ms": 12.06,
+             "median_ms": 12.31, "p95_ms": 12.6, "load_ms": 5.685, "peak_mb": 21.5},
+        ),
+        (
+            OLDER,
+            BENCHMARK_MODEL,
+            {"model": "mobilenet.tflite", "threads": 1, "runs": 50, "mean_ms": 249.684,
+             "load_ms": 16.242, "peak_mb": 55.25},
+        ),
+        (
+            JETSON,
+            "TensorRT trtexec",
+            {"model": "b0.onnx", "runs": 312, "mean_ms": 9.65, "median_ms": 9.61, "p95_ms": 9.91},
+        ),
+        (
+            PERF_TEST,
+            "ONNX Runtime onnxruntime_perf_test",
+            {"model": "b0.onnx", "threads": 1, "runs": 5, "mean_ms": 98.961997,
+             "median_ms": 99.5086, "p95_ms": 101.5, "load_ms": 217.932, "peak_mb": 271.122432},
+        ),
+        (
+            OLDER_PERF_TEST,
+            "ONNX Runtime onnxruntime_perf_test",
+            {"runs": 100, "mean_ms": 62.2935, "peak_mb": 114.634752},
+        ),
+        (
+            EXECUTOR_RUNNER,
+            "ExecuTorch executor_runner",
+            {"model": "b0.pte", "threads": 1, "runs": 3, "mean_ms": 24, "p5_ms": 20.2,
+             "median_ms": 22, "p95_ms": 29.2, "load_ms": 37.1},
+        ),
+        (
+            "\n".join(line for line in EXECUTOR_RUNNER.splitlines() if "Iteration" not in line),
+            "ExecuTorch executor_runner",
+            {"model": "b0.pte", "threads": 1, "runs": 3, "mean_ms": 24, "load_ms": 37.1},
+        ),
+        (
+            BENCHMARK_APP,
+            "OpenVINO benchmark_app",
+            {"model": "b0.xml", "threads": 1, "runs": 50, "mean_ms": 13.63e-3,
+             "median_ms": 11.37e-3, "load_ms": 231.76},
+        ),
+        (
+            BENCHMARK_APP.replace(" us", " ms").replace("Median:   ", "95 percentile:"),
+            "OpenVINO benchmark_app",
+            {"model": "b0.xml", "threads": 1, "runs": 50, "mean_ms": 13.63, "p95_ms": 11.37,
+             "load_ms": 231.76},
+        ),
+    ],
+)  # fmt: skip
+def test_a_log_is_read_with_its_units_and_without_its_warm_up(
+    log: str, program: str, fields: dict[str, object]
+) -> None:
+    timing = {name: value for name, value in asdict(read(log)).items() if value is not None}
+    assert timing == pytest.approx({"program": program, **fields})
 
 
 def test_another_text_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The pages show what the data files say."""
+"""Tables and figures of the pages are those of the data files."""
 
 import re
 
@@ -23,7 +23,7 @@ def test_the_pages_tables_are_those_of_the_data_files() -> None:
         assert row["macs"] is None or f"{row['macs']:,}" in "".join(texts)
 
 
-def test_the_figures_are_of_the_data_files_and_are_shown() -> None:
+def test_the_figures_are_those_of_the_data_files_and_are_shown() -> None:
     texts = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     for figure in FIGURES:
         assert recorded_source(figure) == source_of(figure), "run `make results`"

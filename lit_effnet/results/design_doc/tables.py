@@ -156,7 +156,7 @@ def plain(table: Table) -> PlainTable:
             }
         )
     columns = [
-        Column(heading=heading, value=name, left=True)
+        Column(heading, name, left=True)
         for name, heading in (
             *(("row", "row"), ("quantity", "quantity"), ("document", DOCUMENT)),
             *(("published", "published"), ("ours", "ours"), ("marks", "contradictions")),

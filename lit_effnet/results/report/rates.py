@@ -122,6 +122,6 @@ def rates_table(section: Section, value: str) -> ReportTable | None:
         }
         for arm, row in means.iterrows()
     ]
-    note = WORDS["note_rates"].filled(value=WORDS[value])
+    note = Text("{value} of each arm at each rate.", value=WORDS[value])
     columns, count = rates_columns([*means.columns]), int(tries["run"].nunique())
-    return ReportTable("rates", WORDS["table_rates"], columns, rows, note, count)
+    return ReportTable("rates", Text("Arms by learning rate"), columns, rows, note, count)

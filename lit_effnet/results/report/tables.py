@@ -15,7 +15,6 @@ from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.language import Language, Text
 from lit_effnet.results.report.sections import CLEAN, Section
 from lit_effnet.results.report.words import WORDS, arm_text
-from lit_effnet.results.stats.comparison import Comparison
 from lit_effnet.results.stats.estimates import estimates
 from lit_effnet.results.tables.columns import MACS, PARAMETERS
 
@@ -74,52 +73,56 @@ def _in_both(text: object) -> str:
     return both.format(text.en, text.zh)
 
 
-def _column(word: str, write: Any = str, value: Any = None, **more: Any) -> Column:
-    """Return a column whose heading is a message of `WORDS`."""
-    return Column(heading=WORDS[word], value=word if value is None else value, write=write, **more)
-
-
 def _short(commit: str) -> str:
     name, plus, changes = commit.partition("+")
     return f"{name[:10]}{plus}{changes}"
 
 
-ARM = _column("arm", arm_text, left=True)
-COUNT = _column("n", form.count)
-MEAN = _column("mean", form.percent)
-COSTS = (
-    replace(PARAMETERS, heading=WORDS["parameters"], unit="", write=form.number(",.3f", 1e-6)),
-    replace(MACS, heading=WORDS["macs"], unit="", write=form.number(",.2f", 1e-6)),
-    _column("latency_ms", form.number(",.2f")),
-    _column("duration_s", form.number(",.1f")),
-)
+ARM = Column(Text("arm"), "arm", arm_text, left=True)
+COUNT = Column("n", "n", form.count)
+MEAN = Column(Text("mean, %"), "mean", form.percent)
+REPORT_MACS = replace(MACS, heading=Text("MACs, M"), unit="", write=form.number(",.2f", 1e-6))
+DURATION = Column(Text("training, s"), "duration_s", form.number(",.1f"))
+LOW, HIGH = Text("low"), Text("high")
+OUTCOMES = {
+    "better": Text("better"),
+    "worse": Text("worse"),
+    "not significant": Text("not significant"),
+    "not tested": Text("not tested"),
+}
 ARMS = (
-    *(ARM, COUNT, MEAN, _column("sd", form.percent)),
-    _column("low", form.percent, "t_low"),
-    _column("high", form.percent, "t_high"),
-    *(replace(column, optional=True) for column in COSTS),
+    *(ARM, COUNT, MEAN, Column(Text("sd"), "sd", form.percent)),
+    *(Column(LOW, "t_low", form.percent), Column(HIGH, "t_high", form.percent)),
+    replace(
+        PARAMETERS,
+        heading=Text("parameters, M"),
+        unit="",
+        write=form.number(",.3f", 1e-6),
+        optional=True,
+    ),
+    replace(REPORT_MACS, optional=True),
+    Column(Text("latency, ms"), "latency_ms", form.number(",.2f"), optional=True),
+    replace(DURATION, optional=True),
 )
 COMPARISONS = (
-    ARM,
-    _column("reference", arm_text, left=True),
-    *(_column(word, form.points) for word in ("difference", "low", "high")),
-    COUNT,
-    _column("test_used", left=True),
-    _column("p", form.number(".3f")),
-    _column("p_holm", form.number(".3f")),
-    _column("verdict", WORDS.__getitem__, left=True),
+    *(ARM, Column(Text("reference"), "reference", arm_text, left=True)),
+    Column(Text("difference, points"), "difference", form.points),
+    *(Column(LOW, "low", form.points), Column(HIGH, "high", form.points)),
+    *(COUNT, Column(Text("test"), "test", left=True)),
+    Column("p", "p", form.number(".3f")),
+    Column(Text("p (Holm)"), "holm", form.number(".3f")),
+    Column(Text("result"), "outcome", OUTCOMES.__getitem__, left=True),
 )
-CONDITIONS = (ARM, _column("condition", left=True), COUNT, MEAN)
+CONDITIONS = (ARM, Column(Text("condition"), "condition", left=True), COUNT, MEAN)
 RUNS = (
-    ARM,
-    _column("seed", form.count),
-    _column("value", form.percent),
-    _column("status", left=True),
-    _column("duration_s", form.number(",.1f")),
-    _column("device", left=True),
-    _column("commit", _short, left=True),
-    _column("run", left=True),
-    _column("command", left=True),
+    *(ARM, Column(Text("seed"), "seed", form.count)),
+    Column(Text("value, %"), "value", form.percent),
+    Column(Text("status"), "status", left=True),
+    DURATION,
+    Column(Text("device"), "device", left=True),
+    Column(Text("commit"), "commit", _short, left=True),
+    Column(Text("run"), "run", left=True),
+    Column(Text("command to repeat"), "command", left=True),
 )
 
 
@@ -127,12 +130,16 @@ def arms_table(answer: Answer, value: str, confidence: float) -> ReportTable:
     """Return each arm's repeats and costs, the highest mean first."""
     costs = ["parameters", "macs", "latency_ms", "duration_s"]
     medians = answer.frame.groupby("arm")[costs].median().astype(float)
-    rows = estimates(answer.found, confidence).sort_values("mean", ascending=False)
+    estimated = estimates(answer.found, confidence).sort_values("mean", ascending=False)
     count = sum(len(values) for values in answer.found.values.values())
-    note = WORDS["note_arms"].filled(value=WORDS[value], confidence=100 * confidence)
-    return ReportTable(
-        "arms", WORDS["table_arms"], ARMS, _records(rows.join(medians, on="arm")), note, count
+    note = Text(
+        "{value}. low..high: Student's {confidence:g} % interval of the mean over seeds, on the "
+        "same images.",
+        value=WORDS[value],
+        confidence=100 * confidence,
     )
+    rows = _records(estimated.join(medians, on="arm"))
+    return ReportTable("arms", Text("Arms and their costs"), ARMS, rows, note, count)
 
 
 def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
@@ -145,34 +152,27 @@ def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
             "family": title.en or None,
             "arm": one.a,
             "reference": one.b,
-            "difference": one.difference,
             "low": one.interval and one.interval.low,
             "high": one.interval and one.interval.high,
-            "n": one.n,
-            "test_used": one.test,
-            "p": one.p,
-            "p_holm": one.holm,
-            "verdict": verdict(one),
+            "outcome": one.outcome,
+            **{name: getattr(one, name) for name in ("difference", "n", "test", "p", "holm")},
         }
         for title, one in made
     ]
     titles = {title.en: title for title, _ in made}
-    family = _column("family", titles.__getitem__, left=True, optional=True)
+    family = Column(Text("group"), "family", titles.__getitem__, left=True, optional=True)
     compared = {arm for _, one in made for arm in (one.a, one.b)}
-    tested = sum(one.p is not None for _, one in made)
-    note = WORDS["note_comparisons"].filled(confidence=100 * confidence, count=tested)
+    note = Text(
+        "Paired t-test over shared seeds, Welch's t-test over all repeats where fewer than three "
+        "seeds are shared. low..high: {confidence:g} % interval, not corrected. p (Holm) is "
+        "corrected for all {count} comparisons of this table; a difference is significant below "
+        "0.05.",
+        confidence=100 * confidence,
+        count=sum(one.p is not None for _, one in made),
+    )
     count = sum(len(values) for arm, values in answer.found.values.items() if arm in compared)
     columns = (family, *COMPARISONS)
-    return ReportTable("comparisons", WORDS["table_comparisons"], columns, rows, note, count)
-
-
-def verdict(one: Comparison) -> str:
-    """Return the result for the first arm: better, worse, none or untested."""
-    if one.p is None or one.difference is None:
-        return "untested"
-    if not one.shown:
-        return "none"
-    return "better" if one.difference > 0 else "worse"
+    return ReportTable("comparisons", Text("Comparisons"), columns, rows, note, count)
 
 
 def conditions_table(section: Section, value: str) -> ReportTable | None:
@@ -189,9 +189,9 @@ def conditions_table(section: Section, value: str) -> ReportTable | None:
         name = f"{condition} {severity if pd.notna(severity) else level}".strip()
         mean = float(group[value].mean())
         rows.append({"arm": arm, "condition": name, "n": len(group), "mean": mean})
-    note = WORDS["note_conditions"].filled(value=WORDS[value])
+    note = Text("Means of {value} over the finished repeats.", value=WORDS[value])
     count = int(frame["run"].nunique())
-    return ReportTable("conditions", WORDS["table_conditions"], CONDITIONS, rows, note, count)
+    return ReportTable("conditions", Text("Other conditions"), CONDITIONS, rows, note, count)
 
 
 def rates_columns(rates: Sequence[float]) -> tuple[Column, ...]:
@@ -202,12 +202,12 @@ def rates_columns(rates: Sequence[float]) -> tuple[Column, ...]:
     """
 
     def write(accuracy: float) -> Text | str:
-        return WORDS["diverged"] if accuracy == DIVERGED else form.percent(accuracy)
+        return Text("diverged") if accuracy == DIVERGED else form.percent(accuracy)
 
     return (
-        *(ARM, COSTS[1]),
-        *(Column(heading=f"{rate:g}", value=f"{rate:g}", write=write) for rate in rates),
-        _column("best_rate", form.plain, "best"),
+        *(ARM, REPORT_MACS),
+        *(Column(f"{rate:g}", f"{rate:g}", write) for rate in rates),
+        Column(Text("best"), "best", form.plain),
     )
 
 
@@ -223,7 +223,7 @@ def runs_table(section: Section, value: str, ids: Mapping[str, str]) -> ReportTa
         for row in _records(section.runs)
     ]
     run_ids = tuple(ids[row["run"]] for row in rows)
-    return ReportTable("runs", WORDS["table_runs"], RUNS, rows, WORDS[value], len(rows), run_ids)
+    return ReportTable("runs", Text("Runs"), RUNS, rows, WORDS[value], len(rows), run_ids)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

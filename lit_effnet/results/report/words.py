@@ -17,8 +17,6 @@ ARM_WORDS = {
 }
 
 WORDS = {
-    # Answers.
-    "diverged": Text("diverged"),
     # Costs and values.
     "cost_macs": Text("multiply-adds"),
     "cost_parameters": Text("parameters"),
@@ -28,60 +26,13 @@ WORDS = {
     "top1": Text("top-1 accuracy (%)"),
     "top5": Text("top-5 accuracy (%)"),
     "top1_macro": Text("class-mean top-1 accuracy (%)"),
-    "best_rate": Text("best"),
     # Figures.
     "figure_arms": Text("Arms"),
     "figure_cost": Text("Accuracy against {cost}"),
     "figure_epochs": Text("Training"),
     "figure_rates": Text("Learning rates"),
     "figure_noise": Text("Under Gaussian noise"),
-    # Tables and their headings.
-    "table_arms": Text("Arms and what they cost"),
-    "table_comparisons": Text("Comparisons"),
-    "table_rates": Text("Arms by learning rate"),
-    "note_rates": Text("{value} of each arm at each rate."),
-    "table_conditions": Text("Under other conditions"),
-    "table_runs": Text("Runs"),
     "arm": Text("arm"),
-    "reference": Text("against"),
-    "family": Text("where"),
-    "n": same("n"),
-    "mean": Text("mean, %"),
-    "sd": Text("sd"),
-    "low": Text("low"),
-    "high": Text("high"),
-    "parameters": Text("parameters, M"),
-    "macs": Text("MACs, M"),
-    "latency_ms": Text("latency, ms"),
-    "duration_s": Text("training, s"),
-    "difference": Text("difference, points"),
-    "test_used": Text("test"),
-    "p": same("p"),
-    "p_holm": Text("p (Holm)"),
-    "verdict": Text("verdict"),
-    "better": Text("better"),
-    "worse": Text("worse"),
-    "none": Text("not shown"),
-    "untested": Text("not tested"),
-    "condition": Text("condition"),
-    "run": Text("run"),
-    "seed": Text("seed"),
-    "status": Text("status"),
-    "reason": Text("reason"),
-    "value": Text("value, %"),
-    "commit": Text("commit"),
-    "device": Text("device"),
-    "command": Text("command to repeat"),
-    "note_arms": Text(
-        "{value}. low..high: Student's {confidence:g} % interval of the mean over seeds; it says "
-        "nothing of other images."
-    ),
-    "note_comparisons": Text(
-        "Paired t test over shared seeds, Welch's test of all repeats where fewer than three are "
-        "shared. low..high: {confidence:g} % interval of this comparison alone. p (Holm) is "
-        "corrected for all {count} of this table; a verdict needs it below 0.05."
-    ),
-    "note_conditions": Text("Means of {value} over the finished repeats."),
     # The page.
     "title": Text("Results"),
     "question": Text("Question"),

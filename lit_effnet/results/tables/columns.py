@@ -33,63 +33,61 @@ def percentiles(timing: Any, median: str = "median_ms") -> list[float] | None:
     return [timing[name] for name in (median, "p5_ms", "p95_ms")]
 
 
-NETWORK = Column(heading="network", value="name", left=True)
-ARM = Column(heading="arm", value="arm", write=form.code, left=True)
-IMAGE_SIZE = Column(heading="px", value="image_size", meaning="side of the input in pixels")
+def _batch(row: Row) -> str | None:
+    """Return the images of a batch, with an asterisk where a limit made it smaller."""
+    return row.get("batch") and f"{row['batch']}{'*' if row['limited_by'] else ''}"
+
+
+NETWORK = Column("network", "name", left=True)
+ARM = Column("arm", "arm", form.code, left=True)
+IMAGE_SIZE = Column("px", "image_size", meaning="side of the input in pixels")
 PARAMETERS = Column(
-    heading="parameters",
-    unit="M",
-    value=lambda row: row.get("parameters", row.get("params")),
-    write=form.millions,
+    "parameters", lambda row: row.get("parameters", row.get("params")), form.millions, unit="M"
 )
-MACS = Column(heading="MACs", unit="M", value="macs", write=form.number(",.1f", 1e-6))
-MEASURED_MACS = replace(MACS, write=form.number(",.0f", 1e-6))
-ACTIVATIONS = Column(
-    heading="activations", unit="M", value="activations", write=form.number(",.1f", 1e-6)
-)
+MACS = Column("MACs", "macs", form.number(",.1f", 1e-6), unit="M")
+ACTIVATIONS = Column("activations", "activations", form.number(",.1f", 1e-6), unit="M")
 LATENCY = Column(
-    heading="latency",
+    "latency",
+    lambda row: percentiles(row["latency"]),
+    form.spread(form.milliseconds),
     unit="ms (5..95 %)",
-    value=lambda row: percentiles(row["latency"]),
-    write=form.spread(form.milliseconds),
     meaning="median of single images, with the 5th and 95th percentile",
 )
-RATIO = Column(heading="times first", value="ratio", write=form.ratio)
-TOP1 = Column(heading="top-1", unit="%", value="top1", write=form.percent)
+RATIO = Column("times first", "ratio", form.ratio, meaning="latency over the first network's")
+TOP1 = Column("top-1", "top1", form.percent, unit="%")
 AGREEMENT = Column(
-    heading="agreement with float32",
+    "agreement with float32",
+    "agreement",
+    form.percent,
     unit="%",
-    value="agreement",
-    write=form.percent,
     meaning="images whose predicted class is that of the network in float32",
 )
-FILE_SIZE = Column(heading="file", unit="MB", value="file_bytes", write=form.megabytes)
-
-WORK = Column(heading="", value="work")
-BATCH = Column(
-    heading="batch",
-    value=lambda row: row.get("batch") and f"{row['batch']}{'*' if row['limited_by'] else ''}",
-)
-IMAGES_PER_S = Column(heading="images/s", value="images_per_s", write=form.number(",.1f"))
-UTILISATION = Column(heading="utilisation", unit="%", value="utilisation", write=form.percent)
+FILE_SIZE = Column("file", "file_bytes", form.megabytes, unit="MB")
 PEAK_MEMORY = Column(
-    heading="peak memory",
-    unit="MB",
-    value=find("memory", "above_bytes"),
-    write=form.number(",.0f", 1e-6),
+    "peak memory", find("memory", "above_bytes"), form.number(",.0f", 1e-6), unit="MB"
 )
-IMAGES_PER_WH = Column(
-    heading="images/Wh", value=find("energy", "images_per_wh"), write=form.count, optional=True
-)
+IMAGES_PER_S = Column("images/s", "images_per_s", form.number(",.1f"))
+UTILISATION = Column("utilisation", "utilisation", form.percent, unit="%")
 
 # The tables of `measure`: a row for each network, and a row for each network and work.
-SHORT_PARAMETERS = replace(PARAMETERS, heading="params")
-SHORT_ACTIVATIONS = replace(ACTIVATIONS, heading="acts")
 ONE_IMAGE = (
-    *(NETWORK, IMAGE_SIZE, SHORT_PARAMETERS, MEASURED_MACS, SHORT_ACTIVATIONS),
-    *(LATENCY, RATIO),
+    NETWORK,
+    IMAGE_SIZE,
+    SHORT_PARAMETERS := replace(PARAMETERS, heading="params"),
+    replace(MACS, write=form.number(",.0f", 1e-6)),
+    SHORT_ACTIVATIONS := replace(ACTIVATIONS, heading="acts"),
+    LATENCY,
+    RATIO,
 )
-BATCHES = (NETWORK, WORK, BATCH, IMAGES_PER_S, UTILISATION, PEAK_MEMORY, IMAGES_PER_WH)
+BATCHES = (
+    NETWORK,
+    WORK := Column("", "work"),
+    BATCH := Column("batch", _batch),
+    IMAGES_PER_S,
+    UTILISATION,
+    PEAK_MEMORY,
+    Column("images/Wh", find("energy", "images_per_wh"), form.count, optional=True),
+)
 
 
 def is_measured(row: Row, part: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from lit_effnet.cli import format as form
 from lit_effnet.cli.tables import Column, PlainTable, Row, tabulate
@@ -15,6 +16,7 @@ from lit_effnet.results.tables.columns import (
     LATENCY,
     NETWORK,
     ONE_IMAGE,
+    PEAK_MEMORY,
     RATIO,
     SHORT_ACTIVATIONS,
     SHORT_PARAMETERS,
@@ -72,26 +74,18 @@ def gpu_speed_table(rows: Sequence[Row]) -> PlainTable:
         setting = tuple(map(row.get, settings))
         return float(times["timm", *setting] / times[network, *setting])
 
+    def network(row: Row) -> str:
+        return f"{row['variant']} at {row['image_size']} px, {row['batch']} images"
+
     columns = (
-        replace(
-            NETWORK,
-            value=lambda row: f"{row['variant']} at {row['image_size']} px, {row['batch']} images",
-        ),
-        Column(heading="mode", value="mode", left=True),
-        Column(heading="precision", value="precision", left=True),
-        replace(
-            LATENCY,
-            heading="step",
-            value=lambda row: percentiles(row, "step_ms"),
-        ),
+        replace(NETWORK, value=network),
+        Column("mode", "mode", left=True),
+        Column("precision", "precision", left=True),
+        replace(LATENCY, heading="step", value=lambda row: percentiles(row, "step_ms")),
         replace(IMAGES_PER_S, write=form.count),
         replace(UTILISATION, write=form.number(".2f", 100)),
-        Column(heading="speed, ours / timm", value=lambda r: speed("ours", r), write=form.ratio),
-        Column(
-            heading="speed, torchvision / timm",
-            value=lambda row: speed("torchvision", row),
-            write=form.ratio,
-        ),
+        Column("speed, ours / timm", partial(speed, "ours"), form.ratio),
+        Column("speed, torchvision / timm", partial(speed, "torchvision"), form.ratio),
     )
     return tabulate(columns, [row for row in rows if row["network"] == "ours"])
 
@@ -109,38 +103,14 @@ def int8_table(rows: Sequence[Row]) -> PlainTable:
 
     naive = {variant(row): row["top1"] for row in rows if row["parameters"].get("outliers") == 0}
     columns = (
-        Column(
-            heading="runtime",
-            value=lambda row: (
-                f"{RUNTIMES[row['parameters']['backend']]} {row['parameters']['precision']}"
-            ),
-            left=True,
-        ),
-        Column(heading="calibration method", value=find("parameters", "method"), left=True),
-        Column(heading="kept in float32", value=find("parameters", "kept"), left=True),
-        replace(
-            TOP1, heading="naive top-1", value=lambda row: naive.get(variant(row)), optional=True
-        ),
-        TOP1,
-        AGREEMENT,
-        Column(heading="SNR", unit="dB", value="snr_db", write=form.decibels),
-        Column(
-            heading="batch 1",
-            unit="ms",
-            value=find("latency", "1", "cpu_ms"),
-            write=form.milliseconds,
-        ),
-        Column(
-            heading="batch 32",
-            unit="ms",
-            value=find("latency", "32", "cpu_ms"),
-            write=form.milliseconds,
-        ),
-        Column(
-            heading="speed-up over eager",
-            value=find("latency", "32", "eager_over_this"),
-            write=form.ratio,
-        ),
+        Column("runtime", lambda row: _runtime(row["parameters"], "backend"), left=True),
+        Column("calibration method", find("parameters", "method"), left=True),
+        Column("kept in float32", find("parameters", "kept"), left=True),
+        replace(TOP1, heading="naive top-1", value=lambda r: naive.get(variant(r)), optional=True),
+        *(TOP1, AGREEMENT, Column("SNR", "snr_db", form.decibels, unit="dB")),
+        Column("batch 1", find("latency", "1", "cpu_ms"), form.milliseconds, unit="ms"),
+        Column("batch 32", find("latency", "32", "cpu_ms"), form.milliseconds, unit="ms"),
+        Column("speed-up over eager", find("latency", "32", "eager_over_this"), form.ratio),
         FILE_SIZE,
     )
     return tabulate(columns, [row for row in rows if row["parameters"].get("outliers") != 0])
@@ -153,41 +123,21 @@ def parity_table(rows: Sequence[Row]) -> PlainTable:
         rows: The JSON files that `export` writes.
     """
     columns = (
-        Column(
-            heading="runtime",
-            value=lambda row: f"{RUNTIMES[row['format']]} {row['precision']}",
-            left=True,
-        ),
-        Column(heading="kept in float32", value=find("calibration", "kept"), left=True),
-        *(
-            Column(heading=heading, value=find("parity", key), write=form.scientific)
-            for heading, key in (
-                ("max. absolute error", "max_absolute_error"),
-                ("max. relative error", "max_relative_error"),
-                ("p95 relative error", "p95_relative_error"),
-            )
-        ),
-        Column(
-            heading="SNR",
-            unit="dB",
-            value=find("parity", "signal_to_noise_db"),
-            write=form.count,
-        ),
+        Column("runtime", lambda row: _runtime(row, "format"), left=True),
+        Column("kept in float32", find("calibration", "kept"), left=True),
+        Column("max. absolute error", find("parity", "max_absolute_error"), form.scientific),
+        Column("max. relative error", find("parity", "max_relative_error"), form.scientific),
+        Column("p95 relative error", find("parity", "p95_relative_error"), form.scientific),
+        Column("SNR", find("parity", "signal_to_noise_db"), form.count, unit="dB"),
         replace(AGREEMENT, value=find("parity", "agreement")),
         replace(TOP1, value=find("parity", "top1_exported")),
         replace(FILE_SIZE, value=find("cost", "file_bytes")),
-        Column(heading="load", unit="ms", value=find("cost", "load_ms"), write=form.count),
-        Column(
-            heading="latency",
-            unit="ms",
-            value=find("cost", "latency", "cpu_ms"),
-            write=form.milliseconds,
-        ),
-        Column(
-            heading="memory",
-            unit="MB",
-            value=find("cost", "peak_memory_bytes"),
-            write=form.number(",.0f", 1e-6),
-        ),
+        Column("load", find("cost", "load_ms"), form.count, unit="ms"),
+        Column("latency", find("cost", "latency", "cpu_ms"), form.milliseconds, unit="ms"),
+        replace(PEAK_MEMORY, value=find("cost", "peak_memory_bytes")),
     )
     return tabulate(columns, rows)
+
+
+def _runtime(row: Row, key: str) -> str:
+    return f"{RUNTIMES[row[key]]} {row['precision']}"

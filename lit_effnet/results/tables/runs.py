@@ -10,13 +10,6 @@ import pandas as pd
 
 from lit_effnet.cli import format as form
 from lit_effnet.cli.tables import Column, PlainTable, Row, tabulate
-from lit_effnet.metrics.robustness import (
-    ALEXNET_ERRORS,
-    BENCHMARK,
-    SEVERITIES,
-    corruption_errors,
-    mean_corruption_error,
-)
 from lit_effnet.results.figures.coefficients import coefficient_points
 from lit_effnet.results.figures.noise import noise_points
 from lit_effnet.results.frame.columns import clean_rows
@@ -30,17 +23,10 @@ STARTS = {
     "quick": "random weights",
 }
 SPLITS = ("validation", "test")
-REPEATS = Column(
-    heading="top-1",
-    unit="%",
-    value="repeats",
-    write=form.each(form.percent),
-    left=True,
-    meaning="one number for each repeat, by seed",
-)
-MEAN = Column(heading="mean", value="mean", write=form.percent)
-INTERVAL = Column(heading="95 % interval", value="interval", write=form.interval(form.percent))
-LEARNING_RATE = Column(heading="rate", value="learning_rate", write=form.plain)
+REPEATS = Column("top-1", "repeats", form.each(form.percent), unit="%", left=True)
+MEAN = Column("mean", "mean", form.percent)
+INTERVAL = Column("95 % interval", "interval", form.interval(form.percent))
+LEARNING_RATE = Column("rate", "learning_rate", form.plain)
 
 
 def shipped_runs(name: str) -> pd.DataFrame:
@@ -105,7 +91,7 @@ def rates_table(frame: pd.DataFrame) -> PlainTable:
         rates = top1.loc[arm]
         macs = frame.loc[frame["arm"] == arm, "macs"].iloc[0]
         rows.append({"arm": arm, "macs": macs, "best": rates.idxmax(), **_by_text(rates)})
-    best = Column(heading="best rate", value="best", write=form.plain)
+    best = Column("best rate", "best", form.plain)
     columns = (ARM, MACS, *_accuracies(top1.columns), *([best] if is_complete else []))
     return tabulate(columns, rows)
 
@@ -122,12 +108,9 @@ def coefficients_table(frame: pd.DataFrame) -> PlainTable:
         for low, high in zip(points["low"], points["high"], strict=True)
     ]
     columns = (
-        *(
-            Column(heading=name, value=name, write=form.plain)
-            for name in ("alpha", "beta", "gamma")
-        ),
+        *(Column(name, name, form.plain) for name in ("alpha", "beta", "gamma")),
         *(MACS, TOP1, INTERVAL),
-        Column(heading="at equal MACs", value="at_equal_macs", write=form.percent),
+        Column("at equal MACs", "at_equal_macs", form.percent),
     )
     return tabulate(
         columns, points.sort_values("at_equal_macs", ascending=False).to_dict("records")
@@ -155,9 +138,9 @@ def transfer_table(frame: pd.DataFrame) -> PlainTable:
         for split in SPLITS
     )
     columns = (
-        Column(heading="begins with", value="start", left=True),
+        Column("begins with", "start", left=True),
         *(column for pair in accuracies for column in pair),
-        Column(heading="minutes", value="seconds", write=form.each(form.number(".0f", 1 / 60))),
+        Column("minutes", "seconds", form.each(form.number(".0f", 1 / 60))),
     )
     return tabulate(columns, rows)
 
@@ -173,17 +156,10 @@ def noise_table(frame: pd.DataFrame) -> PlainTable:
     rows = []
     for arm, group in points.groupby("arm", sort=False):
         top1 = group.set_index("sigma")["top1"]
-        retained = top1[sigmas[-1]] / top1[0.0]
-        macs = group["macs"].iloc[0]
-        rows.append({"arm": arm, "macs": macs, "retained": retained, **_by_text(top1)})
-    retained_column = Column(
-        heading="retained",
-        unit="%",
-        value="retained",
-        write=form.number(".0f", 100),
-        meaning="top-1 at the largest sigma over that on clean images",
-    )
-    return tabulate((ARM, MACS, *_accuracies(sigmas), retained_column), rows)
+        costs = {"arm": arm, "macs": group["macs"].iloc[0]}
+        rows.append({**costs, "retained": top1[sigmas[-1]] / top1[0.0], **_by_text(top1)})
+    retained = Column("retained", "retained", form.number(".0f", 100), unit="%")
+    return tabulate((ARM, MACS, *_accuracies(sigmas), retained), rows)
 
 
 def sigmas_table(frame: pd.DataFrame) -> PlainTable:
@@ -198,38 +174,8 @@ def sigmas_table(frame: pd.DataFrame) -> PlainTable:
     known = known.set_index("sigma")
     scores = {"top1": "top-1, %", "top5": "top-5, %", "calibration_error": "calibration error, %"}
     rows = [{"score": label, **_by_text(known[name])} for name, label in scores.items()]
-    score = Column(heading="Gaussian noise, sigma", value="score", left=True)
+    score = Column("Gaussian noise, sigma", "score", left=True)
     return tabulate((score, *_accuracies(known.index)), rows)
-
-
-def corruptions_table(frame: pd.DataFrame) -> PlainTable:
-    """Return top-1 of one network by corruption and severity; the mean errors are a note.
-
-    Args:
-        frame: Rows of one network.
-    """
-    known = frame[frame["severity"].notna()]
-    errors = corruption_errors(known[["condition", "severity", "top1"]].to_dict("records"))
-    rows = []
-    for name in dict.fromkeys(known["condition"]):
-        top1 = known[known["condition"] == name].set_index("severity")["top1"]
-        rows.append({"corruption": name, "error": errors[name], **_by_text(top1)})
-    plain = mean_corruption_error(errors)
-    relative = mean_corruption_error(errors, "AlexNet", ALEXNET_ERRORS)
-    assert plain is not None
-    assert relative is not None
-    without = f" (without {', '.join(plain.missing)})" if plain.missing else ""
-    note = (
-        f"Mean error over {len(BENCHMARK) - len(plain.missing)} of the benchmark's "
-        f"{len(BENCHMARK)} corruptions{without}: {form.percent(plain.value)} %; relative to "
-        f"AlexNet's published errors: {form.percent(relative.value)} %."
-    )
-    columns = (
-        Column(heading="top-1, %", value="corruption", write=form.code, left=True),
-        *_accuracies(range(1, SEVERITIES + 1)),
-        Column(heading="mean error", value="error", write=form.percent),
-    )
-    return tabulate(columns, rows, notes=[note])
 
 
 def _by_cost(frame: pd.DataFrame) -> list[str]:
@@ -243,5 +189,5 @@ def _by_text(values: "pd.Series[Any]") -> Row:
 
 
 def _accuracies(values: Iterable[float]) -> list[Column]:
-    """Return a column of accuracies for each rate, sigma or severity."""
-    return [Column(heading=f"{v:g}", value=f"{v:g}", write=form.percent) for v in values]
+    """Return a column of accuracies for each rate or sigma."""
+    return [Column(f"{v:g}", f"{v:g}", form.percent) for v in values]

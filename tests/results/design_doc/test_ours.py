@@ -1,4 +1,4 @@
-"""Our figures for the document's tables are those that the project has counted and written."""
+"""Our figures for the tables of the design document."""
 
 from dataclasses import asdict
 
@@ -40,28 +40,30 @@ def int8(backend: str, top1: float, cpu_ms: float, **changes) -> dict:
     return {**row, "latency": {"1": timing.as_row(eager)}, **changes}
 
 
-def test_every_macs_cell_of_a_network_that_is_built_has_a_count() -> None:
-    found = counted()
-    for table in tables(found):
+def test_every_network_with_macs_is_counted() -> None:
+    figures = counted()
+    for table in tables(figures):
         for row in table.rows:
             if row.quantity.name == "macs":
                 assert row.ours.command.startswith("python -m lit_effnet.scale --"), row.name
-    assert found["b4", "macs"].value == golden_complexity()["b4"]["macs"] / 1e9
-    assert found["depth=4", "macs"].value == pytest.approx(1.575, abs=0.001)
-    assert found["phi=1.455,rounding=round", "parameters"].value == pytest.approx(8.045, abs=0.001)
+    assert figures["b4", "macs"].value == golden_complexity()["b4"]["macs"] / 1e9
+    assert figures["depth=4", "macs"].value == pytest.approx(1.575, abs=0.001)
+    assert figures["phi=1.455,rounding=round", "parameters"].value == pytest.approx(
+        8.045, abs=0.001
+    )
 
 
-def test_accuracies_are_means_over_runs_between_their_extremes() -> None:
+def test_accuracies_are_means_over_runs() -> None:
     runs = [[evaluation("cifar100", 0.5), evaluation("cifar100", top1)] for top1 in (0.87, 0.89)]
-    found = evaluated("b0", runs)
-    assert list(found) == [("b0", "cifar100_top1")]
-    told = found["b0", "cifar100_top1"]
-    assert (told.value, told.repeats) == (pytest.approx(88), 2)
-    assert told.interval == pytest.approx((87, 89))
-    assert document_table(5, found).cell("b0", "cifar100_top1").marks == ()
+    figures = evaluated("b0", runs)
+    assert list(figures) == [("b0", "cifar100_top1")]
+    accuracy = figures["b0", "cifar100_top1"]
+    assert (accuracy.value, accuracy.repeats) == (pytest.approx(88), 2)
+    assert accuracy.interval == pytest.approx((87, 89))
+    assert document_table(5, figures).cell("b0", "cifar100_top1").marks == ()
 
 
-def test_another_split_or_condition_or_view_is_no_accuracy_of_the_table() -> None:
+def test_other_splits_conditions_and_views_are_left_out() -> None:
     others = [
         evaluation("photos", 0.9),
         evaluation("cifar100", 0.9, "validation"),
@@ -75,29 +77,29 @@ def test_another_split_or_condition_or_view_is_no_accuracy_of_the_table() -> Non
 
 
 def test_measured_rows_fill_tables_three_and_six() -> None:
-    found = measured([cost("b0"), cost("b7", 600, 640.0), cost("resnet152", cpu_ms=96.0)])
-    latency = document_table(3, found).cell("b7", "latency_ms").ours
+    figures = measured([cost("b0"), cost("b7", 600, 640.0), cost("resnet152", cpu_ms=96.0)])
+    latency = document_table(3, figures).cell("b7", "latency_ms").ours
     assert (latency.value, latency.interval) == (10.0, pytest.approx((9.1, 10.9)))
     assert (latency.device, latency.repeats) == ("AMD EPYC, 1 thread, float32", 3)
-    ratio = document_table(3, found).cell("b7 / b0", "latency_ratio").ours
+    ratio = document_table(3, figures).cell("b7 / b0", "latency_ratio").ours
     assert (ratio.value, ratio.command.split()[3:5]) == (80.0, ["b0", "b7"])
-    cells = document_table(6, found)
+    cells = document_table(6, figures)
     assert cells.cell("b7", "utilisation").ours.value == 25.0
     assert cells.cell("b7", "images_per_wh").why_empty["ours"] == NO_ENERGY
 
 
 def test_energy_is_taken_where_there_is_a_counter() -> None:
     work = cost("b4")["inference"] | {"energy": {"images_per_wh": 1234.0}, "utilisation": None}
-    found = measured([cost("b4", 380, inference=work)])
-    assert found["b4", "images_per_wh"].value == 1234.0
-    assert ("b4", "utilisation") not in found
+    figures = measured([cost("b4", 380, inference=work)])
+    assert figures["b4", "images_per_wh"].value == 1234.0
+    assert ("b4", "utilisation") not in figures
 
 
-def test_another_size_is_a_reason_and_another_setting_no_ratio() -> None:
-    found = measured([cost("b0", 64), cost("b4", 380), cost("b7", 600, precision="bf16")])
-    assert found["b0", "latency_ms"] == "measured at 64 px, not at 224"
-    assert not [key for key in found if key[1] == "latency_ratio"]
-    assert found["b7", "latency_ms"].command.endswith("--threads 1 --precision bf16")
+def test_another_image_size_is_a_reason_and_other_settings_give_no_ratio() -> None:
+    figures = measured([cost("b0", 64), cost("b4", 380), cost("b7", 600, precision="bf16")])
+    assert figures["b0", "latency_ms"] == "measured at 64 px, not at 224"
+    assert not [key for key in figures if key[1] == "latency_ratio"]
+    assert figures["b7", "latency_ms"].command.endswith("--threads 1 --precision bf16")
 
 
 @pytest.mark.parametrize(
@@ -110,14 +112,14 @@ def test_another_size_is_a_reason_and_another_setting_no_ratio() -> None:
     ],
 )
 def test_logs_of_phones_fill_table_eight(device: str, model: str, key: tuple[str, str]) -> None:
-    timing = DeviceTiming(model, "a program", 50, 1, 13.0, None, None, None, None, None)
-    found = measured([{"device": device, "log": "a.log", **asdict(timing)}])
-    assert list(found) == [key]
-    assert found[key].value == document_table(8, found).cell(*key).ours.value == 13.0
+    timing = DeviceTiming(program="a program", model=model, runs=50, threads=1, mean_ms=13.0)
+    figures = measured([{"device": device, "log": "a.log", **asdict(timing)}])
+    assert list(figures) == [key]
+    assert figures[key].value == document_table(8, figures).cell(*key).ours.value == 13.0
 
 
-def test_a_phone_that_the_table_does_not_have_is_left_out() -> None:
-    timing = DeviceTiming("b0.tflite", "a program", 50, 1, 13.0, None, None, None, None, None)
+def test_a_phone_without_a_row_is_left_out() -> None:
+    timing = DeviceTiming(program="a program", model="b0.tflite", mean_ms=13.0)
     assert measured([{"device": "Pixel 9", "log": "a.log", **asdict(timing)}]) == {}
 
 
@@ -143,10 +145,10 @@ def test_the_quickest_int8_fills_table_seven() -> None:
 
 def test_int8_on_other_images_says_so() -> None:
     rows = [int8("onnxruntime", 0.9, 5.0, data="photos", image_size=64)]
-    found = quantised("b0", rows, "AMD EPYC")
-    assert found["b0", "int8_drop"] == "evaluated on photos, not on ImageNet"
-    assert found["b0", "int8_speedup"] == "timed at 64 px, not at 224"
-    assert isinstance(found["b0", "int8_mb"], Measured)
+    figures = quantised("b0", rows, "AMD EPYC")
+    assert figures["b0", "int8_drop"] == "evaluated on photos, not on ImageNet"
+    assert figures["b0", "int8_speedup"] == "timed at 64 px, not at 224"
+    assert isinstance(figures["b0", "int8_mb"], Measured)
 
 
 @pytest.mark.parametrize(
@@ -161,9 +163,13 @@ def test_int8_on_other_images_says_so() -> None:
 def test_an_exports_json_has_the_size_and_the_latency(
     precision: str, size: int, quantities: list[str]
 ) -> None:
-    spent = asdict(Cost(1.0, LATENCY, None, "not told"))
-    told = {"format": "litert", "precision": precision, "preprocessing": {"image_size": size}}
-    found = exported("b0", {**told, "cost": {"file_bytes": 21_120_000, **spent}})
-    assert [quantity for _, quantity in found] == quantities
+    spent = asdict(Cost(1.0, LATENCY, None, "unknown"))
+    description = {
+        "format": "litert",
+        "precision": precision,
+        "preprocessing": {"image_size": size},
+    }
+    figures = exported("b0", {**description, "cost": {"file_bytes": 21_120_000, **spent}})
+    assert [quantity for _, quantity in figures] == quantities
     if "float32_mb" in quantities:
-        assert document_table(8, found).cell("b0", "float32_mb").marks == ()
+        assert document_table(8, figures).cell("b0", "float32_mb").marks == ()

@@ -1,4 +1,4 @@
-"""The design document's tables say what contradicts what, and why a cell is empty."""
+"""Tables of the design document: figures, contradictions, reasons of empty cells."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def test_every_source_is_used() -> None:
     assert used - {"document"} == set(data["sources"])
 
 
-def test_every_empty_cell_says_why() -> None:
+def test_every_empty_cell_has_a_reason() -> None:
     for _, row in CELLS:
         figures = {"document": row.document, "published": row.published, "ours": row.ours}
         empty = {column for column, figure in figures.items() if not figure}
@@ -98,7 +98,7 @@ def test_every_contradiction_marks_cells_that_are_there() -> None:
         (8, "b0", "iphone12_ms", "18.7", "same_18_7_phone"),
     ],
 )
-def test_what_contradicts_is_marked(
+def test_contradictions_are_marked(
     number: int, row: str, quantity: str, document: str, mark: str
 ) -> None:
     cell = document_table(number, counted()).cell(row, quantity)
@@ -141,12 +141,12 @@ def test_counts_that_agree_have_no_mark() -> None:
     ],
 )
 def test_ours_is_marked_out_of_tolerance_only(measured: Measured, mark: tuple[str, ...]) -> None:
-    found = document_table(3, {("b0", "top1"): measured}).cell("b0", "top1")
-    assert found.marks == (*mark, "versions")
-    assert found.ours == measured
+    row = document_table(3, {("b0", "top1"): measured}).cell("b0", "top1")
+    assert row.marks == (*mark, "versions")
+    assert row.ours == measured
 
 
-def test_a_printed_figure_stands_for_all_that_it_may_have_been_rounded_from() -> None:
+def test_printed_figures_agree_within_their_rounding() -> None:
     assert MACS.agree(Quoted("19", "a"), Quoted("19.4", "b"))
     assert not MACS.agree(Quoted("19.0", "a"), Quoted("19.5", "b"))
     assert MACS.agrees(ours(1.84), Quoted("1.8", "a"))
@@ -154,7 +154,7 @@ def test_a_printed_figure_stands_for_all_that_it_may_have_been_rounded_from() ->
     assert not replace(MACS, relative=None).is_compared
 
 
-def test_what_depends_on_the_device_is_not_compared() -> None:
+def test_figures_that_depend_on_the_device_are_not_compared() -> None:
     measured = {("b7", "latency_ms"): ours(1.0), ("b4", "utilisation"): ours(27.0)}
     assert document_table(3, measured).cell("b7", "latency_ms").marks == ()
     assert set(document_table(6, measured).cell("b4", "utilisation").marks) == {
@@ -169,12 +169,12 @@ def test_a_reason_instead_of_ours_is_shown() -> None:
     assert "(RAPL may be read by root only)" in as_markdown(plain(table))
 
 
-def test_a_cell_that_is_not_there_is_an_error() -> None:
+def test_a_missing_cell_is_an_error() -> None:
     with pytest.raises(ValueError, match="row 'b9': must be one of table 3 with top1"):
         document_table(3).cell("b9", "top1")
 
 
-def test_no_figure_is_one_that_nobody_has_checked() -> None:
+def test_no_figure_is_unchecked() -> None:
     """Figures that are only remembered of papers, which no source at hand has."""
     recalled = {"77.42", "22.3", "54.3", "76.85", "81.61", "59.4", "52.9", "71", "165"}
     stated = {figure.printed for _, row in CELLS for figure in row.published}

@@ -1,12 +1,10 @@
 """Tables of runs show the numbers of the runs."""
 
 import json
-from statistics import mean
 
 import pandas as pd
 import pytest
 
-from lit_effnet.metrics.robustness import ALEXNET_ERRORS, BENCHMARK
 from lit_effnet.results.figures.coefficients import coefficient_points
 from lit_effnet.results.frame.columns import frame_of
 from lit_effnet.results.frame.records import Row
@@ -14,7 +12,6 @@ from lit_effnet.results.frame.shipped import RESULTS, read_shipped
 from lit_effnet.results.tables.runs import (
     arms_table,
     coefficients_table,
-    corruptions_table,
     noise_table,
     rates_table,
     sigmas_table,
@@ -124,17 +121,13 @@ def test_noise_has_a_column_for_each_sigma_and_the_part_that_is_retained() -> No
 
 
 def one_network() -> pd.DataFrame:
-    """Rows of a network: clean, two sigmas, and all of the benchmark but frost."""
+    """Rows of a network on clean images and under two sigmas."""
     rows: list[Row] = [{"top1": 0.9, "top5": 0.95, "calibration_error": 0.1}]
     for sigma in (0.2, 0.1):
         noisy = {"condition_parameters": json.dumps({"sigma": sigma}), "top1": 0.9 - sigma}
         rows.append(
             {"condition": "gaussian_noise", **noisy, "top5": 1 - sigma, "calibration_error": 0.2}
         )
-    for index, name in enumerate(name for name in BENCHMARK if name != "frost"):
-        for severity in range(1, 6):
-            top1 = 0.8 - 0.01 * index - 0.1 * severity
-            rows.append({"condition": name, "severity": severity, "top1": top1})
     return frame(*rows)
 
 
@@ -143,16 +136,3 @@ def test_a_curve_of_noise_begins_with_clean_images() -> None:
     assert heading[1:] == ["0", "0.1", "0.2"]
     assert rows[0] == ["top-1, %", "90.0", "80.0", "70.0"]
     assert rows[2][1:] == ["10.0", "20.0", "20.0"]
-
-
-def test_corruptions_end_with_their_mean_errors() -> None:
-    table = corruptions_table(one_network())
-    _, *rows = cells(table)
-    assert rows[0] == ["`gaussian_noise`", "70.0", "60.0", "50.0", "40.0", "30.0", "50.0"]
-    errors = {row[0].strip("`"): float(row[-1]) for row in rows}
-    plain = mean(errors.values())
-    relative = mean(error / ALEXNET_ERRORS[name] for name, error in errors.items())
-    assert table.notes == (
-        "Mean error over 14 of the benchmark's 15 corruptions (without frost): "
-        f"{plain:.1f} %; relative to AlexNet's published errors: {relative:.1f} %.",
-    )
