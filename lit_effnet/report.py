@@ -87,7 +87,8 @@ def report(config: Any) -> None:
     from tqdm import tqdm
 
     from lit_effnet.results.frame.table import load
-    from lit_effnet.results.report import page, paper
+    from lit_effnet.results.report import page
+    from lit_effnet.results.report.fonts import chinese_font
     from lit_effnet.results.report.plan import plans
 
     check_flags(config)
@@ -113,7 +114,7 @@ def report(config: Any) -> None:
                 bar.update()
     except OSError as error:
         fail(f"--output {folder}: cannot be written ({error.strerror or error})")
-    if paper.chinese_font() is None:
+    if chinese_font() is None:
         sys.stderr.write(NO_FONT.format(folder=folder / "figures"))
     print_answers(views, table, config.language, folder / page.PAGE)
     if config.export_json is not None:

@@ -21,9 +21,9 @@ from lit_effnet.cli import format as form
 from lit_effnet.cli.tables import Column, PlainTable, Row, as_markdown, tabulate
 from lit_effnet.network.golden import golden_complexity
 from lit_effnet.results.figures.coefficients import coefficient_figure
+from lit_effnet.results.figures.drawing import PAGE_IN
 from lit_effnet.results.figures.equal_cost import equal_cost_figure
 from lit_effnet.results.figures.noise import noise_figure
-from lit_effnet.results.figures.pareto import PAGE_IN
 from lit_effnet.results.frame.shipped import RESULTS
 from lit_effnet.results.tables.columns import ACTIVATIONS, IMAGE_SIZE, MACS, NETWORK, PARAMETERS
 from lit_effnet.results.tables.measured import (

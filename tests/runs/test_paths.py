@@ -13,8 +13,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from upath import UPath
 
 from lit_effnet import evaluate, export, fit, sweep
+from lit_effnet.results.figures.epochs import epoch_values
 from lit_effnet.results.frame.table import load
-from lit_effnet.results.report.charts import _epochs
 from lit_effnet.runs.exit_status import INTERRUPTED
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.paths import file_state, is_url, local, locate, read_file
@@ -165,7 +165,7 @@ def test_the_table_of_a_store_is_that_of_the_disk(
     assert list(found.frame["run"]) == [str(stored)]
     assert found.frame.drop(columns="run").equals(here.frame.drop(columns="run"))
     assert [one.path for one in found.skipped] == [f"{store}/runs/photos/empty", "foo://x"]
-    assert list(_epochs(str(stored), "top1")) == list(_epochs(str(on_disk), "top1"))
+    assert list(epoch_values(str(stored), "top1")) == list(epoch_values(str(on_disk), "top1"))
 
 
 def test_a_run_in_a_store_is_evaluated_exported_and_begun_with(

@@ -1,39 +1,37 @@
-"""The search for alpha, beta and gamma: each candidate's accuracy at equal multiply-adds."""
+"""Search for alpha, beta and gamma: accuracy of each candidate at equal multiply-adds."""
 
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from lit_effnet.results.figures.drawing import COLUMN_IN, PERCENT, Words, canvas, note
-from lit_effnet.results.figures.pareto import SIZE, arm_points
+from lit_effnet.results.figures.drawing import (
+    COLUMN_IN,
+    PERCENT,
+    SIZE,
+    MarkedFigure,
+    Words,
+    canvas,
+    english,
+    note,
+)
+from lit_effnet.results.figures.pareto import arm_points
 from lit_effnet.results.frame.columns import clean_rows
 from lit_effnet.scaling.compound import ALPHA, BETA, GAMMA
 
-USUAL = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}
+COEFFICIENTS = ("alpha", "beta", "gamma")
 PUBLISHED = (ALPHA, BETA, GAMMA)
-FEWEST = 3  # candidates, below which no slope is fitted
+FEWEST = 3  # candidates that a slope needs
 STEP = 0.05
 
 
-def coefficients(arm: str) -> tuple[float, float, float] | None:
-    """Alpha, beta and gamma of an arm at phi = 1 by its name; null for another arm."""
-    if not re.match(r"phi 1(,|$)", arm) or arm.endswith(", round"):
-        return None
-    given = dict(re.findall(r"(alpha|beta|gamma) ([\d.]+)", arm))
-    alpha, beta, gamma = (float(given.get(name, usual)) for name, usual in USUAL.items())
-    return alpha, beta, gamma
-
-
 def coefficient_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """A row for each candidate with `at_equal_macs`, and the slope that made it.
+    """Return a row for each candidate with `at_equal_macs`, and the slope behind that column.
 
-    Candidates cost up to a third more than others. Accuracies are carried to the median of their
-    multiply-adds along a straight line, fitted by least squares to all candidates: so much top-1
-    for each doubling. What remains is the candidate's own.
+    Some candidates cost a third more than others. A straight line is fitted to accuracy over the
+    logarithm of multiply-adds by least squares, and each accuracy is moved along it to the median
+    of the multiply-adds. The slope is top-1 for each doubling.
 
     Args:
         frame: Rows of runs of one data set.
@@ -41,15 +39,14 @@ def coefficient_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     Raises:
         ValueError: there are fewer than three finished candidates at phi = 1.
     """
-    points = arm_points(clean_rows(frame), "macs")
-    known = [coefficients(arm) for arm in points["arm"]]
-    points = points[[one is not None for one in known]].reset_index(drop=True)
+    clean = clean_rows(frame)
+    candidates = clean[clean["phi"].eq(1) & clean["rounding"].ne("round")]
+    points = arm_points(candidates, "macs").reset_index(drop=True)
     if len(points) < FEWEST:
         raise ValueError(
             f"runs: must have {FEWEST} finished candidates at phi = 1, and have {len(points)}; "
             "`python -m lit_effnet.sweep sweeps/coefficient_search.yaml --on photos` makes them"
         )
-    points[[*USUAL]] = [one for one in known if one is not None]
     doublings = np.log2(points["macs"] / points["macs"].median())
     spread = float(np.ptp(doublings))
     slope = float(np.polyfit(doublings, points["top1"], 1)[0]) if spread > 0 else 0.0
@@ -57,9 +54,9 @@ def coefficient_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, float]:
 
 
 def coefficient_figure(
-    frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Words = str
-) -> Figure:
-    """A heat map of beta and gamma for each alpha; the published candidate has a frame.
+    frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Words = english
+) -> MarkedFigure:
+    """Draw a heat map of beta and gamma for each alpha; the published candidate has a frame.
 
     Args:
         frame: Rows of runs of one data set.
@@ -74,7 +71,7 @@ def coefficient_figure(
     betas, gammas = (_grid(points[name]) for name in ("beta", "gamma"))
     values = PERCENT * points["at_equal_macs"]
     shape: Any = (1, len(alphas))
-    with canvas(width_in, 0.3 + 0.72 * width_in, shape, sharey=True) as (figure, panels):
+    with canvas(width_in, 0.1 + 0.72 * width_in, shape, sharey=True) as (figure, panels):
         image: Any = None
         for panel, alpha in zip(panels, alphas, strict=True):
             cells = np.full((len(gammas), len(betas)), np.nan)
@@ -98,21 +95,22 @@ def coefficient_figure(
         bar.set_label(words("top-1 at equal multiply-adds (%)"))
         texts = [
             words("frame: the published (1.2, 1.1, 1.15)"),
-            words("{slope:+.1f} points for each doubling of multiply-adds are taken out").format(
-                slope=PERCENT * slope
+            words(
+                "corrected by {slope:+.1f} points for each doubling of multiply-adds",
+                slope=PERCENT * slope,
             ),
-            words("mean of n = {n}").format(n=int(points["n"].min())),
+            words("mean of n = {n}", n=int(points["n"].min())),
         ]
-        note(figure, ["; ".join(texts[0 if _has(points, PUBLISHED) else 1 :])])
+        note(figure, texts[0 if _has(points, PUBLISHED) else 1 :])
     return figure
 
 
 def _has(points: pd.DataFrame, wanted: tuple[float, float, float]) -> bool:
-    return bool(np.isclose(points[[*USUAL]].to_numpy(float), wanted).all(axis=1).any())
+    return bool(np.isclose(points[[*COEFFICIENTS]].to_numpy(float), wanted).all(axis=1).any())
 
 
 def _grid(values: "pd.Series[Any]") -> list[float]:
-    """Places of a grid from the least to the greatest value, in steps of the search."""
+    """Return the grid from the least to the greatest value, in steps of the search."""
     low, high = float(values.min()), float(values.max())
     fine = not np.allclose(np.round(values / STEP) * STEP, values)
     step = STEP / 5 if fine else STEP

@@ -2,22 +2,23 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
-    GREY,
-    GRID,
-    MARKERS,
-    ROUNDED,
+    Look,
+    Mark,
+    MarkedFigure,
     Words,
-    axis_of,
+    axis_look,
     canvas,
+    draw_point,
+    english,
+    is_rounded,
+    name_rows,
     note,
     repeats_note,
 )
@@ -37,21 +38,23 @@ ROW_IN = 0.19
 
 
 def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row for each arm that costs the MACs of a compound arm: its difference to that one.
+    """Return a row for each arm that costs as much as a compound arm: its difference to that arm.
 
-    The columns of `comparison.comparison_frame`, p-values adjusted for all rows, and the MACs of
-    the compound arm, in millions and in baselines; these are not a number without a baseline.
+    The columns are those of `comparison.comparison_frame`, with p-values adjusted for all rows, the
+    arm's `axis` and `rounding`, and the compound arm's MACs, also in multiples of the baseline's
+    (NaN without a baseline).
 
     Args:
         frame: Rows of runs of one data set.
 
     Raises:
-        ValueError: no arm costs what a compound arm does.
+        ValueError: no arm costs as much as a compound arm.
     """
     clean = clean_rows(frame)
-    compound = [arm for arm in clean["arm"].unique() if str(arm).startswith("compound at ")]
-    rounded = [arm for arm in compound if arm.endswith(ROUNDED)]
-    plain = [arm for arm in compound if arm not in rounded]
+    arms = clean.drop_duplicates("arm").set_index("arm")
+    compound = arms[arms["axis"].eq("compound") & arms["budget"].notna()].to_dict("index")
+    rounded = [str(arm) for arm, properties in compound.items() if is_rounded(properties)]
+    plain = [str(arm) for arm in compound if arm not in rounded]
     values = repeats(clean).values
     made: list[Comparison] = []
     for reference, group in around(clean, plain, spare=rounded).items():
@@ -66,6 +69,7 @@ def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:
             "`python -m lit_effnet.sweep sweeps/scaling_ablation.yaml --on photos` makes them"
         )
     points = comparison_frame(adjusted(made))
+    points[["axis", "rounding"]] = arms.loc[points["arm"], ["axis", "rounding"]].to_numpy()
     costs = clean.groupby("arm")["macs"].median().astype(float)
     points["macs"] = points["reference"].map(costs)
     points["times"] = points["macs"] / costs.get("baseline", float("nan"))
@@ -73,11 +77,11 @@ def equal_cost_points(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def equal_cost_figure(
-    frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Words = str
-) -> Figure:
-    """Each arm's top-1 less that of compound scaling at the same multiply-adds, by budget.
+    frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Words = english
+) -> MarkedFigure:
+    """Draw each arm's top-1 minus that of compound scaling at the same multiply-adds, by budget.
 
-    A filled marker is a difference that is shown after Holm's correction for all of them.
+    Filled markers are significant after Holm's correction for all differences.
 
     Args:
         frame: Rows of runs of one data set.
@@ -85,54 +89,45 @@ def equal_cost_figure(
         words: Translates labels.
 
     Raises:
-        ValueError: no arm costs what a compound arm does.
+        ValueError: no arm costs as much as a compound arm.
     """
     points = equal_cost_points(frame)
-    budgets = [some for _, some in points.groupby("reference", sort=False)]
-    rows = [len(some) for some in budgets]
-    shape: Any = {"sharex": True, "height_ratios": [count + 1.2 for count in rows]}
-    height = 0.9 + ROW_IN * (sum(rows) + 1.6 * len(rows))
+    budgets = [rows for _, rows in points.groupby("reference", sort=False)]
+    counts = [len(rows) for rows in budgets]
+    shape: Any = {"sharex": True, "height_ratios": [count + 1.2 for count in counts]}
+    height = 0.6 + ROW_IN * (sum(counts) + 1.6 * len(counts))
     with canvas(width_in, height, (len(budgets), 1), **shape) as (figure, panels):
-        for panel, some in zip(panels, budgets, strict=True):
-            _differences(panel, some, words)
+        for panel, rows in zip(panels, budgets, strict=True):
+            _draw(figure, panel, rows, words)
         panels[-1].set_xlabel(words("difference of top-1 (points)"))
         panels[-1].xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         data = words(str(clean_rows(frame)["data"].iloc[0]))
-        tested = int(points["p"].notna().sum())
-        texts: tuple[str, ...] = (
-            words("{data}: each arm minus compound scaling (MACs in baselines)").format(data=data),
-            repeats_note(points, words, of="of the difference"),
-        )
-        if tested:
-            told = words("filled: shown after Holm's correction for {n} tests").format(n=tested)
-            texts = (*texts, told)
-        note(figure, ["; ".join(texts)])
+        bars = "bars: {confidence:g} % interval of the difference, n = {n}"
+        texts = [
+            words("{data}: each arm minus compound scaling (MACs in baselines)", data=data),
+            *repeats_note(points, words, bars),
+        ]
+        if tested := int(points["p"].notna().sum()):
+            texts.append(words("filled: p < 0.05 after Holm's correction for {n} tests", n=tested))
+        note(figure, texts)
     return figure
 
 
-def _differences(panel: Axes, points: pd.DataFrame, words: Words) -> None:
+def _draw(figure: MarkedFigure, panel: Axes, rows: pd.DataFrame, words: Words) -> None:
     """Draw the arms of one budget."""
-    places = np.arange(len(points))
     panel.axvline(0, color=COLOURS["compound"], linewidth=1.0, zorder=1)
-    for place, point in zip(places, points.to_dict("records"), strict=True):
-        arm = str(point["arm"])
-        axis = axis_of(arm.removesuffix(ROUNDED))
-        colour = COLOURS[axis] if axis else GREY
-        low, high = POINTS * point["low"], POINTS * point["high"]
-        panel.plot([low, high], [place, place], color=colour, linewidth=1.0, zorder=2)
-        shown = pd.notna(point["p_holm"]) and point["p_holm"] < ALPHA
-        style: Any = {"facecolor": colour if shown else "white", "edgecolor": colour}
-        marker = MARKERS[axis] if axis else "o"
-        panel.scatter(
-            [POINTS * point["difference"]], [place], s=18, marker=marker, zorder=3, **style
-        )
-    panel.set_yticks(places, [words(str(arm)) for arm in points["arm"]], parse_math=False)
-    panel.tick_params(axis="y", length=0)
-    panel.set_ylim(len(points) - 0.4, -0.6)
-    panel.grid(axis="x", color=GRID, linewidth=0.5)
-    first = points.iloc[0]
-    cost = words("{macs:,.1f} M MACs").format(macs=first["macs"] / 1e6)
+    for row, point in enumerate(rows.to_dict("records")):
+        look, arm = axis_look(point), str(point["arm"])
+        significant = pd.notna(point["p_holm"]) and point["p_holm"] < ALPHA
+        difference, low, high = (POINTS * point[name] for name in ("difference", "low", "high"))
+        draw_point(
+            figure, panel, (difference, row), (low, high), across=True,
+            look=Look(look.colour, look.marker, hollow=not significant), mark=Mark(arm),
+        )  # fmt: skip
+    name_rows(panel, [words(str(arm)) for arm in rows["arm"]])
+    first = rows.iloc[0]
+    cost = words("{macs:,.1f} M MACs", macs=first["macs"] / 1e6)
     if pd.notna(first["times"]):
-        cost = words("{times:.2f} x").format(times=first["times"])
-    title = words("minus {arm} ({cost})").format(arm=words(str(first["reference"])), cost=cost)
+        cost = words("{times:.2f} x", times=first["times"])
+    title = words("minus {arm} ({cost})", arm=words(str(first["reference"])), cost=cost)
     panel.set_title(title, loc="right", parse_math=False)

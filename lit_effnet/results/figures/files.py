@@ -1,8 +1,9 @@
-"""Figures, and the endings of files."""
+"""Figures as files, and file endings."""
 
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -10,28 +11,38 @@ from matplotlib.figure import Figure
 from lit_effnet.runs.files import write_whole
 
 FIGURES = ("png", "svg", "pdf")
+NO_DATE: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as .png, .svg or .pdf, by the ending; the same bytes for the same figure.
+    """Write a figure as .png, .svg or .pdf by its ending; equal figures give equal bytes.
 
     Raises:
-        ValueError: another ending.
+        ValueError: unknown ending.
         OSError: it cannot be written.
     """
-    kind = ending(path, FIGURES)
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    write_whole(path, encoded(figure, ending(path, FIGURES), dpi=300))
+
+
+def encoded(figure: Figure, kind: str, **options: Any) -> bytes:
+    """Return a figure as the content of a file; equal figures give equal bytes.
+
+    Args:
+        figure: Figure to encode.
+        kind: png, svg or pdf.
+        options: Options of `Figure.savefig`.
+    """
     content = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet"}):
-        figure.savefig(content, format=kind, dpi=300, metadata=metadata)
-    write_whole(path, content.getvalue())
+    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet", "pdf.fonttype": 42}):
+        figure.savefig(content, format=kind, metadata=NO_DATE.get(kind), **options)
+    return content.getvalue()
 
 
 def ending(path: Path, known: tuple[str, ...]) -> str:
-    """A path's ending without its dot.
+    """Return the ending of a path without its dot.
 
     Raises:
-        ValueError: it is none of the known ones.
+        ValueError: unknown ending.
     """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in known:
@@ -40,18 +51,12 @@ def ending(path: Path, known: tuple[str, ...]) -> str:
 
 
 def rendered(figure: Figure) -> dict[str, bytes]:
-    """The figure's PNG and SVG files by their endings; the same for the same figure."""
-    files = {}
-    with matplotlib.rc_context({"svg.hashsalt": "lit_effnet"}):
-        for kind, metadata in (("png", None), ("svg", {"Date": None})):
-            content = BytesIO()
-            figure.savefig(content, format=kind, metadata=metadata)
-            files[kind] = content.getvalue()
-    return files
+    """Return a figure as PNG and SVG, by ending; equal figures give equal bytes."""
+    return {kind: encoded(figure, kind) for kind in ("png", "svg")}
 
 
 def broken(name: str, width: int, most: int = 3) -> str:
-    """A name in up to `most` lines of `width`, broken where words end; the middle is left out."""
+    """Return a name in up to `most` lines of `width`; a longer one loses its middle."""
     if len(name) > most * width:
         half = (most * width - 1) // 2
         name = f"{name[:half]}…{name[-half:]}"

@@ -1,32 +1,35 @@
-"""INT8: accuracy against latency for each program, and what stays in float."""
+"""Accuracy against latency of INT8 networks, for each program that runs them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     GREY,
     PERCENT,
     TOP1,
+    Look,
+    Mark,
+    MarkedFigure,
     Words,
     canvas,
     cost_axis,
+    draw_point,
+    english,
+    handle,
     legend,
     name_points,
     note,
     value_axis,
 )
-from lit_effnet.results.figures.labels import Label
+from lit_effnet.results.figures.labels import NO_BAR, Label
 from lit_effnet.results.stats.estimates import Interval, wilson
 
 Row = Mapping[str, Any]
 
 BATCH = "1"
-OTHER = (GREY, "X")
+OTHER = Look(GREY, "X")
 PROGRAMS = {
     "eager": "PyTorch eager",
     "openvino": "OpenVINO",
@@ -35,29 +38,29 @@ PROGRAMS = {
     "onnxruntime": "ONNX Runtime",
     "torchao": "torch inductor",
 }
-# One colour for what one company's program runs, and a marker for each way.
+# One colour for each vendor's program, and a marker for each of its settings.
 LOOKS = {
-    "PyTorch eager": ("#000000", "v"),
-    "OpenVINO": ("#0072B2", "o"),
-    "OpenVINO, mixed preset": ("#0072B2", "s"),
-    "OpenVINO, performance preset": ("#56B4E9", "D"),
-    "ONNX Runtime": ("#D55E00", "^"),
-    "torch inductor": ("#CC79A7", "P"),
+    "PyTorch eager": Look("#000000", "v"),
+    "OpenVINO": Look("#0072B2", "o"),
+    "OpenVINO, mixed preset": Look("#0072B2", "s"),
+    "OpenVINO, performance preset": Look("#56B4E9", "D"),
+    "ONNX Runtime": Look("#D55E00", "^"),
+    "torch inductor": Look("#CC79A7", "P"),
 }
 
 
 @dataclass(frozen=True)
 class Int8Point:
-    """A network as one program runs it.
+    """A network in one program.
 
     Args:
-        program: What runs it.
-        method: How ranges were found; empty for float.
-        kept: What stays in float; empty for a network that is not in INT8.
+        program: Program that runs it.
+        method: Calibration method; empty for float.
+        kept: Layers that stay in float; empty for a network that is not in INT8.
         latency_ms: Median processor time of one image in milliseconds.
-        top1: Fraction of the images.
-        interval: Of that, over images; null where their number is not known.
-        speedup: Eager float32's processor time over this one's.
+        top1: Fraction of images predicted correctly.
+        interval: Interval of top-1 over images; None if their number is unknown.
+        speedup: Processor time of eager float32 divided by this one's.
     """
 
     program: str
@@ -70,29 +73,29 @@ class Int8Point:
 
     @property
     def in_int8(self) -> bool:
-        """Whether it is in INT8 at all."""
+        """Whether it is an INT8 network."""
         return bool(self.method)
 
     @property
     def name(self) -> str:
-        """As a sentence names it."""
+        """Name in sentences."""
         parts = [self.program, self.method] if self.in_int8 else [self.program, "float32"]
-        told = ", ".join(filter(None, parts))
-        return told if self.kept in ("", "nothing") else f"{told}, {self.kept} in float"
+        name = ", ".join(filter(None, parts))
+        return name if self.kept in ("", "nothing") else f"{name}, {self.kept} in float"
 
 
 def int8_points(rows: Sequence[Row]) -> list[Int8Point]:
-    """The variants of one network, in the order of their latency.
+    """Return the variants of one network, the fastest first.
 
     Args:
         rows: As `quantize` writes them, of one network.
 
     Raises:
-        ValueError: none is in INT8 and timed, or they are of several networks.
+        ValueError: no INT8 network was timed.
     """
     known = [row for row in rows if isinstance(row.get("latency"), Mapping)]
     if len({row.get("weights") for row in known}) > 1:
-        last = known[-1].get("weights")  # of a run that was trained on, the older ones are past
+        last = known[-1].get("weights")  # the run may have been trained further
         known = [row for row in known if row.get("weights") == last]
     points = [_point(row) for row in known if BATCH in row["latency"]]
     if not any(point.in_int8 for point in points):
@@ -103,8 +106,10 @@ def int8_points(rows: Sequence[Row]) -> list[Int8Point]:
     return sorted(points, key=lambda point: point.latency_ms)
 
 
-def int8_figure(rows: Sequence[Row], *, width_in: float = COLUMN_IN, words: Words = str) -> Figure:
-    """Accuracy over latency, a colour for each program; hollow markers are float32.
+def int8_figure(
+    rows: Sequence[Row], *, width_in: float = COLUMN_IN, words: Words = english
+) -> MarkedFigure:
+    """Draw accuracy over latency, a colour for each program; hollow markers are float32.
 
     Args:
         rows: As `quantize` writes them, of one network.
@@ -112,54 +117,47 @@ def int8_figure(rows: Sequence[Row], *, width_in: float = COLUMN_IN, words: Word
         words: Translates labels.
 
     Raises:
-        ValueError: none is in INT8 and timed.
+        ValueError: no INT8 network was timed.
     """
     points = int8_points(rows)
-    there = {point.program for point in points}
-    looks = {name: look for name, look in LOOKS.items() if name in there}
-    looks |= dict.fromkeys(sorted(there - {*LOOKS}), OTHER)
-    with canvas(width_in, 0.95 * width_in) as (figure, (panel,)):
+    programs = {point.program for point in points}
+    looks = {name: look for name, look in LOOKS.items() if name in programs}
+    looks |= dict.fromkeys(sorted(programs - {*LOOKS}), OTHER)
+    with canvas(width_in, 0.8 * width_in) as (figure, (panel,)):
         labels = []
         for point in points:
-            colour, marker = looks[point.program]
-            x, y = point.latency_ms, PERCENT * point.top1
-            ends = (float("nan"),) * 2
+            look, at = looks[point.program], (point.latency_ms, PERCENT * point.top1)
+            ends = NO_BAR
             if point.interval is not None:
                 ends = (PERCENT * point.interval.low, PERCENT * point.interval.high)
-                panel.plot([x, x], ends, color=colour, linewidth=0.6, alpha=0.5, zorder=1)
-            style: Any = {"edgecolor": colour, "linewidth": 0.9, "zorder": 3, "marker": marker}
-            panel.scatter([x], [y], s=18, facecolor=colour if point.in_int8 else "white", **style)
+            look = replace(look, hollow=not point.in_int8)
+            draw_point(figure, panel, at, ends, look=look, mark=Mark(point.program))
             if point.in_int8 and point.kept != "nothing":
-                labels.append(Label(words(point.kept), (x, y), (float("nan"),) * 2, colour))
+                labels.append(Label(words(point.kept), at, NO_BAR, look.colour))
         cost_axis(
             panel, [point.latency_ms for point in points], words("processor time of one image (ms)")
         )
         value_axis(panel, words(TOP1))
-        base: Any = {"linestyle": "", "markersize": 4.5}
-        handles = [
-            Line2D([], [], marker=marker, color=colour, label=words(program), **base)
-            for program, (colour, marker) in looks.items()
-        ]
-        legend(figure, handles)
+        legend(figure, [handle(look, words(program)) for program, look in looks.items()])
         texts = [words("filled: INT8, hollow: float32")]
         if labels:
-            texts.append(words("labels: what stays in float"))
-        texts.append(words("bars: 95 % interval over images (Wilson); one network, n = 1"))
-        note(figure, ["; ".join(texts)])
+            texts.append(words("labels: layers that stay in float"))
+        texts += [words("bars: 95 % interval over images (Wilson)"), words("one network, n = 1")]
+        note(figure, texts)
         name_points(figure, [(panel, labels)])
     return figure
 
 
 def _point(row: Row) -> Int8Point:
-    told, timed = row["parameters"], row["latency"][BATCH]
+    parameters, timed = row["parameters"], row["latency"][BATCH]
     images, top1 = row.get("images"), float(row["top1"])
     interval = wilson(round(images * top1), images) if images else None
-    backend = str(told["backend"])
+    backend = str(parameters["backend"])
     return Int8Point(
         PROGRAMS.get(backend, backend),
-        str(told.get("method") or ""),
-        str(told.get("kept") or ""),
-        float(timed["cpu_ms"]),  # as the table has it: others on the machine disturb it less
+        str(parameters.get("method") or ""),
+        str(parameters.get("kept") or ""),
+        float(timed["cpu_ms"]),  # as in the table; other processes disturb it less
         top1,
         interval,
         timed.get("eager_over_this"),

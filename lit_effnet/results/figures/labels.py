@@ -1,4 +1,4 @@
-"""Labels beside points, where they cover neither a point nor a bar nor each other."""
+"""Labels beside points that cover neither points nor bars nor each other."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-# Where a label may go, the best place first: directions from its point, and how far, in points.
+# Places of a label, the best first: directions from its point, and distances in points.
 DIRECTIONS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 DISTANCES = (3.5, 7.0, 12.0, 18.0, 26.0)
-TIED = 6.0  # farther than that a line ties the label to its point
+TIED = 6.0  # beyond this distance a line ties the label to its point
+NO_BAR = (float("nan"), float("nan"))
 POINT = 2.6  # half the side of what a point covers
 
 
@@ -23,10 +24,10 @@ class Label:
     """A label of a point.
 
     Args:
-        text: The label.
-        at: The point, in the axes' data.
-        bar: Lower and upper end of its error bar; not numbers where it has none.
-        colour: Of the text.
+        text: Text of the label.
+        at: Coordinates of the point.
+        bar: Lower and upper end of its error bar; NaN without one.
+        colour: Colour of the text.
     """
 
     text: str
@@ -35,43 +36,49 @@ class Label:
     colour: str
 
 
-def place(axes: Axes, labels: Sequence[Label], renderer: RendererAgg) -> bool:
-    """Draw the labels, those with the fewest free places first; whether each found one.
+def place(axes: Axes, labels: Sequence[Label], renderer: RendererAgg, *, tied: bool = True) -> bool:
+    """Draw labels, those with the fewest free places first, and return whether each found one.
 
-    A place on one of the axes' lines is taken only where there is no other.
+    A place on one of the axes' lines is taken only if there is no other.
 
     Args:
-        axes: Drawn already, so that its limits stay.
-        labels: What to draw; one without a free place is left out.
-        renderer: That measures texts.
+        axes: Axes that were drawn already; their limits stay.
+        labels: Labels; one without a free place is left out.
+        renderer: Renderer that measures texts.
+        tied: Whether labels may stand away from their points, tied by a line.
     """
     per_point = renderer.dpi / 72
     axes.set_xlim(axes.get_xlim())
     axes.set_ylim(axes.get_ylim())
     taken = [box for label in labels for box in _covered(axes, label, per_point)]
-    drawn = [line for line in axes.lines if line.get_linestyle() != "None"]  # ends of bars are none
+    drawn = [line for line in axes.lines if line.get_linestyle() != "None"]  # markers
     lines = [box for line in drawn for box in _segments(axes, line)]
     sizes = [_size(axes, label, renderer) for label in labels]
     free = [
-        [one for one in _places(axes, label, size, per_point) if not _hits(one[1], taken)]
+        [
+            spot
+            for spot in _places(axes, label, size, per_point)
+            if not _hits(spot[1], taken)
+            and (tied or _away(axes, label, spot[1]) / per_point <= TIED)
+        ]
         for label, size in zip(labels, sizes, strict=True)
     ]
-    every = True
+    complete = True
     for index in sorted(range(len(labels)), key=lambda index: len(free[index])):
-        left = [one for one in free[index] if not _hits(one[1], taken)]
-        clear = (one for one in left if not _hits(one[1], lines))
-        found = next(clear, left[0] if left else None)
-        if found is None:
-            every = False
+        left = [spot for spot in free[index] if not _hits(spot[1], taken)]
+        clear = (spot for spot in left if not _hits(spot[1], lines))
+        chosen = next(clear, left[0] if left else None)
+        if chosen is None:
+            complete = False
             continue
-        offset, box = found
+        offset, box = chosen
         taken.append(box)
         _write(axes, labels[index], offset, _away(axes, labels[index], box) / per_point > TIED)
-    return every
+    return complete
 
 
 def _covered(axes: Axes, label: Label, per_point: float) -> Iterator[Bbox]:
-    """What a point and its bar cover, in pixels."""
+    """Yield the boxes of a point and its bar, in pixels."""
     x, y = axes.transData.transform(label.at)
     half = POINT * per_point
     yield Bbox([[x - half, y - half], [x + half, y + half]])
@@ -90,7 +97,7 @@ def _size(axes: Axes, label: Label, renderer: RendererAgg) -> tuple[float, float
 def _places(
     axes: Axes, label: Label, size: tuple[float, float], per_point: float
 ) -> Iterator[tuple[tuple[float, float], Bbox]]:
-    """Where a label's lower left corner may be, in points from its point, and what it covers."""
+    """Yield offsets of a label's lower left corner from its point, in points, and its boxes."""
     x, y = axes.transData.transform(label.at)
     inside = axes.get_window_extent().padded(2 * per_point)
     for left, low in _corners(axes, label, size, per_point):
@@ -106,7 +113,7 @@ def _places(
 def _corners(
     axes: Axes, label: Label, size: tuple[float, float], per_point: float
 ) -> Iterator[tuple[float, float]]:
-    """Lower left corners in pixels: around the point ever farther, and beyond its bar's ends."""
+    """Yield lower left corners in pixels: around the point, then farther, and beyond its bar."""
     x, y = axes.transData.transform(label.at)
     width, height = size
     for distance in DISTANCES:
@@ -127,14 +134,14 @@ def _hits(box: Bbox, others: Sequence[Bbox]) -> bool:
 
 
 def _segments(axes: Axes, line: Line2D) -> Iterator[Bbox]:
-    """What a line of level and upright steps covers, in pixels."""
+    """Yield the boxes of a line of level and upright steps, in pixels."""
     corners = axes.transData.transform(line.get_xydata())
     for (x0, y0), (x1, y1) in pairwise(corners):
         yield Bbox([[min(x0, x1), min(y0, y1) - 1], [max(x0, x1) + 1, max(y0, y1) + 1]])
 
 
 def _away(axes: Axes, label: Label, box: Bbox) -> float:
-    """Pixels from a label to its point, or to the end of its bar that it stands at."""
+    """Return the pixels from a label to its point, or to the end of its bar."""
     x, y = axes.transData.transform(label.at)
     low = high = y
     if np.isfinite(label.bar).all():

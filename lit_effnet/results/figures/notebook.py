@@ -1,4 +1,4 @@
-"""Figures and sentences as notebooks show them; without results one line says which are missing."""
+"""Figures and sentences in notebooks; without results, one line says which are missing."""
 
 import warnings
 from base64 import b64encode
@@ -12,16 +12,16 @@ from matplotlib.figure import Figure
 from lit_effnet.results.frame.lookup import read_runs
 
 DPI = 200
-SHOWN_DPI = 120  # at which it is shown, smaller than it is, for screens of many pixels
+SHOWN_DPI = 120  # smaller than DPI, for screens with a high pixel density
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a notebook displays.
+    """Output of a notebook's cell.
 
     Args:
         content: A figure, or Markdown.
-        alternative: A figure in words, for those who cannot see it.
+        alternative: Alternative text of a figure.
     """
 
     content: Figure | str
@@ -30,7 +30,7 @@ class Shown:
     def _repr_mimebundle_(
         self, include: Any = None, exclude: Any = None
     ) -> tuple[dict[str, str], dict[str, Any]]:
-        """The content as Jupyter asks for it."""
+        """Return the content for Jupyter."""
         if isinstance(self.content, str):
             return {"text/markdown": self.content, "text/plain": self.content}, {}
         file = BytesIO()
@@ -46,16 +46,16 @@ def show(
     read: Callable[[str], Any] = read_runs,
     **options: Any,
 ) -> Shown:
-    """A figure or a sentence of results, else the one line that says what is missing.
+    """Return a figure or a sentence of results, or the line that says what is missing.
 
     Args:
-        make: Makes the figure or the sentence.
-        name: Of the results.
-        read: Finds results by their name.
-        options: For `make`.
+        make: Function that makes the figure or the sentence.
+        name: Name of the results.
+        read: Function that finds results by their name.
+        options: Options of `make`.
     """
     with warnings.catch_warnings():
-        # Of tqdm in a notebook that has no ipywidgets; nothing here shows its progress.
+        # tqdm warns in a notebook without ipywidgets; no progress bar is shown here.
         warnings.filterwarnings("ignore", "IProgress not found")
         try:
             return Shown(make(read(name), **options), (make.__doc__ or "").partition("\n")[0])

@@ -1,100 +1,83 @@
-"""Accuracy against cost: which arms another one beats at no higher cost, and the figure of that."""
+"""Accuracy against cost: means of arms, the Pareto front, and the figure of both."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
-from lit_effnet.results.figures.labels import Label, place
+from lit_effnet.results.figures.drawing import (
+    BLACK,
+    COLUMN_IN,
+    COSTS,
+    GREY,
+    GRID,
+    PERCENT,
+    VALUES,
+    Looks,
+    Mark,
+    MarkedFigure,
+    Words,
+    arm_looks,
+    canvas,
+    cost_axis,
+    cost_text,
+    draw_point,
+    english,
+    handle,
+    legend,
+    name_points,
+    note,
+    percent_ends,
+    repeats_note,
+    value_axis,
+)
+from lit_effnet.results.figures.labels import Label
 from lit_effnet.results.frame.records import FINISHED
-from lit_effnet.results.stats.estimates import FRACTION, estimate, repeats
+from lit_effnet.results.stats.estimates import CONFIDENCE, FRACTION, estimate, repeats
 
-COLUMN_IN, PAGE_IN = 3.3, 6.9  # widths of a column and of a page of a paper, in inches
-FRONT, BEHIND = "#0b5394", "#767676"
-SIZE = 7.0  # points of a label; a paper prints it as it is
-LINE_IN = 1.35 * SIZE / 72
-
-COSTS = {
-    "macs": "multiply-adds of one image",
-    "parameters": "parameters",
-    "activations": "activations of one image",
-    "latency_ms": "latency of one image (ms)",
-    "duration_s": "training time (s)",
-}
-VALUES = {
-    "top1": "top-1 accuracy (%)",
-    "top5": "top-5 accuracy (%)",
-    "top1_macro": "class-mean top-1 accuracy (%)",
-}
-
-STYLE: Any = {
-    "font.size": SIZE,
-    "axes.labelsize": SIZE + 1,
-    "xtick.labelsize": SIZE,
-    "ytick.labelsize": SIZE,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.minor.width": 0.4,
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
-}
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Which columns a figure shows."""
-
-    costs: tuple[str, ...]
-    value: str
-    by: str
-    words: Mapping[str, str]
+PROPERTIES = ("axis", "rounding", "alpha", "beta", "gamma", "se_ratio")
 
 
 def arm_points(
-    frame: pd.DataFrame, cost: str, value: str = "top1", by: str = "arm"
+    frame: pd.DataFrame, cost: str, value: str = "top1", *, confidence: float = CONFIDENCE
 ) -> pd.DataFrame:
-    """A row for each finished arm: its cost, its mean and the t interval of that.
+    """Return a row for each finished arm: its properties, cost, mean and Student's t interval.
 
     Args:
         frame: Rows of one data set, split and condition.
-        cost: A column; an arm costs its repeats' median.
-        value: The column whose mean is taken.
-        by: The column that tells what is compared.
+        cost: Column of the cost; an arm costs its repeats' median.
+        value: Column whose mean is taken.
+        confidence: Confidence of the intervals.
 
     Raises:
-        ValueError: rows that cannot be repeats of each other.
+        ValueError: rows of an arm are no repeats of each other.
     """
     finished = frame[frame["status"] == FINISHED]
-    prices = finished.groupby(by)[cost].median()
+    prices = finished.groupby("arm")[cost].median()
+    first = finished.drop_duplicates("arm").set_index("arm")
     rows = []
-    for arm, values in repeats(frame, value, by).values.items():
-        of_arm = estimate([*values.values()], bounds=FRACTION)
+    for arm, values in repeats(frame, value).values.items():
+        of_arm = estimate([*values.values()], confidence, FRACTION)
         low, high = (of_arm.t.low, of_arm.t.high) if of_arm.t else (None, None)
-        row = {by: arm, cost: prices[arm], value: of_arm.mean, "low": low, "high": high}
-        rows.append(row | {"n": of_arm.n})
+        row = {"arm": arm, cost: prices[arm], value: of_arm.mean, "low": low, "high": high}
+        rows.append(row | {"n": of_arm.n} | {name: first.loc[arm, name] for name in PROPERTIES})
     numbers = dict.fromkeys((cost, value, "low", "high"), "float64")
-    points = pd.DataFrame(rows, columns=[by, *numbers, "n"])
-    return points.astype({by: "str", **numbers, "n": "Int64"})
+    points = pd.DataFrame(rows, columns=["arm", *numbers, "n", *PROPERTIES])
+    return points.astype({"arm": "str", **numbers, "n": "Int64"})
 
 
 def pareto_front(frame: pd.DataFrame, cost: str, value: str) -> pd.DataFrame:
-    """The frame with a column `dominated`: whether another row is better, and no worse in the rest.
+    """Return the frame with a column `dominated`: whether a row is better and costs no more.
 
-    Equal rows do not dominate each other. A row without a cost or a value has none, and dominates
-    none.
+    Equal rows do not dominate each other. Rows without cost or value are NA and dominate none.
 
     Args:
         frame: Rows, each with a cost and a value.
-        cost: The column of which less is better.
-        value: The column of which more is better.
+        cost: Column to minimise.
+        value: Column to maximise.
     """
     known = frame[frame[cost].notna() & frame[value].notna()]
     costs, values = (known[name].to_numpy(float) for name in (cost, value))
@@ -109,8 +92,8 @@ def pareto_front(frame: pd.DataFrame, cost: str, value: str) -> pd.DataFrame:
                 costs[index],
             )
         dominated[index] = best_cheaper >= values[index] or best_here > values[index]
-    found = pd.Series(dominated, known.index, dtype="boolean").reindex(frame.index)
-    return frame.assign(dominated=found)
+    result = pd.Series(dominated, known.index, dtype="boolean").reindex(frame.index)
+    return frame.assign(dominated=result)
 
 
 def pareto_figure(
@@ -118,24 +101,23 @@ def pareto_figure(
     costs: Sequence[str] = ("macs",),
     value: str = "top1",
     *,
-    by: str = "arm",
+    confidence: float = CONFIDENCE,
     width_in: float = COLUMN_IN,
-    note: str = "",
-    words: Mapping[str, str] | None = None,
-) -> Figure:
-    """Accuracy against each kind of cost, side by side; dominated arms are grey.
+    words: Words = english,
+    looks: Looks | None = None,
+) -> MarkedFigure:
+    """Draw accuracy against each cost; dominated arms are pale, the line is the Pareto front.
 
-    Bars are the intervals of the means, where there are any. Where the names of all arms have no
-    room beside their points, numbers stand there, and the names below.
+    If labels have no room beside their points, a legend names all arms.
 
     Args:
-        points: A row for each arm, with a column of each cost, of the value, and `low` and `high`.
+        points: Rows of `arm_points`, with a column for each cost.
         costs: Columns, each a panel with a logarithmic axis.
-        value: The column on the vertical axis; a fraction is shown in percent.
-        by: The column of the names.
+        value: Column of the accuracy.
+        confidence: Confidence of the intervals.
         width_in: Width in inches.
-        note: What stands below, the meaning of the bars for example.
-        words: Names of axes by column, in another language for example; null for English.
+        words: Translates labels.
+        looks: Look of each arm; None for the default.
 
     Raises:
         ValueError: no arm has a value and one of the costs, or a cost is not above 0.
@@ -146,117 +128,66 @@ def pareto_figure(
             raise ValueError(f"points: must have an arm with {cost} and {value}, and have none")
         if not (known[cost] > 0).all():
             raise ValueError(f"{cost} {known[cost].min():g}: must be above 0 on a logarithmic axis")
-    with matplotlib.rc_context(STYLE):
-        plan = _Plan(tuple(costs), value, by, {**COSTS, **VALUES, **(words or {})})
-        figure, fits = _draw(points, plan, width_in, note, numbered=False)
-        if not fits:
-            figure, _ = _draw(points, plan, width_in, note, numbered=True)
+    looks = looks or arm_looks(points.assign(macs=points[costs[0]]))
+    names = {arm: words(arm) for arm in looks}
+    for with_legend in (False, True):
+        height = min(0.78 * width_in / len(costs), 2.6) + 0.4
+        with canvas(width_in, height, (1, len(costs)), sharey=True) as (figure, panels):
+            labels = []
+            for panel, cost in zip(panels, costs, strict=True):
+                rows = pareto_front(points, cost, value)
+                rows = rows[rows["dominated"].notna()].rename(columns={cost: "cost"})
+                _draw(figure, panel, rows, value, cost=cost, looks=looks, words=words)
+                cost_axis(panel, rows["cost"], words(COSTS[cost]))
+                labels.append((panel, _labels(rows, value, names)))
+            value_axis(panels[0], words(VALUES[value]))
+            texts = repeats_note(points, words, confidence=confidence)
+            note(figure, [words("pale: another arm is better at no higher cost"), *texts])
+            if with_legend:
+                legend(figure, [handle(looks[arm], name) for arm, name in names.items()])
+            if name_points(figure, labels, tied=not with_legend):
+                break
     return figure
 
 
 def _draw(
-    points: pd.DataFrame, plan: _Plan, width_in: float, note: str, *, numbered: bool
-) -> tuple[Figure, bool]:
-    """The figure, and whether each label found a place."""
-    points = points.sort_values([plan.costs[0], plan.by])
-    names = points[plan.by].astype(str).to_list()
-    marks = [str(number) for number in range(1, len(names) + 1)] if numbered else names
-    wide = len(marks[-1])
-    below = [
-        f"{mark:\u2007>{wide}}  {name}"  # a space as wide as a digit
-        for mark, name in zip(marks, names, strict=True)
-        if numbered
-    ]
-    lines, columns = _key(below, width_in)
-    texts_in = LINE_IN * (len(lines) + bool(note)) + 0.08 * (bool(lines) + bool(note))
-    panel_in, footer_in = min(0.78 * width_in / len(plan.costs), 2.6) + 0.1, 0.42 + texts_in
-    height = panel_in + footer_in + 0.08
-    figure = Figure(figsize=(width_in, height))
-    canvas = FigureCanvasAgg(figure)
-    panels = figure.subplots(
-        1,
-        len(plan.costs),
-        squeeze=False,
-        sharey=True,
-        gridspec_kw={
-            "left": 0.52 / width_in,
-            "right": 1 - 0.1 / width_in,
-            "bottom": footer_in / height,
-            "top": 1 - 0.08 / height,
-            "wspace": 0.12,
-        },
-    )[0]
-    labels = [
-        _panel(panel, points.assign(mark=marks), cost, plan)
-        for panel, cost in zip(panels, plan.costs, strict=True)
-    ]
-    panels[0].set_ylabel(plan.words.get(plan.value, plan.value))
-    for index, line in enumerate(lines):
-        y = (footer_in - 0.5 - LINE_IN * index) / height
-        for column, text in enumerate(line):
-            x = 0.1 / width_in + column / columns * (1 - 0.2 / width_in)
-            figure.text(x, y, text, va="top", parse_math=False)
-    if note:
-        figure.text(0.5, 0.04 / height, note, ha="center", va="bottom", color="#555555")
-    figure.draw_without_rendering()
-    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
-    fit = [place(panel, of, renderer) for panel, of in zip(panels, labels, strict=True)]
-    return figure, all(fit)
-
-
-def _panel(panel: Axes, points: pd.DataFrame, cost: str, plan: _Plan) -> list[Label]:
-    """Draw a panel without its labels; these come back."""
-    value = plan.value
-    scale = 100 if value in VALUES else 1
-    found = pareto_front(points, cost, value)
-    found = found[found["dominated"].notna()]
-    for dominated, colour, order in ((True, BEHIND, 2), (False, FRONT, 3)):
-        some = found[found["dominated"] == dominated]
-        x, y = some[cost].to_numpy(float), scale * some[value].to_numpy(float)
-        low, high = (scale * some[side].to_numpy(float) for side in ("low", "high"))
-        style: Any = {"color": colour, "elinewidth": 0.7, "capsize": 1.6, "capthick": 0.7}
-        panel.errorbar(x, y, [y - low, high - y], fmt="none", zorder=order, **style)
-        if not dominated:
-            steps = np.argsort(x)  # between two arms the cheaper one is what can be had
-            line: Any = {"color": colour, "linewidth": 0.8, "alpha": 0.45, "zorder": 1}
-            panel.plot(np.repeat(x[steps], 2)[1:], np.repeat(y[steps], 2)[:-1], **line)
-        edge: Any = {"edgecolor": "white", "linewidth": 0.4}
-        panel.scatter(x, y, s=16, color=colour, zorder=order + 2, **edge)
-    panel.set_xscale("log")
-    panel.set_xlabel(plan.words.get(cost, cost))
-    _ticks(panel, found[cost].to_numpy(float))
+    figure: MarkedFigure,
+    panel: Axes,
+    rows: pd.DataFrame,
+    value: str,
+    *,
+    cost: str,
+    looks: Looks,
+    words: Words,
+) -> None:
+    front = rows[~rows["dominated"].astype(bool)].sort_values("cost")
+    # Between two arms of the front the cheaper one is the best that is affordable.
+    x, y = front["cost"].to_numpy(float), PERCENT * front[value].to_numpy(float)
+    style: Any = {"color": GREY, "linewidth": 0.8, "alpha": 0.6, "zorder": 1}
+    panel.plot(np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1], **style)
+    for row in rows.to_dict("records"):
+        tip = words(
+            "{arm}\n{value:.1f} %, n = {n}\n{cost}",
+            arm=words(row["arm"]), value=PERCENT * row[value], n=row["n"],
+            cost=cost_text(cost, row["cost"], words),
+        )  # fmt: skip
+        at, pale = (float(row["cost"]), PERCENT * float(row[value])), bool(row["dominated"])
+        draw_point(
+            figure, panel, at, percent_ends(row),
+            look=looks[row["arm"]], mark=Mark(row["arm"], tip), alpha=0.4 if pale else 1,
+        )  # fmt: skip
     panel.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     panel.margins(x=0.15, y=0.1)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.grid(axis="y", color="#e6e6e6", linewidth=0.5)
-    panel.set_axisbelow(True)
+    panel.grid(axis="y", color=GRID, linewidth=0.5)
+
+
+def _labels(rows: pd.DataFrame, value: str, names: dict[str, str]) -> list[Label]:
     return [
         Label(
-            text=str(row["mark"]),
-            at=(float(row[cost]), scale * float(row[value])),
-            bar=(scale * float(row["low"]), scale * float(row["high"])),
-            colour=BEHIND if row["dominated"] else FRONT,
+            text=names[row["arm"]],
+            at=(float(row["cost"]), PERCENT * float(row[value])),
+            bar=percent_ends(row),
+            colour=GREY if row["dominated"] else BLACK,
         )
-        for row in found.to_dict("records")
+        for row in rows.to_dict("records")
     ]
-
-
-def _ticks(panel: Axes, costs: Any) -> None:
-    """Ticks at 1, 2 and 5 over less than two decades, else at 1; with M and G for their powers."""
-    decades = np.log10(costs.max() / costs.min())
-    subs: Any = (1.0, 2.0, 5.0) if decades < 1.5 else (1.0,)
-    if decades < 0.5:
-        subs = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
-    panel.xaxis.set_major_locator(LogLocator(subs=subs))
-    panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    panel.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _key(names: Sequence[str], width_in: float) -> tuple[list[list[str]], int]:
-    """Names in lines of as many columns as have room, read down; and how many columns."""
-    if not names:
-        return [], 1
-    longest = max(map(len, names)) * 0.55 * SIZE / 72 + 0.12
-    columns = max(1, min(len(names), int((width_in - 0.2) / longest)))
-    height = -(-len(names) // columns)
-    return [list(names[row::height]) for row in range(height)], columns

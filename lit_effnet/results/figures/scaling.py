@@ -1,11 +1,10 @@
-"""How far each axis carries: accuracy over multiply-adds, beside the published networks."""
+"""Accuracy over multiply-adds along each axis, beside the published networks."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lit_effnet.network.golden import golden_complexity
@@ -13,35 +12,47 @@ from lit_effnet.results.figures.drawing import (
     COLOURS,
     COLUMN_IN,
     GREY,
-    MARKERS,
+    MACS,
     PERCENT,
     TOP1,
+    WIDE_IN,
+    Mark,
+    MarkedFigure,
     Words,
-    axis_of,
-    bars,
+    axis_look,
     canvas,
     cost_axis,
+    draw_point,
+    english,
+    handle,
+    is_rounded,
     legend,
     name_points,
     note,
+    percent_ends,
     repeats_note,
     value_axis,
 )
-from lit_effnet.results.figures.labels import Label
+from lit_effnet.results.figures.labels import NO_BAR, Label
 from lit_effnet.results.figures.pareto import arm_points
 from lit_effnet.results.frame.columns import clean_rows
 
 VARIANTS = tuple(f"b{number}" for number in range(8))
 BESIDE = ("resnet50", "resnet152", "densenet201", "mobilenetv3_large")
-MACS = "multiply-adds of one image"
+NAMES = {
+    "resnet50": "ResNet-50",
+    "resnet152": "ResNet-152",
+    "densenet201": "DenseNet-201",
+    "mobilenetv3_large": "MobileNetV3-Large",
+}
 
 
 def scaling_figure(
-    frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Words = str
-) -> Figure:
-    """Accuracy over multiply-adds along each axis; below, what was published of B0 to B7.
+    frame: pd.DataFrame, *, width_in: float = COLUMN_IN, words: Words = english
+) -> MarkedFigure:
+    """Draw accuracy over multiply-adds along each axis, beside published numbers of B0 to B7.
 
-    Arms whose depth is rounded to the nearest have hollow markers, and lie on no curve.
+    Arms whose depth is rounded to the nearest have hollow markers and lie on no curve.
 
     Args:
         frame: Rows of runs of one data set.
@@ -49,87 +60,58 @@ def scaling_figure(
         words: Translates labels.
 
     Raises:
-        ValueError: no run is finished, or runs of one arm are no repeats of each other.
+        ValueError: no run is finished, or runs of an arm are no repeats of each other.
     """
     points = scaling_points(frame)
-    height = 1.55 * width_in if width_in < 5 else 0.62 * width_in
-    with canvas(width_in, height, (2, 1) if width_in < 5 else (1, 2)) as (figure, panels):
-        handles = _curves(panels[0], points, words)
+    wide = width_in >= WIDE_IN
+    height = (0.5 if wide else 1.35) * width_in
+    with canvas(width_in, height, (1, 2) if wide else (2, 1)) as (figure, panels):
+        handles = _curves(figure, panels[0], points, words)
         labels = _published(panels[1], words)
         cost_axis(panels[0], points["macs"], words(MACS))
         value_axis(panels[0], words(TOP1))
         data = words(str(clean_rows(frame)["data"].iloc[0]))
-        panels[0].set_title(words("runs on {data}").format(data=data), loc="left")
+        panels[0].set_title(words("runs on {data}", data=data), loc="left")
         legend(figure, handles)
         source = words("published: arXiv 1905.11946 v5 and torchvision; multiply-adds counted here")
-        note(figure, [repeats_note(points, words), source])
+        note(figure, [*repeats_note(points, words), source])
         name_points(figure, [(panels[1], labels)])
     return figure
 
 
 def scaling_points(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row for each arm of `pareto.arm_points`, with `axis` and whether depth is `rounded`.
+    """Return a row of `pareto.arm_points` for each arm, the cheapest first.
 
     Args:
         frame: Rows of runs of one data set.
 
     Raises:
-        ValueError: no run is finished, or runs of one arm are no repeats of each other.
+        ValueError: no run is finished, or runs of an arm are no repeats of each other.
     """
-    points = arm_points(clean_rows(frame), "macs")
-    axes = [axis_of(arm.removesuffix(", round")) for arm in points["arm"]]
-    rounded = points["arm"].str.endswith(", round")
-    return points.assign(axis=axes, rounded=rounded).sort_values("macs", ignore_index=True)
+    return arm_points(clean_rows(frame), "macs").sort_values("macs", ignore_index=True)
 
 
-def _curves(panel: Axes, points: pd.DataFrame, words: Words) -> list[Line2D]:
-    """Draw each axis from the baseline on; lines for the legend."""
-    baseline = points[points["axis"] == "baseline"]
-    handles = []
+def _curves(figure: MarkedFigure, panel: Axes, points: pd.DataFrame, words: Words) -> list[Line2D]:
+    """Draw each axis from the baseline on, and return the entries of the legend."""
+    handles: dict[str, Line2D] = {}
+    rounded = points.apply(is_rounded, axis=1)
     for axis, colour in COLOURS.items():
-        arms = points[(points["axis"] == axis) & ~points["rounded"]]
-        hollow = points[(points["axis"] == axis) & points["rounded"]]
-        if arms.empty and hollow.empty:
-            continue
-        curve = arms if axis == "baseline" else pd.concat([arms, baseline]).sort_values("macs")
-        line: Any = {"color": colour, "linewidth": 0.9, "alpha": 0.7, "zorder": 1}
-        panel.plot(curve["macs"], PERCENT * curve["top1"], **line)
-        for some, face in ((arms, colour), (hollow, "white")):
-            bars(panel, some, some["macs"], colour)
-            _markers(panel, some, axis, face)
-        handles.append(_handle(axis, colour, words(axis)))
-        if len(hollow):
-            told = words("{axis}, depth rounded to the nearest").format(axis=words(axis))
-            handles.append(_handle(axis, "white", told))
-    others = points[points["axis"].isna()]
-    if len(others):
-        bars(panel, others, others["macs"], GREY)
-        panel.scatter(others["macs"], PERCENT * others["top1"], s=12, color=GREY, zorder=3)
-        handles.append(Line2D([], [], marker="o", color=GREY, linestyle="", label=words("others")))
-    return handles
-
-
-def _markers(panel: Axes, points: pd.DataFrame, axis: str, face: str) -> None:
-    panel.scatter(
-        points["macs"],
-        PERCENT * points["top1"],
-        s=34 if axis == "baseline" else 15,
-        marker=MARKERS[axis],
-        facecolor=face,
-        edgecolor=COLOURS[axis],
-        linewidth=0.8,
-        zorder=4,
-        gid=axis,
-    )
-
-
-def _handle(axis: str, face: str, label: str) -> Line2D:
-    style: Any = {"linestyle": "", "markersize": 4.5, "color": COLOURS[axis]}
-    return Line2D([], [], marker=MARKERS[axis], markerfacecolor=face, label=label, **style)
+        curve = points[points["axis"].isin([axis, "baseline"]) & ~rounded]
+        if axis in {*curve["axis"]}:
+            line: Any = {"color": colour, "linewidth": 0.9, "alpha": 0.7, "zorder": 1}
+            panel.plot(curve["macs"], PERCENT * curve["top1"], **line)
+    for arm in points.to_dict("records"):
+        look, at = axis_look(arm), (arm["macs"], PERCENT * arm["top1"])
+        draw_point(figure, panel, at, percent_ends(arm), look=look, mark=Mark(str(arm["arm"])))
+        text = words(arm["axis"]) if arm["axis"] in COLOURS else words("others")
+        if look.hollow:
+            text = words("{axis}, depth rounded to the nearest", axis=text)
+        handles[text] = handle(look, text)
+    return [*handles.values()]
 
 
 def _published(panel: Axes, words: Words) -> Sequence[Label]:
-    """Draw the published networks; their names come back."""
+    """Draw the published networks, and return their labels."""
     golden = golden_complexity()
     labels, every = [], []
     for names, colour in ((VARIANTS, COLOURS["compound"]), (BESIDE, GREY)):
@@ -138,7 +120,7 @@ def _published(panel: Axes, words: Words) -> Sequence[Label]:
         joined = 0.9 if names is VARIANTS else 0.0
         panel.plot(*zip(*at, strict=True), color=colour, linewidth=joined, marker="o", ms=3)
         labels += [
-            Label(_name(name), place, (float("nan"),) * 2, colour)
+            Label(NAMES.get(name, name.upper()), place, NO_BAR, colour)
             for name, place in zip(names, at, strict=True)
         ]
     cost_axis(panel, every, words(MACS))
@@ -146,9 +128,3 @@ def _published(panel: Axes, words: Words) -> Sequence[Label]:
     panel.margins(y=0.2)
     panel.set_title(words("published, on ImageNet"), loc="left")
     return labels
-
-
-def _name(name: str) -> str:
-    known = {"resnet50": "ResNet-50", "resnet152": "ResNet-152", "densenet201": "DenseNet-201"}
-    known["mobilenetv3_large"] = "MobileNetV3-Large"
-    return known.get(name, name.upper())

@@ -14,15 +14,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from lit_effnet.cli.tables import PlainTable, as_csv, as_html, as_latex, as_markdown
 from lit_effnet.results.figures.files import FIGURES, write_figure
+from lit_effnet.results.figures.interactive import inked
 from lit_effnet.results.frame.table import Table
-from lit_effnet.results.report import paper, shapes
-from lit_effnet.results.report.language import LANGUAGES, Language
+from lit_effnet.results.report.charts import Chart
+from lit_effnet.results.report.fonts import chinese_font
+from lit_effnet.results.report.language import LANGUAGES, Language, Text
 from lit_effnet.results.report.plan import Plan
 from lit_effnet.results.report.sections import sections_of
 from lit_effnet.results.report.view import View, view
@@ -101,7 +102,7 @@ def steps(made: Sequence[View], table: Table, paths: Sequence[str], options: Opt
     found: list[Step] = []
     for one in made:
         found += _tables(one)
-        found += _figures(one, options)
+        found += _figures(one)
     page = html(made, table, paths, options)
     found.append(Step(PAGE, partial(write_whole, content=page.encode())))
     return found
@@ -148,8 +149,9 @@ def html(made: Sequence[View], table: Table, paths: Sequence[str], options: Opti
         "language": options.language,
         "skipped": table.skipped,
         "made": WORDS["made"].filled(when=when, paths=", ".join(paths)),
-        "chinese_figures": paper.chinese_font() is not None,
-        "geometry": (shapes.WIDTH, shapes.LEFT, shapes.RIGHT, shapes.BOTTOM),
+        "inked": inked,
+        "semicolon": Text("; "),
+        "chinese_figures": chinese_font() is not None,
         "document": options.document,
         "as_html": as_html,
         # Our own files, in elements whose content is no text.
@@ -173,25 +175,16 @@ def _tables(one: View) -> Iterator[Step]:
                 yield Step(path, partial(write_whole, content=text))
 
 
-def _figures(one: View, options: Options) -> Iterator[Step]:
-    languages = [lang for lang in LANGUAGES if lang == "en" or paper.chinese_font()]
+def _figures(one: View) -> Iterator[Step]:
+    languages = [lang for lang in LANGUAGES if lang == "en" or chinese_font()]
     for chart in one.charts:
         for language in languages:
-            yield Step(
-                f"figures/{one.key}_{chart.name}.{language}",
-                partial(_draw, one, chart, language, options),
-            )
+            path = f"figures/{one.key}_{chart.name}.{language}"
+            yield Step(path, partial(_draw, chart, language))
 
 
-def _draw(one: View, chart: shapes.Chart, language: Language, options: Options, path: Path) -> None:
-    """Draw a figure once, and write it in each format."""
-    found, value = one.answer, options.value
-    if chart.curves:
-        figure = paper.curves_figure(chart.curves, chart.x_label, value, language)
-    elif chart.name == "arms":
-        figure = paper.arms_figure(found.found, value, options.confidence, language)
-    else:
-        figure = paper.cost_figure(found.frame, chart.name, value, language)
-    with matplotlib.rc_context({**paper.style(language), "svg.fonttype": "path"}):
-        for ending in FIGURES:
-            write_figure(figure, path.with_name(f"{path.name}.{ending}"))
+def _draw(chart: Chart, language: Language, path: Path) -> None:
+    """Write a figure in each format."""
+    figure = chart.drawn(language)
+    for ending in FIGURES:
+        write_figure(figure, path.with_name(f"{path.name}.{ending}"))

@@ -7,7 +7,6 @@ from scipy import stats
 
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer
-from lit_effnet.results.report.charts import Chart, lines_chart
 from lit_effnet.results.report.language import Text, joined
 from lit_effnet.results.report.sections import RATE, Section, without_part
 from lit_effnet.results.report.tables import DIVERGED, ReportTable, rates_columns
@@ -100,19 +99,6 @@ def rate_means(tries: pd.DataFrame, value: str) -> pd.DataFrame:
     means = tries.pivot_table(index="arm", columns="learning_rate", values=value)
     costs = tries.groupby("arm")["macs"].median().astype(float)
     return means.loc[costs.loc[means.index].sort_values(kind="stable").index]
-
-
-def rates_chart(section: Section, value: str) -> Chart | None:
-    """Return the figure of accuracy by rate, a line for each arm; None for a single rate."""
-    tries = trials(by_arm(section), value)
-    means = rate_means(tries, value)
-    if len(means.columns) < 2:
-        return None
-    curves = {
-        str(arm): [(float(rate), float(of)) for rate, of in row.dropna().items()]
-        for arm, row in means.iterrows()
-    }
-    return lines_chart("rates", curves, value, WORDS["learning_rate"], int(tries["run"].nunique()))
 
 
 def rates_table(section: Section, value: str) -> ReportTable | None:

@@ -9,16 +9,10 @@ import pandas as pd
 from lit_effnet.results.findings.questions import question_of
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer, answer
-from lit_effnet.results.report.charts import (
-    Chart,
-    arms_chart,
-    cost_chart,
-    epochs_chart,
-    noise_chart,
-)
+from lit_effnet.results.report.charts import Chart, Key, charts_of
 from lit_effnet.results.report.language import Text, joined, same
 from lit_effnet.results.report.plan import Plan, Progress, plan_of
-from lit_effnet.results.report.rates import rates_answer, rates_chart, rates_table
+from lit_effnet.results.report.rates import rates_answer, rates_table
 from lit_effnet.results.report.sections import Section
 from lit_effnet.results.report.tables import (
     ReportTable,
@@ -41,6 +35,7 @@ class View:
         question: What is asked.
         answer: What the runs say.
         charts: Its figures.
+        legend: Legend of the figures.
         tables: Its tables but that of the runs.
         runs: The runs behind all of it.
         notes: What a reader must know of the runs.
@@ -55,6 +50,7 @@ class View:
     question: Text
     answer: Answer
     charts: tuple[Chart, ...]
+    legend: tuple[Key, ...]
     tables: tuple[ReportTable, ...]
     runs: ReportTable
     notes: tuple[Text, ...]
@@ -100,20 +96,14 @@ def view(
         found = answer(section, question, value, baseline, confidence, paired=paired)
     ids = {run: f"{section.key}-run-{n}" for n, run in enumerate(section.runs["run"], start=1)}
     count = sum(len(of_arm) for of_arm in found.found.values.values())
-    charts: list[Chart | None] = []
+    charts, legend = charts_of(
+        section, found, question, value=value, confidence=confidence, ids=ids
+    )
     tables: list[ReportTable | None] = []
     if count:
-        charts.append(arms_chart(found.found, found.frame, ids, value, confidence))
-        charts += [
-            cost_chart(found.frame, cost, value, count)
-            for cost in question.costs
-            if found.frame[cost].notna().any()
-        ]
         tables += [arms_table(found, value, confidence), comparisons_table(found, confidence)]
     if of_rates:
-        charts.append(rates_chart(section, value))
         tables.append(rates_table(section, value))
-    charts += [noise_chart(section, value), epochs_chart(section, value)]
     tables.append(conditions_table(section, value))
     plan = plan_of(section.group, plans)
     statuses = dict(zip(section.runs["run"], section.runs["status"], strict=True))
@@ -124,7 +114,8 @@ def view(
         setting(section, progress),
         question.text,
         found,
-        tuple(chart for chart in charts if chart),
+        charts,
+        legend,
         tuple(table for table in tables if table),
         runs_table(section, value, ids),
         tuple(_notes(section)),

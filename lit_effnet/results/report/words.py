@@ -23,37 +23,15 @@ WORDS = {
     "cost_activations": Text("activations"),
     "cost_latency_ms": Text("latency"),
     "cost_duration_s": Text("training time"),
-    "axis_macs": Text("multiply-adds of one image"),
-    "axis_parameters": Text("parameters"),
-    "axis_latency_ms": Text("latency of one image (ms)"),
-    "axis_duration_s": Text("training time (s)"),
     "top1": Text("top-1 accuracy (%)"),
     "top5": Text("top-5 accuracy (%)"),
     "top1_macro": Text("class-mean top-1 accuracy (%)"),
-    "epoch": Text("epoch"),
-    "learning_rate": Text("learning rate for 256 images"),
-    "sigma": Text("standard deviation of the noise"),
     # Figures.
     "figure_arms": Text("Arms"),
     "figure_cost": Text("Accuracy against {cost}"),
     "figure_epochs": Text("Training"),
     "figure_rates": Text("Learning rates"),
-    "about_rates": Text("Each arm at each rate. Rest on a line for its name."),
     "figure_noise": Text("Under Gaussian noise"),
-    "about_arms": Text(
-        "Each dot is a run, each diamond a mean, each bar its {confidence:g} % interval over "
-        "seeds (three repeats and more)."
-    ),
-    "about_cost": Text(
-        "Means of the arms, bars as in the first figure, cut off where the plot ends. The thin "
-        "line joins arms that no other one beats at no higher cost; grey arms are beaten."
-    ),
-    "about_epochs": Text(
-        "Validation after each epoch; a line is an arm's mean. Rest on a line for its name."
-    ),
-    "about_noise": Text(
-        "Means of the arms at each level; 0 is clean. Rest on a line for its name."
-    ),
     "arm": Text("arm"),
     # The page.
     "title": Text("Results"),

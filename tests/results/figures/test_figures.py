@@ -1,8 +1,10 @@
 """Figures draw the numbers of their frames, in any language, and no text covers another."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -15,16 +17,17 @@ from matplotlib.transforms import Bbox
 
 from lit_effnet.results.figures.arms import arms_figure
 from lit_effnet.results.figures.coefficients import coefficient_figure, coefficient_points
-from lit_effnet.results.figures.drawing import axis_of
+from lit_effnet.results.figures.drawing import COLUMN_IN, PAGE_IN, arm_looks, english
 from lit_effnet.results.figures.efficiency import efficiency_figure
 from lit_effnet.results.figures.equal_cost import equal_cost_figure, equal_cost_points
 from lit_effnet.results.figures.int8 import int8_figure
+from lit_effnet.results.figures.interactive import interactive_svg
 from lit_effnet.results.figures.noise import noise_figure
-from lit_effnet.results.figures.pareto import COLUMN_IN, PAGE_IN
 from lit_effnet.results.figures.scaling import scaling_figure
 from lit_effnet.results.figures.se_ratio import se_ratio_figure
 from lit_effnet.results.figures.transfer import transfer_figure
 from lit_effnet.results.frame.columns import frame_of
+from lit_effnet.scaling.arms import named_properties
 from tests.results.figures import examples
 
 FIGURES: dict[str, tuple[Callable[..., Figure], Any]] = {
@@ -39,6 +42,12 @@ FIGURES: dict[str, tuple[Callable[..., Figure], Any]] = {
     "int8": (int8_figure, examples.int8_rows),
 }
 OF_RUNS = [name for name in FIGURES if name not in ("efficiency", "int8")]
+
+
+def properties_of(arm: str) -> dict[str, Any]:
+    """Axis and rounding of an arm."""
+    properties = named_properties(arm)
+    return {"axis": properties.axis, "rounding": properties.rounding}
 
 
 def points(figure: Figure) -> set[tuple[float, float]]:
@@ -82,9 +91,9 @@ def test_each_label_is_translated(name: str) -> None:
     make, data = FIGURES[name]
     asked: set[str] = set()
 
-    def words(text: str) -> str:
+    def words(text: str, /, **values: object) -> str:
         asked.add(text)
-        return f"~{text}~"
+        return f"~{english(text, **values)}~"
 
     plain, figure = make(data()), make(data(), words=words)
     labels = [label for p in figure.axes for label in (p.get_xlabel(), p.get_ylabel()) if label]
@@ -105,7 +114,7 @@ def test_the_scaling_curves_are_the_means() -> None:
 
 def test_the_baseline_begins_each_curve() -> None:
     figure = scaling_figure(examples.scaling_runs())
-    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]  # type: ignore
+    curves = [line for line in figure.axes[0].lines if len({*line.get_xdata()}) > 1]  # type: ignore
     starts = [line.get_xdata()[0] for line in curves if line.get_linestyle() == "-"]  # type: ignore
     assert starts
     assert set(starts) == {4e6}
@@ -127,12 +136,12 @@ def test_arms_of_one_cost_stand_against_compound_scaling() -> None:
         assert 100 * point["difference"] == pytest.approx(difference)
     assert {x for x, _ in drawn} == {round(100 * point["difference"], 4) for point in found}
     with pytest.raises(ValueError, match="arms of one cost, a compound one among them"):
-        equal_cost_figure(runs[~runs["arm"].str.startswith("compound")])
+        equal_cost_figure(runs[runs["axis"] != "compound"])
 
 
 def test_arms_stand_in_the_order_of_their_cost() -> None:
     runs = examples.scaling_runs()
-    figure = arms_figure(runs)
+    figure = arms_figure(runs, width_in=PAGE_IN)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     costs = runs.groupby("arm")["macs"].median()
     assert [costs[name] for name in names] == sorted(costs)
@@ -206,7 +215,9 @@ def test_noise_begins_at_the_clean_accuracy() -> None:
 def test_many_arms_under_noise_have_a_panel_for_each_axis() -> None:
     scaled = [f"{axis} at {n} x MACs" for axis in ("width", "depth", "compound") for n in (2, 4, 8)]
     parts = [
-        examples.noise_runs().query("arm == 'baseline'").assign(arm=arm, macs=place, run=arm)
+        examples.noise_runs()
+        .query("arm == 'baseline'")
+        .assign(arm=arm, macs=place, run=arm, **properties_of(arm))
         for place, arm in enumerate(["baseline", *scaled, "compound at 2 x MACs, round", "odd"])
     ]
     repeats = [part.assign(run=part["run"] + part["seed"].astype(str)) for part in parts]
@@ -251,16 +262,39 @@ def test_without_results_it_says_what_is_missing(name: str) -> None:
         make(frame_of([]) if name in OF_RUNS else [])
 
 
-@pytest.mark.parametrize(
-    ("arm", "axis"),
-    [
-        ("baseline", "baseline"),
-        ("depth 1.5", "depth"),
-        ("resolution at 2 x MACs", "resolution"),
-        ("phi 1.455", "compound"),
-        ("depth 1.5, width 2", None),
-        ("B0", None),
-    ],
-)
-def test_an_arm_has_the_axis_of_its_name(arm: str, axis: str | None) -> None:
-    assert axis_of(arm) == axis
+def test_an_arm_looks_like_its_axis() -> None:
+    looks = arm_looks(examples.scaling_runs())
+    assert len({*looks.values()}) == len(looks)
+    markers = {arm.split(" ")[0]: look.marker for arm, look in looks.items()}
+    assert markers == {
+        "baseline": "*",
+        "depth": "s",
+        "width": "D",
+        "resolution": "^",
+        "compound": "o",
+    }
+    assert [arm for arm, look in looks.items() if look.hollow] == ["compound at 2 x MACs, round"]
+    others = arm_looks(examples.se_runs())
+    assert len({*others.values()}) == len(others)  # of one axis: each has a colour of its own
+
+
+def test_an_interactive_figure_names_its_shapes_in_both_languages() -> None:
+    figure = arms_figure(examples.scaling_runs())
+    tip = next(mark.tip for mark in figure.marks.values() if mark.run)
+    run = next(mark.run for mark in figure.marks.values() if mark.run)
+    chinese = {tip: "提示", "top-1 accuracy (%)": "准确率"}
+    made = [
+        interactive_svg(figure, "x", "title", rows={run: "row"}, chinese=chinese) for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    root = ElementTree.fromstring(made[0])
+    marks = [element for element in root.iter() if element.get("class") == "mark"]
+    assert len(marks) == len(figure.marks)
+    (linked,) = (mark for mark in marks if mark.get("data-run"))
+    assert (linked.get("data-en"), linked.get("data-zh")) == (tip, "提示")
+    assert "small circles" not in made[0]  # the page has the note as text
+    assert "准确率" in made[0]
+    identifiers = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(identifiers) == len({*identifiers})
+    assert all("#x-" in reference for reference in re.findall(r"[(\"]#[^)\"]+", made[0]))
+    assert figure.get_supxlabel()

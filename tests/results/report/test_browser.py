@@ -126,18 +126,18 @@ def test_a_heading_sorts_by_number_both_ways_with_gaps_last(opened: Any) -> None
 
 
 def test_one_switch_turns_texts_and_figures_to_chinese(opened: Any) -> None:
-    answer, figure = one(opened, ".answer"), one(opened, "svg.macs")
-    assert "beats" in answer.text
+    answer, figure = one(opened, ".answer"), one(opened, "figure[id$=macs] svg")
+    assert "is worse than" in answer.text
     assert "multiply-adds of one image" in figure.text
     one(opened, "#language").click()
-    assert "优于" in answer.text
-    assert "beats" not in answer.text
+    assert "复合缩放" in answer.text
+    assert "is worse than" not in answer.text
     assert "单张图像的乘加运算量" in figure.text
     assert "multiply-adds of one image" not in figure.text
     assert opened.title == "结果"
     assert one(opened, "html").get_attribute("lang") == "zh-Hans"
     one(opened, "#language").click()
-    assert "beats" in answer.text
+    assert "is worse than" in answer.text
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -155,9 +155,10 @@ def test_the_page_is_no_wider_than_the_screen(opened: Any, width: int, language:
 
 def test_a_point_names_its_run_on_hover_and_on_focus(opened: Any) -> None:
     tip = one(opened, "#tip")
-    point = opened.find_elements("css selector", ".mark.dot")[-1]  # others lie close to each other
+    point = opened.find_elements("css selector", ".mark[data-run]")[-1]
     assert not tip.is_displayed()
-    webdriver.ActionChains(opened).move_to_element(point).perform()
+    shape = point.find_element("css selector", "use")
+    webdriver.ActionChains(opened).move_to_element(shape).perform()
     assert tip.is_displayed()
     assert tip.text.startswith(f"{EVIL}\n90.5 % (seed 1)\n")
     assert "scaling_ablation_photos/" in tip.text
@@ -201,3 +202,15 @@ def test_it_prints_light_with_everything_open(opened: Any) -> None:
     assert one(opened, "body").value_of_css_property("background-color") == "rgba(255, 255, 255, 1)"
     assert not one(opened, "#language").is_displayed()
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "screen"})
+
+
+def test_the_legend_shows_and_hides_an_arm_in_all_figures(opened: Any) -> None:
+    key = one(opened, ".key[data-arm=baseline]")
+    marks = opened.find_elements("css selector", ".mark[data-arm=baseline]")
+    assert len({mark.find_element("xpath", "ancestor::figure").id for mark in marks}) > 2
+    for pressed in ("false", "true"):
+        key.click()
+        assert key.get_attribute("aria-pressed") == pressed
+        assert {mark.is_displayed() for mark in marks} == {pressed == "true"}
+    others = opened.find_elements("css selector", ".mark:not([data-arm=baseline])")
+    assert all(mark.is_displayed() for mark in others)

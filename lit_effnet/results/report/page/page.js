@@ -15,14 +15,14 @@
     document.title = titles[to];
     language.textContent = to === "zh" ? "English" : "中文";
     language.lang = to === "zh" ? "en" : "zh-Hans";
-    for (const mark of document.querySelectorAll(".mark")) {
-      mark.setAttribute("aria-label", mark.dataset[to]);
+    for (const mark of document.querySelectorAll(".mark[tabindex]")) {
+      mark.setAttribute("aria-label", mark.dataset[to] ?? mark.dataset.en);
     }
     hide();
   }
 
   function show(mark, x, y) {
-    tip.textContent = mark.dataset[root.dataset.language];
+    tip.textContent = mark.dataset[root.dataset.language] ?? mark.dataset.en;
     tip.hidden = false;
     const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
     tip.style.left = `${Math.max(8, Math.min(x + 12, room)) + scrollX}px`;
@@ -38,17 +38,52 @@
     target.scrollIntoView({ block: "center" });
   }
 
-  for (const mark of document.querySelectorAll(".mark")) {
-    mark.addEventListener("pointermove", (event) => show(mark, event.clientX, event.clientY));
-    mark.addEventListener("pointerleave", hide);
-    mark.addEventListener("focus", () => {
-      const box = mark.querySelector(".seen").getBoundingClientRect();
-      show(mark, box.right, box.top);
+  // The pointer finds the nearest mark, so that small ones need not be hit.
+  const REACH = 14;
+  const middle = (mark) => {
+    const box = mark.getBoundingClientRect();
+    return [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+  };
+  const go = (mark) => { if (mark && mark.dataset.run) { location.hash = mark.dataset.run; reveal(mark.dataset.run); } };
+  for (const chart of document.querySelectorAll("svg.chart")) {
+    const marks = [...chart.querySelectorAll(".mark[tabindex]")];
+    let near = null;
+    const choose = (mark) => {
+      if (near) near.classList.remove("near");
+      near = mark;
+      chart.style.cursor = mark && mark.dataset.run ? "pointer" : "";
+      if (!mark) return hide();
+      mark.classList.add("near");
+      show(mark, ...middle(mark));
+    };
+    chart.addEventListener("pointermove", (event) => {
+      let nearest = null;
+      let least = REACH;
+      for (const mark of marks) {
+        if (mark.classList.contains("off")) continue;
+        const [x, y] = middle(mark);
+        const distance = Math.hypot(x - event.clientX, y - event.clientY);
+        if (distance < least) [nearest, least] = [mark, distance];
+      }
+      if (nearest !== near) choose(nearest);
     });
-    mark.addEventListener("blur", hide);
-    const go = () => { if (mark.dataset.run) { location.hash = mark.dataset.run; reveal(mark.dataset.run); } };
-    mark.addEventListener("click", go);
-    mark.addEventListener("keydown", (event) => { if (event.key === "Enter") go(); if (event.key === "Escape") hide(); });
+    chart.addEventListener("pointerleave", () => choose(null));
+    chart.addEventListener("click", () => go(near));
+    for (const mark of marks) {
+      mark.addEventListener("focus", () => choose(mark));
+      mark.addEventListener("blur", () => choose(null));
+      mark.addEventListener("keydown", (event) => { if (event.key === "Enter") go(mark); if (event.key === "Escape") hide(); });
+    }
+  }
+
+  for (const key of document.querySelectorAll(".key")) {
+    key.addEventListener("click", () => {
+      const off = key.getAttribute("aria-pressed") === "true";
+      key.setAttribute("aria-pressed", String(!off));
+      for (const mark of key.closest("section").querySelectorAll(".mark")) {
+        if (mark.dataset.arm === key.dataset.arm) mark.classList.toggle("off", off);
+      }
+    });
   }
 
   function sort(heading) {
