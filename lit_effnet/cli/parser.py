@@ -126,6 +126,11 @@ class OneLineErrors(ArgumentParser):
         return [action.dest for action in self._actions]
 
 
+def hidden_alias(parser: ArgumentParser, old: str, flag: str) -> None:
+    """Accept the old name of a flag, which `--help` does not list: `--made_at`, `--corrupt_at`."""
+    parser._option_string_actions[old] = parser._option_string_actions[flag]
+
+
 def add_network_flags(parser: ArgumentParser) -> None:
     """The flags of commands that look at trained or released networks on images."""
     add = parser.add_argument
