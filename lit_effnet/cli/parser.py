@@ -54,6 +54,7 @@ class OneLineErrors(ArgumentParser):
                 **kwargs,
             },
         )
+        self.renamed: dict[str, str] = {}
         self.arguments: list[str] = []
         self.file = ""
 
@@ -64,9 +65,10 @@ class OneLineErrors(ArgumentParser):
 
         W&B writes None for null into flags, and so do scripts. As a text it would be a name.
         """
-        self.arguments = list(sys.argv[1:] if args is None else args)
+        words = sys.argv[1:] if args is None else args
+        self.arguments = [self._current_name(word) for word in words]
         try:
-            config = super().parse_args(args, **kwargs)
+            config = super().parse_args(self.arguments, **kwargs)
         except DocumentError as error:
             self.error(str(error))
         self._check_null(config)
@@ -75,6 +77,12 @@ class OneLineErrors(ArgumentParser):
                 named = _named(key, self.arguments)
                 self.error(f"{named}: 'None' is read as text; write null for no value")
         return config
+
+    def _current_name(self, word: str) -> str:
+        """Return a flag with its former name replaced; other words unchanged."""
+        flag, equals, value = word.partition("=")
+        current = self.renamed.get(flag.removeprefix("--"))
+        return word if current is None or flag[:2] != "--" else f"--{current}{equals}{value}"
 
     def _check_null(self, config: Any) -> None:
         """Refuse null for what has a default and takes none; jsonargparse lets it through."""
@@ -124,11 +132,6 @@ class OneLineErrors(ArgumentParser):
     def keys(self) -> list[str]:
         """The names of all arguments, dotted, without dashes."""
         return [action.dest for action in self._actions]
-
-
-def hidden_alias(parser: ArgumentParser, old: str, flag: str) -> None:
-    """Accept the old name of a flag, which `--help` does not list: `--made_at`, `--corrupt_at`."""
-    parser._option_string_actions[old] = parser._option_string_actions[flag]
 
 
 def add_network_flags(parser: ArgumentParser) -> None:
