@@ -157,7 +157,8 @@ def networks(config: Any) -> list["CamSession"]:
         ValueError: one cannot be had, or they tell other classes apart than the first.
     """
     from lit_effnet.attribution.session import CamSession
-    from lit_effnet.evaluation.target import device_of, load_target, overrides_of, run_folders
+    from lit_effnet.evaluation.run_folders import run_folders
+    from lit_effnet.evaluation.target import device_of, load_target, overrides_of
 
     changes = overrides_of(config, whole=True)
     device = device_of(config.device)

@@ -102,7 +102,7 @@ def quantize_all(config: Any) -> bool:
     """
     from rich.console import Console
 
-    from lit_effnet.evaluation.target import run_folders
+    from lit_effnet.evaluation.run_folders import run_folders
     from lit_effnet.runs.machine import keep_freed_memory
 
     kept = keep_freed_memory() if config.keep_freed_memory else False

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
+from lit_effnet.cli.format import percent
 from lit_effnet.deploy.sensitivity import Sensitivity
-from lit_effnet.evaluation.tables import percent
 
 Row = Mapping[str, Any]
 SHOWN = 12  # of the most sensitive layers
