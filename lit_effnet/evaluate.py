@@ -13,14 +13,10 @@ severity (fog:3) or a level (gaussian_noise:sigma=0.1). Conditions that have a r
 
 from typing import Literal
 
-from lit_effnet.cli.parser import (
-    OneLineErrors,
-    add_network_flags,
-    add_row_flags,
-    prepare_output,
-    quiet_libraries,
-    stopping,
-)
+from lit_effnet.cli.errors import stopping
+from lit_effnet.cli.output import prepare_output, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
+from lit_effnet.cli.shared_flags import add_network_flags, add_row_flags
 
 FAILURE = 1
 

@@ -13,14 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.cli.parser import (
-    STOPPED,
-    OneLineErrors,
-    add_network_flags,
-    fail,
-    prepare_output,
-    quiet_libraries,
-)
+from lit_effnet.cli.errors import fail
+from lit_effnet.cli.output import prepare_output, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
+from lit_effnet.cli.shared_flags import add_network_flags
+from lit_effnet.runs.exit_status import INTERRUPTED
 from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
@@ -80,7 +77,7 @@ def main(args: list[str] | None = None) -> None:
             show(config)
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
-        raise SystemExit(STOPPED) from None
+        raise SystemExit(INTERRUPTED) from None
 
 
 def show(config: Any) -> None:

@@ -11,7 +11,10 @@ not there if it is not the network. FILE.json beside it tells how to use it.
 
 from typing import Any, Literal
 
-from lit_effnet.cli.parser import OneLineErrors, add_image_flags, fail, prepare_output, stopping
+from lit_effnet.cli.errors import fail, stopping
+from lit_effnet.cli.output import prepare_output
+from lit_effnet.cli.parser import OneLineErrors
+from lit_effnet.cli.shared_flags import add_image_flags
 from lit_effnet.deploy.calibration_data import add_calibration_flags, calibration_flags
 from lit_effnet.runs.paths import local, locate
 

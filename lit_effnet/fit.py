@@ -16,13 +16,8 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
-from lit_effnet.cli.parser import (
-    BAD_INPUT,
-    one_line_errors,
-    prepare_output,
-    quiet_libraries,
-    usual_setting,
-)
+from lit_effnet.cli.errors import one_line_errors
+from lit_effnet.cli.output import prepare_output, quiet_libraries
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.schema import Use
 from lit_effnet.experiment.final_evaluation import (
@@ -43,6 +38,7 @@ from lit_effnet.experiment.run_folder import (
 from lit_effnet.experiment.run_record import compare_classes, new_record
 from lit_effnet.experiment.summary import closing_line, opening_lines
 from lit_effnet.network.pretrained_cfg import told_of
+from lit_effnet.runs.exit_status import BAD_INPUT
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.folder import FINISHED, INTERRUPTED, RUNNING, RunFolder
 from lit_effnet.runs.machine import keep_freed_memory
@@ -57,6 +53,7 @@ from lit_effnet.training.recorder import RunRecord, first_process, only_process
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.training.throughput import ThroughputRecord
 from lit_effnet.training.wandb_logging import choose_mode, finish, wandb_logger
+from lit_effnet.trials.command import usual_setting
 
 
 def main(args: list[str] | None = None) -> None:

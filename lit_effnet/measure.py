@@ -15,8 +15,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.cli.parser import STOPPED, OneLineErrors, prepare_output, quiet_libraries
+from lit_effnet.cli.output import prepare_output, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.cli.rows_file import check_output, keep
+from lit_effnet.runs.exit_status import INTERRUPTED
 from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         kept = f"rows of {', '.join(done)} are in {config.output}" if done else "nothing is kept"
         sys.stderr.write(f"stopped; {kept}\n")
-        raise SystemExit(STOPPED) from None
+        raise SystemExit(INTERRUPTED) from None
 
 
 def run(config: Any, done: list[str]) -> None:

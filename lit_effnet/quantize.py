@@ -19,15 +19,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.cli.parser import (
-    OneLineErrors,
-    add_network_flags,
-    add_row_flags,
-    prepare_output,
-    quiet_libraries,
-    stopping,
-    written,
-)
+from lit_effnet.cli.errors import stopping, written
+from lit_effnet.cli.output import prepare_output, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
+from lit_effnet.cli.shared_flags import add_network_flags, add_row_flags
 from lit_effnet.deploy.calibration_data import add_calibration_flags
 
 if TYPE_CHECKING:
@@ -131,7 +126,7 @@ def quantize_one(name: str, config: Any, freed_memory_kept: bool, console: "Cons
     work = prepare(name, config, freed_memory_kept=freed_memory_kept)
     folder, study = work.subject.folder, work.study
     rows = {row["id"]: row for row in folder.read_evaluations()}
-    due = [v for v in work.variants if config.again or study.id(v) not in rows]
+    due = [v for v in work.variants if config.overwrite or study.id(v) not in rows]
     done = [variant for variant in work.variants if variant not in due]
     stale = [v for v in done if not study.is_timed(rows[study.id(v)], config.runs_timed)]
     only_timed = f", {len(stale)} to be timed" if stale else ""

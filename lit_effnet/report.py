@@ -15,7 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lit_effnet.cli.parser import OneLineErrors, fail, prepare_output, quiet_libraries, stopping
+from lit_effnet.cli.errors import fail, stopping
+from lit_effnet.cli.output import prepare_output, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.runs.paths import local
 
 if TYPE_CHECKING:

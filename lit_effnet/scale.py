@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import class_from_function
 
-from lit_effnet.cli.parser import OneLineErrors, prepare_output, stopping
+from lit_effnet.cli.errors import stopping
+from lit_effnet.cli.output import prepare_output
+from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.scaling.arms import Arm, choose
 from lit_effnet.scaling.compound import (
     B0_STAGES,

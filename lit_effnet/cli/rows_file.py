@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from lit_effnet.cli.parser import fail
+from lit_effnet.cli.errors import fail
 from lit_effnet.runs.documents import DocumentError, read_text
 
 

@@ -12,14 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_effnet.cli.parser import (
-    OneLineErrors,
-    fail,
-    one_line_errors,
-    prepare_output,
-    quiet_libraries,
-    stopping,
-)
+from lit_effnet.cli.errors import fail, one_line_errors, stopping
+from lit_effnet.cli.output import prepare_output, quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.runs.files import reason
 from lit_effnet.runs.paths import local
 

@@ -9,8 +9,8 @@ import torch
 from rich.console import Console
 from tqdm import tqdm
 
+from lit_effnet.cli.errors import written
 from lit_effnet.cli.format import percent
-from lit_effnet.cli.parser import written
 from lit_effnet.cli.progress import say
 from lit_effnet.cli.tables import PlainTable, as_rich
 from lit_effnet.data.corruptions.registry import scale_of
@@ -92,7 +92,7 @@ def _evaluate_network(
     # Checked before the evaluation, unless its rows are only made by it.
     reference = None if is_reference else job.reference(config.relative_to)
     made: list[tuple[Row, Predictions]] = []
-    rows = job.run(config.again or files.any, prefix, made)
+    rows = job.run(config.overwrite or files.any, prefix, made)
     if is_reference:
         reference = job.reference(config.relative_to)
     for table in (levels_table(job.target, rows), severities_table(rows)):

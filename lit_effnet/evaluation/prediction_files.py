@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lit_effnet.cli.parser import written
+from lit_effnet.cli.errors import written
 from lit_effnet.cli.tables import PlainTable
 from lit_effnet.evaluation.confusion_figure import confusion_figure
 from lit_effnet.evaluation.predictions import Predictions, per_class

@@ -25,7 +25,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lit_effnet.cli.parser import OneLineErrors, fail, quiet_libraries
+from lit_effnet.cli.errors import fail
+from lit_effnet.cli.output import quiet_libraries
+from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.data.corruptions.noise import GaussianNoise
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment.factories import (

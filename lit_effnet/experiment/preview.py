@@ -9,7 +9,8 @@ import torch
 import yaml
 from jsonargparse import ArgumentError
 
-from lit_effnet.cli.parser import explain, name_flag
+from lit_effnet.cli.errors import name_flag
+from lit_effnet.cli.parser_messages import explain
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment.factories import baseline_on, network_of, preprocessing

@@ -235,7 +235,8 @@ class EfficientNet(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(head, num_classes)
-        self.apply(initialise)
+        if not self.classifier.weight.is_meta:  # where drawing takes longer than building
+            self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, K]` of images `[N, 3, H, W]`."""

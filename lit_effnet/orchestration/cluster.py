@@ -12,13 +12,13 @@ from typing import Any
 
 from rich.console import Console
 
-from lit_effnet.cli.parser import SETTING
 from lit_effnet.orchestration.live import close, watch
 from lit_effnet.orchestration.planner import MODULE, PRELOADED, Options, Planner
 from lit_effnet.orchestration.validate import Checked
 from lit_effnet.runs.machine import available_cores
 from lit_effnet.runs.paths import local
 from lit_effnet.trials import ray_cluster, slurm
+from lit_effnet.trials.command import SETTING
 from lit_effnet.trials.launch import Launch
 from lit_effnet.trials.ledger import Entry, Status
 from lit_effnet.trials.process import Share

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lit_effnet.cli.parser import quiet_libraries
+from lit_effnet.cli.output import quiet_libraries
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.orchestration.planner import Planner
 from lit_effnet.training.ema import ExponentialMovingAverage

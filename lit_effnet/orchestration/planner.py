@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from lit_effnet.cli.parser import usual_setting
 from lit_effnet.experiment import preview as outlook
 from lit_effnet.experiment.config_composer import Composer
 from lit_effnet.experiment.preview import Outlook
@@ -23,7 +22,7 @@ from lit_effnet.runs.machine import available_cores
 from lit_effnet.scaling import arms
 from lit_effnet.training import recipe as recipes
 from lit_effnet.trials.bayes import Proposals
-from lit_effnet.trials.command import PARAMETERS_AS
+from lit_effnet.trials.command import PARAMETERS_AS, usual_setting
 from lit_effnet.trials.distributions import Parameter, flat, nested
 from lit_effnet.trials.launch import Source
 from lit_effnet.trials.plan import Trial, arguments_of, arm_of, points, varied

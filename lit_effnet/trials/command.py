@@ -9,6 +9,9 @@ from typing import Any
 
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 
+# Sweep files choose the data set by this environment variable.
+SETTING, USUAL_SETTING = "LIT_EFFNET_ON", "cifar100"
+
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 PARAMETERS_AS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
@@ -81,3 +84,8 @@ def _replacement(
         "args_json_file": [str(json_file)],
     }
     return known.get(name, [])
+
+
+def usual_setting(argument: str) -> str:
+    """Replace the variable's name, which macros leave where it is unset, by the default."""
+    return argument.replace(SETTING, USUAL_SETTING)

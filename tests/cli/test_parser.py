@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lit_effnet import fit, scale
-from lit_effnet.cli.parser import one_line, plain_warnings, prepare_output
+from lit_effnet.cli.output import plain_warnings, prepare_output
+from lit_effnet.runs.messages import one_line
 from tests.conftest import ROOT, TINY, start
 
 FLAGS = [

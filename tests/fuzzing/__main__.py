@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 
-from lit_effnet.cli.parser import plain_warnings, quiet_libraries
+from lit_effnet.cli.output import plain_warnings, quiet_libraries
 from tests.fuzzing.commands import REFUSED, SECONDS, TAKEN, cases, outcome
 
 

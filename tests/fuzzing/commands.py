@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from lit_effnet import report, sweep
-from lit_effnet.cli.parser import one_line_errors
+from lit_effnet.cli.errors import one_line_errors
 from lit_effnet.evaluation.target import _flags_of_run
 from lit_effnet.experiment import preview as outlook
 from lit_effnet.orchestration.learning_rates import rates_in
