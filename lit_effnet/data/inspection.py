@@ -107,7 +107,8 @@ def show(name: str, images: ImageSet, entry: Entry | None, headers_only: bool) -
             _print(f"beware   {entry.trap}")
     for note in images.notes:
         _print(f"note     {note}")
-    lines, bad = [], []
+    lines = []
+    bad: list[str] = []
     for split, rows in images.splits.items():
         found = headers(images, split)
         modes = ", ".join(f"{mode} {number:,}" for mode, number in found.modes.items())

@@ -94,7 +94,7 @@ class Evaluator:
             made_at=condition.corrupt_at,
             made_at_px=self._corrupted_px(condition),
             split=self.split,
-            data=self.data.name,
+            data=str(self.data.name),
             data_fingerprint=self.data.fingerprint,
             weights=self.weights,
             image_size=view.image_size,
