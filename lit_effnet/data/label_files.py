@@ -43,7 +43,7 @@ def load_label_files(
 
     Args:
         folder: The folder of images.
-        name: The file, or a folder with a file for each split; its path may be relative to `folder`.
+        name: The file, or a folder with a file for each split; also relative to `folder`.
         image_column: Name of the column of images; found by its name if None.
         label_column: Name of the column of labels; found by its name if None.
 
