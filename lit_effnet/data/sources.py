@@ -51,7 +51,7 @@ class ImageSet:
     numbers: tuple[int, ...] | None = None
 
     def where(self, split: str, index: int) -> str:
-        """Return where to find an image: split, row in the original table, and file if it has one."""
+        """Return where to find an image: split, row in the original table, and file."""
         place = where(self.splits[split], index)
         if split in self.cut:
             return f"{split}, cut from train, {place}"
@@ -84,7 +84,7 @@ class ImageSet:
         return digest.hexdigest()[:16]
 
     def fingerprint_as(self, recorded: str | None) -> str:
-        """Return the fingerprint by the formula of a recorded one; by the current formula for None."""
+        """Return the fingerprint by the formula of a recorded one; None means the current one."""
         first = recorded is not None and not recorded.startswith("2-")
         return self.first_fingerprint if first else self.fingerprint
 
