@@ -93,7 +93,7 @@ def quantize_all(config: Any) -> bool:
     from rich.console import Console
 
     from lit_effnet.deploy.quantize_job import prepare_job
-    from lit_effnet.evaluation.target import run_folders
+    from lit_effnet.evaluation.run_folders import run_folders
     from lit_effnet.runs.machine import keep_freed_memory
 
     kept = keep_freed_memory() if config.keep_freed_memory else False

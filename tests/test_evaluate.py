@@ -71,7 +71,7 @@ def test_a_folder_of_runs_is_all_runs_in_it_side_by_side(
     assert run(trained.parent) == 0
     assert len(rows(trained)) == len(rows(trained.with_name("second"))) == 1
     table = capsys.readouterr().out
-    assert "MACs, M" in table
+    assert "MACs" in table
     assert "unfinished" not in table
 
 
@@ -106,6 +106,11 @@ def test_a_run_that_was_stopped_says_so(trained: Path, capsys: pytest.CaptureFix
     assert "The run is interrupted: these are the weights of its last whole epoch." in (
         " ".join(capsys.readouterr().out.split())
     )
+
+
+def test_former_names_of_flags_still_work() -> None:
+    config = evaluate.make_parser().parse_args(["RUN", "--recalibrate", "true", "--made_at=input"])
+    assert (config.adapt_batch_norm, config.corrupt_at) == (True, "input")
 
 
 def test_another_view_says_so_in_the_row(trained: Path, capsys: pytest.CaptureFixture) -> None:
@@ -218,7 +223,8 @@ def test_released_weights_are_evaluated_by_name(real_data: Path, tmp_path: Path)
         (["--relative_to=nowhere"], "error: --relative_to nowhere: no such run folder"),
         (["--image_size=8"], "error: --image_size 8: must give at least 32 pixels"),
         (["--batch_size=0"], "error: --batch_size 0: must be at least 1"),
-        (["--made_at=inputs"], "must be reference, input"),
+        (["--corrupt_at=inputs"], "error: --corrupt_at: 'inputs' must be reference, input"),
+        (["--made_at=inputs"], "error: --corrupt_at: 'inputs' must be reference, input"),
         (["--condition=clean"], "error: unknown flag --condition; nearest: --conditions"),
         (["--sigmas=a", "--conditions=noise"], "error: --sigmas 'a': must be numbers with commas"),
         (["--sigmas=0.1,-1", "--conditions=noise"], "sigma -1.0: must be a number of at least 0"),

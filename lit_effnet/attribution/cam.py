@@ -1,8 +1,8 @@
 """Class activation maps by the package grad-cam, for every network of the suite.
 
-grad-cam keeps what a layer gave without copying it, so that a later operation in place changes
-it, and computes the gradients of all weights, of which it needs none. Here the output is copied,
-and gradients begin there.
+grad-cam keeps a layer's output without copying it, so a later in-place operation changes it. It
+also computes gradients of all weights, which it does not need. Here the output is copied, and
+gradients are recorded from there on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lit_effnet.network.feature_layers import last_map
 
-# By the class in grad-cam that computes them.
+# Methods, and the class in grad-cam that computes each.
 METHODS = MappingProxyType(
     {
         "gradcam": "GradCAM",
@@ -38,11 +38,11 @@ Maps = NDArray[np.float32]  # [N, H, W], from 0 to 1
 
 
 class LayerOutput:
-    """A layer's output and the gradient at it, in the form in which grad-cam asks for them.
+    """Record a layer's output and its gradient, with the interface that grad-cam expects.
 
     Args:
-        network: Images to logits.
-        layer: One of its modules; what comes before it records no gradients.
+        network: Maps images to logits.
+        layer: One of its modules; layers before it record no gradients.
     """
 
     def __init__(self, network: nn.Module, layer: nn.Module) -> None:
@@ -51,42 +51,42 @@ class LayerOutput:
         self.handle = layer.register_forward_hook(self.keep)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits; the output is kept."""
-        with torch.no_grad():  # until the hook is reached, and again when this ends
+        """Return the logits, and keep the layer's output."""
+        with torch.no_grad():  # the hook turns gradients on
             logits: Tensor = self.network(images)
         return logits
 
     def keep(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
-        """Keep a copy, and let gradients begin there."""
+        """Keep a copy of the output, and record gradients from there on."""
         self.output = output.detach().clone().requires_grad_()
         torch.set_grad_enabled(True)
         return self.output.clone()  # which the network may overwrite
 
     @property
     def activations(self) -> list[Tensor]:
-        """The output `[N, C, h, w]`."""
+        """The layer's output `[N, C, h, w]`."""
         return [] if self.output is None else [self.output.detach()]
 
     @property
     def gradients(self) -> list[Tensor]:
-        """The gradient of the target at the output, once it is known."""
+        """The target's gradient at the output; empty before the backward pass."""
         there = self.output is not None and self.output.grad is not None
         return [self.output.grad] if there else []  # type: ignore[list-item, union-attr]
 
     def release(self) -> None:
-        """Leave the network as it was."""
+        """Remove the hook from the network."""
         self.handle.remove()
         self.output = None
 
 
 class Explainer:
-    """Class activation maps of one network by one method; `explaining` makes and ends it.
+    """Compute class activation maps of one network by one method; see `explaining`.
 
     Args:
-        network: Images `float32 [N, 3, H, W]` to logits `[N, K]`.
+        network: Maps images `float32 [N, 3, H, W]` to logits `[N, K]`.
         method: One of `METHODS`.
-        layer: The module whose output is explained; the last activated map if null.
-        size: Side of the maps in pixels; that of the images if null.
+        layer: The module whose output is explained; the last activated map if None.
+        size: Side of the maps in pixels; that of the images if None.
 
     Raises:
         ValueError: an unknown method.
@@ -111,16 +111,16 @@ class Explainer:
             self.cam.get_target_width_height = lambda images: (size, size)
 
     def __call__(self, images: Tensor, classes: Sequence[int]) -> Maps:
-        """Maps `float32 [N, H, W]` from 0 to 1 of what speaks for a class in each image.
+        """Return the evidence for a class in each image, `float32 [N, H, W]` from 0 to 1.
 
         Args:
             images: `float32 [N, 3, H, W]`, on the network's device.
-            classes: The class for each image.
+            classes: Class to explain in each image.
         """
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
         targets = [ClassifierOutputTarget(int(label)) for label in classes]
-        # Some methods show a bar of their own for every image.
+        # Some methods print a progress bar for every image.
         with torch.enable_grad(), redirect_stderr(StringIO()):
             maps = self.cam(images, targets)
         self.cam.outputs = None  # they hold the graph
@@ -134,14 +134,14 @@ def explaining(
     layer: nn.Module | None = None,
     size: int | None = None,
 ) -> Iterator[Explainer]:
-    """An explainer, and the network as it was afterwards: modes, weights, gradients, no hooks.
+    """Yield an explainer, then restore the network: modes, layers, gradients and hooks.
 
     Raises:
-        ValueError: an unknown method, or a network that is none of the suite's.
+        ValueError: an unknown method, or a network that is not one of the suite.
     """
     modes = {module: module.training for module in network.modules()}
     trained = {p: (p.requires_grad, p.grad) for p in network.parameters()}
-    # One method replaces the layer while it works, and hangs hooks of its own.
+    # ablationcam replaces the layer while it works, and adds hooks.
     hooks = {module: set(module._forward_hooks) for module in network.modules()}
     parts = [(parent, dict(parent.named_children())) for parent in network.modules()]
     explainer = None
@@ -174,6 +174,6 @@ def class_activation_maps(
     method: str = "gradcam",
     size: int | None = None,
 ) -> Maps:
-    """Maps `float32 [N, H, W]` of one batch; see `Explainer`."""
+    """Return the maps of one batch, `float32 [N, H, W]`; see `Explainer`."""
     with explaining(network, method, size=size) as explainer:
         return explainer(images, classes)

@@ -1,4 +1,4 @@
-"""The feature maps at the end of every stage, in one forward pass."""
+"""Record the feature maps at the end of every stage in one forward pass."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,12 @@ from lit_effnet.network.feature_layers import stages
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """What one stage gives.
+    """Output of one stage.
 
     Args:
         stage: Name of the stage.
         maps: `float32 [N, C, h, w]`, a copy.
-        reduction: Pixels of the image along a side for one of the map.
+        reduction: Side of the image divided by the side of the map.
     """
 
     stage: str
@@ -30,26 +30,26 @@ class FeatureMaps:
         return f"{self.stage}\n{channels} channels\n{height} x {width} (1/{self.reduction:.3g})"
 
     def strongest(self, image: int, count: int) -> list[int]:
-        """Numbers of an image's `count` channels of the largest mean magnitude, in order."""
+        """Return an image's `count` channels with the largest mean magnitude, in order."""
         order = self.maps[image].abs().mean((1, 2)).argsort(descending=True)
         return [int(channel) for channel in order[:count]]
 
 
 def feature_maps(network: nn.Module, images: Tensor) -> list[FeatureMaps]:
-    """The maps of all stages, the last one before the pooling among them.
+    """Return the maps of all stages, including the last one before pooling.
 
     Args:
-        network: One of the suite's; left in the mode it had.
+        network: A network of the suite; its mode is restored afterwards.
         images: `float32 [N, 3, H, W]`, on its device.
 
     Raises:
-        ValueError: the network is none of the suite's.
+        ValueError: the network is not one of the suite.
     """
-    found: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:
         # Copied, since the next layer may work in place.
-        return lambda module, inputs, output: found.update({name: output.detach().clone()})
+        return lambda module, inputs, output: outputs.update({name: output.detach().clone()})
 
     handles = [module.register_forward_hook(keep(name)) for name, module in stages(network).items()]
     training = {module: module.training for module in network.modules()}
@@ -62,4 +62,6 @@ def feature_maps(network: nn.Module, images: Tensor) -> list[FeatureMaps]:
         for module, mode in training.items():
             module.training = mode
     side = images.shape[-1]
-    return [FeatureMaps(name, maps.float(), side / maps.shape[-1]) for name, maps in found.items()]
+    return [
+        FeatureMaps(name, maps.float(), side / maps.shape[-1]) for name, maps in outputs.items()
+    ]

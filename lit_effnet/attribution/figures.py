@@ -1,4 +1,4 @@
-"""Figures of maps as matplotlib objects, and their files."""
+"""Draw class activation maps and feature maps with matplotlib."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from lit_effnet.attribution.feature_maps import FeatureMaps
 from lit_effnet.data.pixels import Rgb
 from lit_effnet.results.figures.files import broken
 
-CELL, GAP = 1.7, 0.13  # inches of a map, and beside the lines under it
+CELL, GAP = 1.7, 0.13  # inches of a map, and of the space around its caption
 FEATURE_COLOURS = "viridis"
 OUTLINE = [withStroke(linewidth=1.2, foreground="black")]
 PLAIN: dict[str, Any] = {"parse_math": False}  # a file's name may hold two dollar signs
@@ -28,14 +28,14 @@ LINE, LEFT = 0.14, 1.05  # inches of a line of text, and of row titles
 
 
 @dataclass(frozen=True)
-class Column:
-    """A network in a grid of maps.
+class MapColumn:
+    """A network and method in a grid of maps.
 
     Args:
-        title: Above it.
-        views: `uint8 [S, S, 3]` of each image, as the network sees it.
+        title: Title of the column.
+        views: The network's view of each image, `uint8 [S, S, 3]`.
         maps: `float32 [N, S, S]` from 0 to 1.
-        captions: Under each cell.
+        captions: Caption of each cell.
     """
 
     title: str
@@ -44,13 +44,13 @@ class Column:
     captions: Sequence[str]
 
 
-def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> Figure:
-    """One row for each image: the image, and the map of each network over it.
+def map_grid(rows: Sequence[str], columns: Sequence[MapColumn], note: str = "") -> Figure:
+    """Draw one row for each image: the image, then each column's map over it.
 
     Args:
-        rows: Names of the images.
-        columns: The networks.
-        note: What stands below.
+        rows: Titles of the images.
+        columns: The networks and methods.
+        note: Text below the figure.
     """
     titles = [_title(column.title) for column in columns]
     header = 0.15 + LINE * max(title.count("\n") + 1 for title in titles)
@@ -97,13 +97,13 @@ def map_grid(rows: Sequence[str], columns: Sequence[Column], note: str = "") -> 
 def feature_grid(
     title: str, view: Rgb, stages: Sequence[FeatureMaps], image: int = 0, count: int = 8
 ) -> Figure:
-    """One row for each stage: its strongest channels, from the strongest on.
+    """Draw one row for each stage: its strongest channels, the strongest first.
 
     Args:
-        title: Above the figure.
-        view: `uint8 [S, S, 3]`, the image as the network sees it.
-        stages: Their maps.
-        image: Which image of those.
+        title: Title of the figure.
+        view: The network's view of the image, `uint8 [S, S, 3]`.
+        stages: Feature maps of each stage.
+        image: Index of the image in the feature maps.
         count: Channels in a row.
     """
     left, right, footer = 1.45, 0.08, 0.28
@@ -128,7 +128,7 @@ def feature_grid(
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
-    note = "each map from its least value (dark) to its greatest (bright); numbers of the channels"
+    note = "each map from its minimum (dark) to its maximum (bright), with the channel's number"
     figure.text(0.5, 0.08 / height, note, ha="center", fontsize=6.5)
     cells[0, 0].imshow(view)
     for row, stage in zip(cells, stages, strict=True):
@@ -141,5 +141,5 @@ def feature_grid(
 
 
 def _title(text: str) -> str:
-    """A column's title in lines that a column has room for."""
+    """Return a title broken into lines of a column's width."""
     return "\n".join(broken(line, 23) for line in text.splitlines())

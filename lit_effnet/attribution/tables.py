@@ -1,73 +1,71 @@
-"""What a person sees of the numbers of maps: means of each network, paired by image."""
+"""Table of the scores of maps: means of each network, paired by image."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
+
+from lit_effnet.cli.tables import Column, PlainTable, tabulate
 
 BETTER = {
     "insertion": "higher is better",
     "deletion": "lower is better",
     "road": "higher is better",
-    "randomisation": "without sign; 0 is best",
+    "randomisation": "magnitude; 0 is best",
 }
+NOTE = (
+    "Means and standard errors over images; differences are paired by image. Insertion and "
+    "deletion range from 0 to 1, ROAD from -1 to 1. Randomisation is the magnitude of the rank "
+    "correlation once all weights are random, over the images that have a map."
+)
+
+Row = Mapping[str, Any]
+COLUMNS = (
+    Column(heading="score", value="score", left=True),
+    Column(heading="network", value="arm", left=True),
+    Column(heading="method", value="method", left=True),
+    Column(heading="mean", value="mean"),
+    Column(heading="difference from the first", value="difference", optional=True),
+)
 
 
-def scores_table(rows: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> Table:
-    """Mean and standard error over images; the difference from the first is paired by image."""
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+def scores_table(rows: Sequence[Row], scores: Sequence[str]) -> PlainTable:
+    """Return the mean of each score for every network and method.
+
+    Args:
+        rows: One for each network, method and image.
+        scores: Names of the scores.
+    """
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["network"], row["arm"], row["method"]), []).append(row)
     first = next(iter(groups.values()))
-    table = Table(
-        title=f"maps of {len(first)} images",
-        title_justify="left",
-        caption="Means and their standard errors over images; differences paired by image. "
-        "Insertion and deletion are from 0 to 1, ROAD from -1 to 1, randomisation is the magnitude "
-        "of the rank correlation once all weights are random, over the images that have a map.",
-        caption_justify="left",
-    )
-    table.add_column("score")
-    table.add_column("network", overflow="fold")
-    table.add_column("method")
-    table.add_column("mean", justify="right", no_wrap=True)
-    if len(groups) > 1:
-        table.add_column("from the first", justify="right", no_wrap=True)
+    lines = []
     for name in scores:
-        for number, ((_, arm, method), found) in enumerate(groups.items()):
-            mean, error = _mean(np.array([score_of(row, name) for row in found]))
-            heading = ("" if number > 1 else BETTER[name]) if number else name
-            if len(groups) == 1:
-                heading = f"{name}, {BETTER[name]}"
-            cells = [heading, arm, method, f"{mean:.3f} ± {error:.3f}"]
-            if len(groups) > 1:
-                cells.append("" if found is first else _difference(found, first, name))
-            table.add_row(*cells, end_section=number == len(groups) - 1)
-    return table
+        reference = _values(first, name)
+        for (_, arm, method), group in groups.items():
+            values = _values(group, name)
+            line = {"score": f"{name} ({BETTER[name]})" if group is first else ""}
+            line |= {"arm": arm, "method": method, "mean": _mean(values, ".3f")}
+            if group is not first:
+                line["difference"] = _mean(values - reference, "+.3f")
+            lines.append(line)
+    return tabulate(COLUMNS, lines, title=f"maps of {len(first)} images", notes=[NOTE])
 
 
-def _difference(
-    rows: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]], name: str
-) -> str:
-    pairs = zip(rows, first, strict=True)
-    mean, error = _mean(np.array([score_of(a, name) - score_of(b, name) for a, b in pairs]))
-    return f"{mean:+.3f} ± {error:.3f}"
+def _mean(values: NDArray[np.float64], spec: str) -> str:
+    """Return mean and standard error of the finite values; NaN with too few of them."""
+    finite = values[np.isfinite(values)]
+    mean = float(finite.mean()) if len(finite) else np.nan
+    error = float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else np.nan
+    return f"{mean:{spec}} ± {error:.3f}"
 
 
-def _mean(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and standard error of the numbers that there are; NaN where there are too few."""
-    there = values[np.isfinite(values)]
-    if len(there) < 2:
-        return (float(there[0]) if len(there) else np.nan), np.nan
-    return float(there.mean()), float(there.std(ddof=1) / np.sqrt(len(there)))
-
-
-def score_of(row: Mapping[str, Any], name: str) -> float:
-    """A row's number, NaN for null; of randomisation how far from 0 it is with all random."""
-    value = row[name]
-    if isinstance(value, dict):
-        last = list(value.values())[-1]
-        return np.nan if last is None else abs(float(last))
-    return np.nan if value is None else float(value)
+def _values(rows: Sequence[Row], name: str) -> NDArray[np.float64]:
+    """Return each row's score; for randomisation, its magnitude with all weights random."""
+    values = [row[name] for row in rows]
+    if name == "randomisation":
+        last = [list(value.values())[-1] for value in values]
+        values = [None if value is None else abs(value) for value in last]
+    return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -1,12 +1,12 @@
-"""The original archives of CIFAR-10 and -100, Flowers-102 and Stanford Dogs, as they unpack.
+"""Load the unpacked original archives of CIFAR-10, CIFAR-100, Flowers-102 and Stanford Dogs.
 
     cifar-10-batches-py/   data_batch_1 .. data_batch_5, test_batch, batches.meta
     cifar-100-python/      train, test, meta
     FOLDER/                jpg/image_00001.jpg .., imagelabels.mat, setid.mat
     FOLDER/                Images/n02085620-Chihuahua/.., train_list.mat, test_list.mat
 
-Splits are as their owners published them. Pickles are read for numbers, bytes, lists and
-dictionaries only: one that holds anything else could run code and is refused.
+Splits are the published ones. Pickles may hold numbers, bytes, lists and dictionaries only; any
+other content could run code and is refused.
 """
 
 import io
@@ -25,17 +25,17 @@ FLOWER_LISTS = {"train": "trnid", "validation": "valid", "test": "tstid"}
 
 
 class Archive(NamedTuple):
-    """An original archive: its splits by our names, and the column of its labels."""
+    """An original archive: its splits by their usual names, and the column of its labels."""
 
     rows: Mapping[str, Any]
     label_column: str = "label"
 
 
 def load_archive(folder: Location) -> Archive | None:
-    """The archive that a folder holds, or None.
+    """Return the archive in a folder; None if there is none.
 
     Raises:
-        ValueError: a part of it is missing or damaged.
+        ValueError: a part of the archive is missing or damaged.
     """
     kinds: tuple[tuple[str, tuple[str, ...], Callable[[Location], Archive]], ...] = (
         ("cifar-10-batches-py", ("batches.meta", "test_batch"), _cifar10),
@@ -76,11 +76,11 @@ def _cifar100(folder: Location) -> Archive:
 def _cifar_rows(
     files: Sequence[Location], labels: Mapping[str, tuple[bytes, Sequence[str]]]
 ) -> Any:
-    """A split of CIFAR: column `img` as on the hub, and the columns of labels.
+    """Return a split of CIFAR with the column `img`, as on the hub, and columns of labels.
 
     Args:
         files: Its batches in order.
-        labels: By column, the batch's key of it and the names of its classes.
+        labels: Key in the batch and class names, by column.
     """
     import pyarrow as pa
     from datasets import ClassLabel, Dataset, DatasetInfo, Features, Image
@@ -124,10 +124,10 @@ def _texts(file: Location, key: bytes) -> list[str]:
 
 
 def _unpickled(file: Location) -> dict[bytes, Any]:
-    """The dictionary of a pickle of Python 2, with keys as bytes.
+    """Return the dictionary in a pickle of Python 2, with keys as bytes.
 
     Raises:
-        ValueError: it is missing, damaged, or holds anything but plain values and arrays.
+        ValueError: the file is missing or damaged, or holds more than plain values and arrays.
     """
     try:
         content = _PlainUnpickler(io.BytesIO(file.read_bytes()), encoding="bytes").load()
@@ -153,7 +153,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Array:
-    """Takes the place of a NumPy array while a pickle is read: bytes, of which one is made."""
+    """Stands for a NumPy array of bytes while a pickle is read."""
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None
@@ -162,10 +162,10 @@ class _Array:
         self.state = state
 
     def array(self) -> NDArray[np.uint8]:
-        """The array `uint8` that the state describes.
+        """Return the array `uint8` that the state describes.
 
         Raises:
-            ValueError: it is of another kind, or its size does not fit.
+            ValueError: another data type, or a size that does not fit.
         """
         _, shape, kind, by_column, content = self.state
         if not isinstance(kind, _Kind) or not isinstance(content, bytes):
@@ -175,25 +175,25 @@ class _Array:
 
 
 class _Kind:
-    """Takes the place of a NumPy data type, which must be that of bytes."""
+    """Stands for a NumPy data type, which must be bytes."""
 
     def __init__(self, code: str | bytes, *_: Any) -> None:
         if code not in ("u1", "|u1", b"u1", b"|u1"):
             raise ValueError("an array that is not of bytes")
 
     def __setstate__(self, state: Any) -> None:
-        """The order of bytes in a number, of which there is one."""
+        """Ignore the byte order; a number has one byte."""
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in a pickle that Python 2 can read."""
+    """Return bytes as Python 3 writes them in a pickle for Python 2."""
     if encoding != "latin1":
         raise ValueError(f"bytes in {encoding}")
     return text.encode("latin1")
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain values and arrays of bytes, and nothing that could run code."""
+    """Read plain values and arrays of bytes, and refuse anything that could run code."""
 
     allowed: Mapping[tuple[str, str], Any] = {
         ("numpy.core.multiarray", "_reconstruct"): _Array,
@@ -204,7 +204,7 @@ class _PlainUnpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands in the place of a name; only arrays have one."""
+        """Return the stand-in for a name; only parts of arrays have one."""
         found = self.allowed.get((module, name))
         if found is None:
             raise pickle.UnpicklingError(f"{module}.{name} could run code and is not loaded")
@@ -272,7 +272,7 @@ def _file_rows(files: Sequence[str], labels: NDArray[np.int64], names: Sequence[
 
 
 def _column(file: Location, key: str) -> NDArray[np.int64]:
-    """A vector of whole numbers of a MATLAB file, `int64 [N]`."""
+    """Return a vector of whole numbers from a MATLAB file, `int64 [N]`."""
     found = _matlab(file, key).reshape(-1)
     if not len(found) or found.dtype.kind not in "iuf":
         raise ValueError(f"{file}: {key} must be a list of whole numbers")
@@ -280,7 +280,7 @@ def _column(file: Location, key: str) -> NDArray[np.int64]:
 
 
 def _cells(file: Location, key: str) -> list[str]:
-    """A cell array of texts of a MATLAB file."""
+    """Return a cell array of texts from a MATLAB file."""
     found = [np.asarray(cell).reshape(-1) for cell in _matlab(file, key).reshape(-1)]
     if not found or not all(len(cell) == 1 and cell.dtype.kind == "U" for cell in found):
         raise ValueError(f"{file}: {key} must be a list of file names")
@@ -288,10 +288,10 @@ def _cells(file: Location, key: str) -> list[str]:
 
 
 def _matlab(file: Location, key: str) -> NDArray[Any]:
-    """A variable of a MATLAB file.
+    """Return a variable of a MATLAB file.
 
     Raises:
-        ValueError: it is missing, or the file is damaged.
+        ValueError: the variable is missing, or the file is damaged.
     """
     from scipy.io import loadmat
 

@@ -1,4 +1,4 @@
-"""What a recipe may ask of the training images."""
+"""Settings of the augmentation of training images."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ RANDAUGMENT_BINS = 30  # magnitudes are counted from 0 to 30, as in torchvision 
 
 @dataclass(frozen=True)
 class Augment:
-    """What happens to a training image.
+    """Augmentation of a training image.
 
     Args:
-        crop_scale: Range of the random crop's area as a part of the image's.
+        crop_scale: Range of the random crop's area, relative to the image's.
         flip: Probability of a horizontal flip.
         randaugment_layers: N of RandAugment(N, M): operations on each image; 0 for none.
         randaugment_magnitude: M of RandAugment(N, M), from 0 to 30.
 
     Raises:
-        ValueError: a number outside its range, naming it.
+        ValueError: a number outside its range.
     """
 
     crop_scale: tuple[float, float] = (0.08, 1.0)

@@ -1,4 +1,4 @@
-"""From rows of a split to batches: images by number, their order, and what a network takes."""
+"""Load batches: images by index, their order, and normalised tensors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -15,15 +15,15 @@ from lit_effnet.data.pixels import Rgb
 from lit_effnet.data.rows import encoded
 from lit_effnet.data.sources import ImageSet
 
-# Threads pay for whole photographs, not for a loader of small images beside the training.
+# Threads help with large photographs, but not with small images beside the training.
 cv2.setNumThreads(1)
 
 
 class Transform(Protocol):
-    """From pixels `uint8 [H, W, 3]` to pixels of the network's size."""
+    """Maps pixels `uint8 [H, W, 3]` to pixels of the network's size."""
 
     def __call__(self, image: Rgb, key: tuple[int, ...]) -> Rgb:
-        """The transformed image; the key decides about what is random in it."""
+        """Return the transformed image; its random numbers follow from the key."""
 
 
 class DecodedImages(Dataset[tuple[Rgb, int]]):
@@ -33,11 +33,11 @@ class DecodedImages(Dataset[tuple[Rgb, int]]):
     augmentation of an epoch reaches workers that were started in an earlier one.
 
     Args:
-        pixels: Gives the pixels of a row of the split.
-        rows: `int64 [N]`, the rows that are used.
-        labels: `int64 [N]`, their labels.
-        transform: What happens to the pixels.
-        seed: Decides with epoch and row about what is random in that.
+        pixels: Returns the pixels of a row of the split.
+        rows: Rows to use, `int64 [N]`.
+        labels: Their labels, `int64 [N]`.
+        transform: Applied to the pixels.
+        seed: Seed of the transform, with epoch and row.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class DecodedImages(Dataset[tuple[Rgb, int]]):
 
 
 class FromFiles:
-    """Pixels decoded each time, and an error that says where where they cannot be."""
+    """Decode pixels at each call; an error names the data set, the row and the file."""
 
     def __init__(self, images: ImageSet, split: str, name: str, hint: str) -> None:
         self.images, self.split, self.name, self.hint = images, split, name, hint
 
     def __call__(self, row: int) -> Rgb:
-        """Pixels `uint8 [H, W, 3]` of a row.
+        """Return the pixels `uint8 [H, W, 3]` of a row.
 
         Raises:
             BadImageError: it cannot be decoded.
@@ -80,25 +80,24 @@ class FromFiles:
 
 
 class EpochSampler(DistributedSampler[Any]):
-    """Shuffled without replacement by (seed, epoch); yields keys of `DecodedImages`.
+    """Shuffle without replacement by (seed, epoch); yield keys of `DecodedImages`.
 
-    Lightning tells it the epoch, also after a resume. Process `rank` of `world` takes each
-    `world`-th image, so that the batches of all together are those of one process with a batch as
-    large as theirs together.
+    Lightning sets the epoch, also after a resume. Process `rank` of `world` takes every `world`-th
+    image, so that together they have the batches of one process with the global batch size.
 
     Args:
         images: The images.
         world: Number of processes.
-        rank: Number of this one.
-        seed: Decides with the epoch about the order.
-        step: Images of an optimiser step; those at the end of an epoch that make none are left
-            out, so that any number of processes sees the same ones.
+        rank: Rank of this process.
+        seed: Seed of the order, with the epoch.
+        step: Images of an optimiser step. The rest of an epoch is dropped, so that any number of
+            processes sees the same images.
     """
 
     def __init__(
         self, images: DecodedImages, world: int, rank: int, *, seed: int, step: int = 1
     ) -> None:
-        # What does not divide is left out; torch's default would take images twice.
+        # The remainder is dropped; torch's default would repeat images.
         super().__init__(images, world, rank, shuffle=True, seed=seed, drop_last=True)
         self.num_samples = len(images) // step * step // world
         self.total_size = self.num_samples * world
@@ -111,9 +110,9 @@ class EpochSampler(DistributedSampler[Any]):
 def normalised_batch(
     rows: Sequence[tuple[Rgb, int]], mean: Sequence[float], std: Sequence[float]
 ) -> tuple[Tensor, Tensor]:
-    """Batch of rows: images `float32 [N, 3, H, W]` in channels-last memory, labels `int64 [N]`."""
-    # NumPy and not torch: beside a training on all cores, torch's threads wait for one another.
-    # A row of pixels at a time, since NumPy is slow where the last axis has three numbers.
+    """Return images `float32 [N, 3, H, W]` in channels-last memory and labels `int64 [N]`."""
+    # NumPy, since torch's threads would compete with a training on all cores. A row of pixels at a
+    # time, since NumPy is slow on a last axis of three.
     height, width, channels = rows[0][0].shape
     scale = np.tile(1 / (255 * np.asarray(std)), width).astype(np.float32)
     shift = np.tile(-np.asarray(mean) / np.asarray(std), width).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Where downloads and tables are kept that can be made again, and which variable moves them."""
+"""Choose a writable cache for the tables of `datasets`."""
 
 import tempfile
 import warnings
@@ -10,7 +10,7 @@ from lit_effnet.runs.files import reason
 
 @cache
 def tables_cache() -> str | None:
-    """Folder in which `datasets` keeps its tables; None for its own, where that can be written."""
+    """Return the cache folder for `datasets`; None for its default, if that is writable."""
     import datasets
 
     usual = Path(datasets.config.HF_DATASETS_CACHE)

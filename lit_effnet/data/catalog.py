@@ -1,4 +1,4 @@
-"""The data sets that go by a name: where they come from, how they are read, and their traps."""
+"""The catalog of named data sets: origin, columns, splits, and known traps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ SAME_IMAGES = (
 
 @dataclass(frozen=True)
 class Split:
-    """A split under its owner's name, and how many images it officially has."""
+    """Original name of a split, and its official number of images."""
 
     name: str
     images: int
@@ -39,17 +39,18 @@ class Entry:
         crop_fraction: Part of the resized short side that evaluation keeps.
         splits: train, validation and test where they exist with labels. A missing validation
             split is cut from train; a missing test split stays missing.
-        licence: As its owner states it.
+        licence: Licence that the owner states.
         citation: The publication.
-        hub_id: Its place on the Hugging Face hub; null where it needs no download.
-        data_dir: The folder there that holds it, beside others.
-        revision: Its branch there.
+        hub_id: Hugging Face hub id; None if it needs no download.
+        data_dir: Folder in the hub repository, if it has several.
+        revision: Branch of the hub repository.
         image_column: Name of the column of images.
         label_column: Name of the column of labels.
-        trap: What goes wrong for those who do not know.
-        checked: How the place on the hub was checked.
-        from_imagenet: Its images are images of ImageNet, so pretrained networks have seen them.
-        make: Makes the splits, where it needs no download.
+        trap: Known trap.
+        checked: How the hub repository was checked.
+        from_imagenet: Whether its images are from ImageNet, so that pretrained networks have seen
+            them.
+        make: Makes the splits, if it needs no download.
     """
 
     num_classes: int

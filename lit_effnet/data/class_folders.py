@@ -1,4 +1,4 @@
-"""Images in folders named after their classes, below train, validation and test if there are."""
+"""Load images from folders named after their classes, optionally below folders of splits."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -20,7 +20,7 @@ OTHER_NAMES = {
 
 
 UNLABELLED = ("unlabeled", "unlabelled", "unsupervised", "unsup")
-# Names of folders in a split that say nothing of a class which train has not.
+# Names of folders that are not classes, if train lacks them.
 NO_CLASS = (
     *UNLABELLED,
     "unknown",
@@ -35,14 +35,14 @@ MOST_NAMES = 5  # in a note
 
 
 def load_class_folders(folder: Location) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Return the splits of a folder by our names, and notes on what is left out.
+    """Return the splits of a folder, and notes on what is left out.
 
-    A folder without an image is no class; a file whose name has another ending is no image.
-    Images in no folders of classes are labelled by the list that lies beside them, else left out.
+    A folder without images is not a class. Images without class folders are labelled by a list
+    beside them, or left out.
 
     Raises:
-        ValueError: no image in a folder of a class, splits beside classes, a split with classes
-            that train has not, or a folder that cannot be read.
+        ValueError: class folders without any image, splits beside classes, a split with classes
+            that train lacks, or a folder that cannot be read.
     """
     splits, flat, notes = _split_folders(folder)
     found = _Found([*splits.values(), *flat.values()])
@@ -82,10 +82,10 @@ def load_class_folders(folder: Location) -> tuple[Mapping[str, Any], tuple[str, 
 def _in_no_class(
     images: dict[str, list[str]], classes: Sequence[str], split: Location, first: Location
 ) -> list[str]:
-    """Take out of a split's images those in folders like `unknown`, and return their paths.
+    """Remove images in folders like `unknown` from a split, and return their paths.
 
     Raises:
-        ValueError: other classes that the first split has not.
+        ValueError: classes that the first split lacks.
     """
     unknown = sorted({name for name, paths in images.items() if paths} - set(classes))
     if others := [name for name in unknown if name.lower() not in NO_CLASS]:
@@ -94,7 +94,7 @@ def _in_no_class(
 
 
 def _of_list(split: Location, listed: Listed, left: int) -> Iterable[str]:
-    """Notes on images in no folders of classes."""
+    """Yield notes on images without class folders."""
     if listed.labels:
         yield f"{split}: {len(listed.labels):,} images are labelled by {listed.source}"
     if left:
@@ -105,7 +105,7 @@ def _of_list(split: Location, listed: Listed, left: int) -> Iterable[str]:
 
 
 class _Found:
-    """The images of the folders of classes, and what is left out of all of them.
+    """Collect the images of class folders, and count what is left out.
 
     Args:
         roots: The folders of splits.
@@ -134,7 +134,7 @@ class _Found:
         return images
 
     def notes(self, classes: Sequence[str]) -> Iterable[str]:
-        """Yield what a person would not expect to be left out."""
+        """Yield notes on what is left out."""
         if empty := [name for name in self.empty if name not in classes]:
             yield f"no class, since there is no image in it: {_shown(empty)}"
         if self.unlabelled:
@@ -178,9 +178,9 @@ def _rows(labelled: Sequence[tuple[str, int]], classes: Sequence[str]) -> Any:
 def _split_folders(
     folder: Location,
 ) -> tuple[dict[str, Location], dict[str, Location], list[str]]:
-    """Return the folders that are splits, those whose images lie in no folders, and notes.
+    """Return the folders of splits with class folders, those without, and notes.
 
-    Where there are none, the folder holds the classes of train.
+    A folder without splits holds the classes of train.
     """
     inside = subfolders(folder)
     splits: dict[str, Location] = {}
@@ -216,19 +216,19 @@ def _split_folders(
 
 
 def _named_as_splits(folders: Sequence[Location]) -> Iterable[tuple[str, Location]]:
-    """Yield folders that are called as splits are, by our names."""
+    """Yield the usual name and folder of each folder that is named like a split."""
     lowered = {path.name.lower(): path for path in folders}
     for ours, names in OTHER_NAMES.items():
         yield from ((ours, lowered[theirs]) for theirs in names if theirs in lowered)
 
 
 def _is_unlabelled(name: str) -> bool:
-    """Whether a folder beside splits is called as images without classes are: Kaggle's `test1`."""
+    """Return whether a folder's name means images without classes, such as Kaggle's `test1`."""
     return name.lower().rstrip("0123456789_-") in (*UNLABELLED, *chain(*OTHER_NAMES.values()))
 
 
 def _places(folder: Location, split: Location) -> list[Location]:
-    """Where the list of a split's labels may lie."""
+    """Return the folders that may hold the list of a split's labels."""
     kits = [path for path in subfolders(folder) if "devkit" in path.name.lower()]
     return [split, folder, *(kit / "data" for kit in kits if (kit / "data").is_dir())]
 

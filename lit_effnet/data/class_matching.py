@@ -1,4 +1,4 @@
-"""Classes of a data set and those of a network: the same class by name, whatever its number."""
+"""Match the classes of a data set with those of a network by name."""
 
 import re
 from collections import Counter
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from lit_effnet.data.labels import in_order
 
 WORDNET_ID = re.compile(r"(n\d{8})(?![^\W_])")  # also before a name: n02085620-Chihuahua
-MOST_OTHER = 0.1  # part of the names that may be spelt otherwise where all others agree
+MOST_OTHER = 0.1  # part of the names that may differ if all others agree
 
 
 @dataclass(frozen=True)
 class KnownClasses:
-    """The classes that a network tells apart.
+    """Classes that a network predicts.
 
     Args:
-        owner: Whose they are, for messages.
-        names: In the order of its outputs.
-        others: Further names of each class; empty where it has none.
+        owner: Name of the network, for messages.
+        names: Class names in the order of its outputs.
+        others: Further names of each class; may be empty.
     """
 
     owner: str
@@ -28,12 +28,12 @@ class KnownClasses:
 
 @dataclass(frozen=True)
 class Matched:
-    """A data set's classes among those of a network.
+    """A data set's classes matched with those of a network.
 
     Args:
-        names: Of all the network's classes, as the data set spells them where it has them.
-        numbers: The network's number of each class of the data set.
-        note: How they were matched; empty where both have the same names in the same order.
+        names: Names of the network's classes, as the data set spells those that it has.
+        numbers: Network's class number for each class of the data set.
+        note: How they were matched; empty if names and order are the same.
     """
 
     names: tuple[str, ...]
@@ -47,13 +47,13 @@ class Matched:
 
 
 def match(found: Sequence[str], known: KnownClasses) -> Matched:
-    """Match a data set's classes with a network's, by name.
+    """Match a data set's classes with a network's by name.
 
-    By the name as it stands, else without regard to case and punctuation, else by another name of
-    the class. Names that are the whole numbers of all the network's classes are those numbers.
+    Names are compared exactly, then without case and punctuation, then with the other names of each
+    class. Folder names 0 to N - 1 of a network with N classes are class numbers.
 
     Raises:
-        ValueError: a class is none of the network's, or could be several.
+        ValueError: a class is unknown to the network, or ambiguous.
     """
     count = len(known.names)
     numbers = _by_name(found, known)
@@ -90,7 +90,7 @@ def _by_name(found: Sequence[str], known: KnownClasses) -> list[int | None]:
 
 
 def _by_other_spelling(found: Sequence[str], known: KnownClasses) -> list[int | None]:
-    """The number of each class whose name, however spelt, belongs to one class on either side."""
+    """Return the number of each class whose name, in any spelling, is unique on both sides."""
     others = known.others or ((),) * len(known.names)
     spelt = [
         {_plain(name) for name in (known.names[number], *more)}
@@ -104,7 +104,7 @@ def _by_other_spelling(found: Sequence[str], known: KnownClasses) -> list[int | 
 
 
 def _plain(name: str) -> str:
-    """A name without case, punctuation and leading zeros; of a WordNet id with a name, the id."""
+    """Return a name without case, punctuation and leading zeros; the id of a WordNet name."""
     if identified := WORDNET_ID.match(name):
         return identified[1]
     if name.isdecimal():
@@ -124,7 +124,7 @@ def _all_names(
 def _refusal(found: Sequence[str], unknown: Sequence[str], known: KnownClasses) -> str:
     count = len(known.names)
     if len(found) > count:
-        return f"has {len(found):,} classes, and {known.owner} tells {count:,} apart"
+        return f"has {len(found):,} classes, and {known.owner} has only {count:,}"
     if all(name.isdecimal() for name in found):
         return (
             f"its {len(found):,} classes are numbers, such as {found[-1]}: they are taken for the "

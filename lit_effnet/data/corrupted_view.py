@@ -1,4 +1,4 @@
-"""Evaluation images corrupted at a reference size, the same for every network compared on them."""
+"""Corrupt evaluation images at a reference size, identically for all networks."""
 
 from dataclasses import replace
 
@@ -11,17 +11,17 @@ from lit_effnet.data.transforms import Evaluation
 
 
 class CorruptedEvaluation:
-    """Evaluation's view at a reference size, corrupted there, then resized for the network.
+    """Take evaluation's view at a reference size, corrupt it, then resize it for the network.
 
     Random numbers follow from the image's row alone, so that severities, networks and repeats
-    are compared image by image. Noise that is made at the network's own size would average out
-    in larger inputs, and flatter the arms that have them.
+    are compared image by image. Noise added at the network's own size would average out in larger
+    inputs, and favour arms with higher resolution.
 
     Args:
         size: Side of the network's input in pixels.
-        preprocessing: The network's filter.
-        reference: Size, crop and filter of the view that is corrupted.
-        corruption: What happens to it; null for nothing.
+        preprocessing: The network's preprocessing; its filter is used.
+        reference: Size, crop and filter of the view to corrupt.
+        corruption: Applied to the view; None for clean images.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class CorruptedEvaluation:
         self.fit = Evaluation(size, replace(preprocessing, crop_fraction=1.0))
 
     def __call__(self, image: Rgb, key: tuple[int, ...]) -> Rgb:
-        """The corrupted image `uint8 [size, size, 3]`; of the key only the row counts."""
+        """Return the corrupted image `uint8 [size, size, 3]`; only the row of the key matters."""
         view = self.view(image, key)
         if self.corruption is not None:
             view = self.corruption(view, np.random.default_rng(key[-1]))

@@ -1,16 +1,16 @@
-"""The store of decoded images: one memory-mapped file for all workers, trials and runs.
+"""Cache of decoded images: one memory-mapped file for all workers, trials and runs.
 
-A data set that fits is decoded once. The files lie in `$LIT_EFFNET_CACHE`, else in
-`~/.cache/lit_effnet`, in a folder that is named after the images' fingerprint and the size:
+A data set that fits is decoded once. The files are in `$LIT_EFFNET_CACHE`, by default
+`~/.cache/lit_effnet`, in a folder named after the images' fingerprint and size:
 
     pixels.bin   uint8 [H, W, 3] of one image after the other
-    index.npy    int64 [N, 3]: where an image begins, its height and its width
+    index.npy    int64 [N, 3]: offset, height and width of each image
     crc32.npy    uint32 [N] of each image's pixels
-    bad.json     what could not be decoded, and why
+    bad.json     reason by row of images that could not be decoded
     sha256       of these files but pixels.bin, of which the size is part
 
-A store that is not as it was written is made anew: what lies beside the pixels is checked when it
-is opened, each image when a process first reads it.
+A damaged store is built again: its small files are checked when it is opened, each image when a
+process first reads it.
 """
 
 import hashlib
@@ -49,20 +49,20 @@ UNREADABLE = "the file cannot be read"
 
 
 class Store:
-    """Decoded images of one split, read from the file that maps them; safe to send to workers.
+    """Decoded images of one split in a memory-mapped file; can be sent to workers.
 
-    An image whose pixels are not those that were written is decoded from its own file.
+    An image whose stored pixels are damaged is decoded from its own file.
 
     Args:
-        folder: Where the store lies.
+        folder: Folder of the store.
         rows: The split.
-        short_side: As it was made with.
-        name: What a person calls the split.
+        short_side: Short side in pixels that the store was made with; None for all pixels.
+        name: Name of the split, for messages.
     """
 
     def __init__(self, folder: Path, rows: Any, short_side: int | None, name: str) -> None:
         self.folder, self.rows, self.short_side, self.name = folder, rows, short_side, name
-        # At once, so that a store that is removed later is still there for those who have it.
+        # Read at once, so that the store stays usable after it is removed.
         self.bad = _read_bad(folder / "bad.json")
         self._index = np.load(folder / "index.npy")
         self._crc32 = np.load(folder / "crc32.npy")
@@ -71,7 +71,7 @@ class Store:
         self._pixels = np.asarray(np.memmap(folder / "pixels.bin", np.uint8, mode="r"))
 
     def __call__(self, row: int) -> "NDArray[np.uint8]":
-        """Pixels `uint8 [H, W, 3]` of a row of the split."""
+        """Return the pixels `uint8 [H, W, 3]` of a row of the split."""
         begin, height, width = self._index[row]
         pixels = self._pixels[begin : begin + height * width * 3]
         if not self._checked[row]:
@@ -81,7 +81,7 @@ class Store:
         return pixels.reshape(height, width, 3)
 
     def _decoded(self, row: int) -> "NDArray[np.uint8]":
-        """Pixels of a row whose stored ones are damaged; the next run makes the store anew."""
+        """Decode a row whose stored pixels are damaged; the next run builds the store again."""
         warnings.warn(
             f"{self.name}: the decoded images in {self.folder} are damaged; such are decoded from "
             "their files, and the next run decodes all again",
@@ -95,12 +95,12 @@ class Store:
             raise BadImageError(f"{self.name}: {where(self.rows, row)}: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the mapping, which every process makes for itself."""
+        """Pickle without the mapping, which every process makes for itself."""
         return Store, (self.folder, self.rows, self.short_side, self.name)
 
 
 def cache_folder() -> Path:
-    """Where stores are kept."""
+    """Return the folder of all stores."""
     named = os.environ.get("LIT_EFFNET_CACHE")
     if named:
         return Path(named).expanduser()
@@ -109,7 +109,7 @@ def cache_folder() -> Path:
 
 
 def decoded_bytes(rows: Any, short_side: int | None) -> float:
-    """Bytes that a decoded split takes, judged by the headers of 256 images."""
+    """Estimate the bytes of a decoded split from the headers of 256 images."""
     sizes = []
     for index in spread(len(rows), SAMPLE):
         try:
@@ -121,7 +121,7 @@ def decoded_bytes(rows: Any, short_side: int | None) -> float:
 
 
 def room() -> float:
-    """Bytes that stores may take: half of the memory, and half of the free disk at their place."""
+    """Return the bytes that stores may take: half of the memory, and half of the free disk."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     folder = cache_folder()
     disk = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
@@ -129,24 +129,24 @@ def room() -> float:
 
 
 def place(rows: Any, short_side: int | None) -> Path:
-    """The folder of a split's store, whether it is there or not."""
+    """Return the folder of a split's store, which may not exist."""
     fingerprint = images_fingerprint(rows, with_times=True)
     return cache_folder() / f"{fingerprint}-{short_side or 'all'}-{FORMAT}"
 
 
 def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], name: str) -> Store:
-    """The store of a split, decoded now if no process has done so before, or if it is damaged.
+    """Open the store of a split, building it if it is missing or damaged.
 
-    A file that could not be read then and can be now makes it anew.
+    It is also built again if a file can be read now that could not be read then.
 
     Args:
         rows: The split.
-        short_side: Larger images are reduced to this short side, pixels; null keeps all pixels.
-        say: Takes a line for a person.
-        name: What the person calls the split.
+        short_side: Short side in pixels to which larger images are reduced; None keeps all pixels.
+        say: Called with a message for the user.
+        name: Name of the split, for messages.
 
     Raises:
-        OSError: there is no room for it, or its place cannot be written.
+        OSError: the disk is full, or the cache cannot be written.
     """
     folder = place(rows, short_side)
     if _damage(folder):
@@ -176,7 +176,7 @@ def open_store(rows: Any, short_side: int | None, say: Callable[[str], None], na
 
 
 def _damage(folder: Path) -> str:
-    """What keeps a store from being used; empty where its files are as they were written."""
+    """Return what is wrong with a store; empty if its files are intact."""
     try:
         return "" if (folder / SEAL).read_text() == _sealed(folder) else f"{SEAL} differs"
     except UnicodeDecodeError:
@@ -186,7 +186,7 @@ def _damage(folder: Path) -> str:
 
 
 def _sealed(folder: Path) -> str:
-    """SHA-256 of the files beside the pixels, and of the pixels' number of bytes."""
+    """Return the SHA-256 of the small files and of the size of the pixels."""
     digest = hashlib.sha256(str((folder / "pixels.bin").stat().st_size).encode())
     for name in ("index.npy", "crc32.npy", "bad.json"):
         digest.update((folder / name).read_bytes())
@@ -194,7 +194,7 @@ def _sealed(folder: Path) -> str:
 
 
 def _read_bad(file: Path) -> Mapping[int, str]:
-    """What could not be decoded, by row.
+    """Return the reason by row of images that could not be decoded.
 
     Raises:
         ValueError: the file is damaged.
@@ -214,9 +214,9 @@ def _readable(rows: Any, row: int) -> bool:
 
 
 def remove_stores() -> int:
-    """Remove all stores but those in the making; returns the bytes that were freed.
+    """Remove all finished stores, and return the freed bytes.
 
-    Who has one open goes on reading it.
+    A process that has a store open can still read it.
     """
     freed = 0
     for folder in cache_folder().glob("*"):
@@ -231,7 +231,7 @@ def remove_stores() -> int:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a store, of which nobody sees a part: it is renamed first."""
+    """Rename a store and remove it, so that no process sees a part of it."""
     gone = folder.with_name(f".{folder.name}.{os.getpid()}.removed")
     with suppress(OSError):
         folder.rename(gone)
@@ -239,7 +239,7 @@ def _remove(folder: Path) -> None:
 
 
 def _build(folder: Path, rows: Any, short_side: int | None, name: str) -> None:
-    """Decode into a folder beside, and rename it; the lock is held."""
+    """Decode into a temporary folder, then rename it; the caller holds the lock."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
     unfinished.mkdir()
@@ -268,7 +268,7 @@ def _build(folder: Path, rows: Any, short_side: int | None, name: str) -> None:
 
 
 def decoded(rows: Any, short_side: int | None, name: str) -> Iterator["NDArray[np.uint8] | str"]:
-    """Pixels of every row in order, or why there are none; decoded by a thread for each core."""
+    """Yield the pixels of every row in order, or the reason for none; one thread for each core."""
     from tqdm import tqdm
 
     def decode_row(index: int) -> "NDArray[np.uint8] | str":
@@ -292,7 +292,7 @@ def decoded(rows: Any, short_side: int | None, name: str) -> Iterator["NDArray[n
     with ThreadPoolExecutor(count) as threads, bar:
         for index in range(len(rows)):
             waiting.append(threads.submit(decode_row, index))
-            if len(waiting) > 2 * count:  # large photographs shall not pile up
+            if len(waiting) > 2 * count:  # limits the decoded photographs in memory
                 yield waiting.popleft().result()
                 bar.update()
         while waiting:
@@ -301,7 +301,7 @@ def decoded(rows: Any, short_side: int | None, name: str) -> Iterator["NDArray[n
 
 
 def reduced(pixels: "NDArray[np.uint8]", short_side: int | None) -> "NDArray[np.uint8]":
-    """Pixels `[H, W, 3]` with the short side at most `short_side`, by the mean over areas."""
+    """Return pixels `[H, W, 3]` reduced to a short side of at most `short_side`, by area means."""
     height, width = pixels.shape[:2]
     part = _reduction(height, width, short_side)
     if part == 1:
@@ -315,15 +315,15 @@ def _reduction(height: int, width: int, short_side: int | None) -> float:
 
 
 def bad_rows(rows: Any, name: str) -> Mapping[int, str]:
-    """What cannot be decoded of a split that has no store; remembered beside the stores."""
+    """Return the reason by row of bad images of a split without a store; kept beside the stores."""
     file = cache_folder() / f"{images_fingerprint(rows, with_times=True)}-bad.json"
     with suppress(OSError, ValueError):
         return _read_bad(file)
     with quiet_decoders():
         found = enumerate(decoded(rows, None, name))
         bad = {row: result for row, result in found if isinstance(result, str)}
-    if not any(why.startswith(UNREADABLE) for why in bad.values()):  # which may pass
-        with suppress(OSError):  # then the next run looks again
+    if not any(why.startswith(UNREADABLE) for why in bad.values()):  # this may be temporary
+        with suppress(OSError):  # the next run checks again
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, json.dumps(bad))
     return bad

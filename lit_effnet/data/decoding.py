@@ -1,4 +1,4 @@
-"""Images as people have them to right RGB: by OpenCV where it is quicker, else by Pillow."""
+"""Decode images to RGB, by OpenCV if it gives the same pixels faster, otherwise by Pillow."""
 
 import os
 import sys
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["ORIENTATION", "BadImageError", "decode", "open_image", "turned"]
 
 END_OF_IMAGE = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
-TRAILER = 64  # bytes at the end of a file among which a complete image has its end
-TELLING = ("exif", "xmp", "Raw profile type exif")  # where Pillow finds an orientation
+TRAILER = 64  # last bytes of a file, which contain the end marker of a complete image
+WITH_ORIENTATION = ("exif", "xmp", "Raw profile type exif")  # metadata that Pillow reads
 
 
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Keep what libtiff, libjpeg and libpng print on standard error off it; the error says enough.
+    """Hide messages of libtiff, libjpeg and libpng, which repeat the error.
 
-    They write to its file descriptor; what Python prints goes on to where that led.
+    They write to the file descriptor of standard error. Python's own output is still shown.
     """
     python, kept = sys.stderr, os.dup(2)
     encoding, errors = (getattr(python, name, None) for name in ("encoding", "errors"))
@@ -56,10 +56,10 @@ def quiet_decoders() -> Iterator[None]:
 
 
 def decode(encoded: bytes) -> "NDArray[np.uint8]":
-    """Return the same pixels `uint8 [H, W, 3]` as `prepare.decode`, which tells what they are.
+    """Return the same pixels `uint8 [H, W, 3]` as `prepare.decode`, which documents them.
 
     Raises:
-        BadImageError: bytes that are no whole image, or one beyond 2^27 pixels.
+        BadImageError: an incomplete or unknown image, or more than 2^27 pixels.
     """
     image = open_image(encoded)
     with one_reason():
@@ -67,9 +67,9 @@ def decode(encoded: bytes) -> "NDArray[np.uint8]":
 
 
 def _is_plain(image: Image.Image, encoded: bytes) -> bool:
-    """Whether OpenCV, which is quicker, decodes it to the same pixels as Pillow.
+    """Return whether OpenCV decodes the image to the same pixels as Pillow.
 
-    OpenCV says nothing of a file that breaks off, so the end has to be there.
+    OpenCV does not report a truncated file, so the end marker must be present.
     """
     end = END_OF_IMAGE.get(image.format or "")
     return (
@@ -86,7 +86,7 @@ def _decode_plain(image: Image.Image, encoded: bytes) -> "NDArray[np.uint8]":
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     if pixels is None:
-        return pixels_of(image)  # Pillow says why
-    if any(key in image.info for key in TELLING):
+        return pixels_of(image)  # Pillow names the reason
+    if any(key in image.info for key in WITH_ORIENTATION):
         return turned(pixels, orientation_of(image))
     return np.asarray(pixels, np.uint8)

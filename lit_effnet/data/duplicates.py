@@ -1,8 +1,8 @@
-"""Images that are there twice: the same pixels, or nearly, as resized and recompressed copies are.
+"""Find duplicate images: the same pixels, or nearly, such as resized and recompressed copies.
 
-Nearly the same are two images whose difference hashes (dHash: 8 x 8 signs of the differences of
-neighbours in a reduced grey image) differ in few of 64 bits, and whose reduced grey images differ
-little. All pairs are compared, so that none is missed.
+Two images are nearly the same if their difference hashes differ in few of 64 bits, and their
+reduced grey images differ little. The hash (dHash) holds the signs of differences between
+neighbours in the reduced image. All pairs are compared.
 """
 
 import zlib
@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 
 from lit_effnet.data.pixels import Rgb
 
-# Of CIFAR-10's test images 65 have such a partner in train; all 65 pairs are the same to the eye.
+# 65 of CIFAR-10's test images have such a partner in train; all 65 pairs look the same.
 MOST_BITS = 8  # of 64 that differ
 MOST_GREY = 8.0  # mean difference of the reduced images, of 255
 LEAST_CONTRAST = 12.0  # standard deviation of a reduced image; skies and walls are all alike
 SHAPE = (9, 8)  # width and height of those, pixels
-BLOCK = 2**22  # pairs that are compared at once
+BLOCK = 2**22  # pairs compared at once
 
 
 @dataclass
 class Signatures:
-    """What is kept of a split's images to compare them.
+    """Signatures of a split's images, for comparison.
 
     Args:
-        rows: Their rows in the split.
-        exact: Equal for equal pixels: height, width, CRC-32 and dHash.
-        small: The reduced grey images, `uint8 [72]` each.
+        rows: Row of each image in the split.
+        exact: Height, width, CRC-32 and dHash; equal for equal pixels.
+        small: Reduced grey image, `uint8 [72]`.
     """
 
     rows: list[int] = field(default_factory=list)
@@ -49,9 +49,9 @@ class Signatures:
 
 
 def same(first: Signatures, second: Signatures) -> Iterator[tuple[int, int]]:
-    """Yield (row of the first, row of the second) for images of the second that the first has.
+    """Yield (row of the first, row of the second) for images with the same pixels.
 
-    Where both are one split: for images that an earlier row has too.
+    If both are the same split, each image is compared with earlier rows.
     """
     places: dict[tuple[int, int, int, int], int] = {}
     for row, exact in zip(first.rows, first.exact, strict=True):
@@ -63,7 +63,7 @@ def same(first: Signatures, second: Signatures) -> Iterator[tuple[int, int]]:
 
 
 def similar(first: Signatures, second: Signatures) -> Iterator[tuple[int, int]]:
-    """Yield (row of the first, row of the second) for images that the first has nearly the same."""
+    """Yield (row of the first, row of the second) for images that are nearly the same."""
     ours, theirs = _hashes(first), _hashes(second)
     if not len(ours) or not len(theirs):
         return
@@ -82,7 +82,7 @@ def similar(first: Signatures, second: Signatures) -> Iterator[tuple[int, int]]:
 
 
 def _nearest(pairs: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """The candidates of each image, of (image, candidate) in the order of the images."""
+    """Yield each image with its candidates, from pairs sorted by image."""
     images, begins = np.unique(pairs[:, 0], return_index=True)
     for image, candidates in zip(images, np.split(pairs[:, 1], begins[1:]), strict=False):
         yield int(image), candidates

@@ -1,4 +1,4 @@
-"""Image files below a folder: regular files, each once, without what systems leave beside them."""
+"""List image files below a folder: regular files, each once, without files of the system."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ EXTENSIONS = (
     *(".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2"),
 )
 
-# Beside names that begin with a dot: of macOS, Windows, Synology, Linux and Python.
+# Files of macOS, Windows, Synology, Linux and Python, besides names that begin with a dot.
 CLUTTER = frozenset(
     (
         *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"),
@@ -23,25 +23,25 @@ CLUTTER = frozenset(
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a file or folder belongs to a system or a tool, and is neither image nor class."""
+    """Return whether a file or folder belongs to a system or tool, and is not data."""
     return name.startswith(".") or name.lower() in CLUTTER
 
 
 def ending(name: str) -> str:
-    """The ending of a file's name in lower case, with its dot."""
+    """Return the ending of a file's name in lower case, with its dot."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 # a million of them
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is an image by its name."""
+    """Return whether a file's name is that of an image."""
     return not is_clutter(name) and ending(name) in EXTENSIONS
 
 
 def subfolders(folder: Location) -> list[Location]:
-    """Return the folders in a folder by name, without clutter.
+    """Return the folders in a folder, sorted by name, without clutter.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the folder cannot be read.
     """
     try:
         inside: list[Location] = list(folder.iterdir())
@@ -51,17 +51,17 @@ def subfolders(folder: Location) -> list[Location]:
 
 
 class ImageFiles:
-    """The image files below folders, and what is left out.
+    """List image files below folders, and record what is left out.
 
-    A link is followed, unless it leads into a folder that is read anyway, or to one around it:
-    that is how a link to its own parent makes 800 images of 20.
+    A link is followed unless it leads into a folder that is read anyway, or to a parent of one:
+    a link to its own parent would turn 20 images into 800.
 
     Args:
         read: Folders that are read anyway.
 
     Attributes:
-        others: Number of files that are no images, by ending.
-        special: Pipes, devices and the like that are named as images.
+        others: Number of files that are not images, by ending.
+        special: Pipes, devices and the like with names of images.
         links: Links that are not followed.
     """
 
@@ -118,7 +118,7 @@ class ImageFiles:
             waiting += reversed(folders)
 
     def follows(self, link: str) -> bool:
-        """Whether a link is followed; a folder that it leads to counts as read from then on."""
+        """Return whether a link is followed; its folder then counts as read."""
         target = Path(os.path.realpath(link))
         is_folder = target.is_dir()
         if self._reads(target, is_folder) or (is_folder and str(target) in self._around):
@@ -129,7 +129,7 @@ class ImageFiles:
         return True
 
     def _reads(self, target: Path, is_folder: bool) -> bool:
-        """Whether a file or folder lies below a folder that is read, and is read there."""
+        """Return whether a file or folder is read as part of another folder."""
         if not is_folder and not (target.is_file() and ending(target.name) in EXTENSIONS):
             return False
         for part in (target, *target.parents):
@@ -147,7 +147,7 @@ class ImageFiles:
 
 
 def _mode(entry: "os.DirEntry[str]") -> int:
-    """The type of a file; of a link that leads nowhere a file's, whose reader says so."""
+    """Return the type of a file; a broken link is a regular file, which fails when it is read."""
     if entry.is_symlink():
         try:
             return entry.stat().st_mode

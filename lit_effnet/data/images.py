@@ -1,11 +1,11 @@
-"""`ImageData`: any data set of images as seeded training and evaluation batches."""
+"""The LightningDataModule `ImageData`: any data set of images as seeded batches."""
 
 import shlex
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,16 +18,14 @@ from lit_effnet.data.augment import Augment
 from lit_effnet.data.batches import (
     DecodedImages,
     EpochSampler,
-    FromFiles,
     Rgb,
     Transform,
     normalised_batch,
 )
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.corruptions.corruption import Corruption
-from lit_effnet.data.decoded_cache import Store, bad_rows, decoded_bytes, open_store, place, room
-from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.preprocessing import Preprocessing
+from lit_effnet.data.readable import OnBadImage, ReadableRows
 from lit_effnet.data.rows import labels_of, places, spread
 from lit_effnet.data.schema import WHOLE, Use
 from lit_effnet.data.sources import ImageSet
@@ -36,13 +34,9 @@ from lit_effnet.runs.machine import available_cores
 
 LEAST_IMAGE_SIZE = 32  # five halvings leave one pixel
 LARGEST_IMAGE_SIZE = 2**15  # a side of 32,768 pixels has 2^30, beyond any machine's memory
-USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set that the catalog does not know
-LEAVING_OUT = "--data.on_bad_image skip"
-MOST_BAD = 0.01  # part of a split that may be left out
+USUAL_IMAGE_SIZE, USUAL_CROP_FRACTION = 224, 0.875  # of a data set outside the catalog
 
-OnBadImage = Literal["error", "skip"]
-
-# The multiplier of the image size, or what gives it from the size at 1 and the number of classes.
+# The multiplier of the image size, or a function of the size at 1 and the number of classes.
 Resolution = float | Callable[[int, int], float]
 
 
@@ -59,21 +53,21 @@ class ImageData(LightningDataModule):
         label_column: Column of labels; found by its type if null.
         labels: Labels of a folder of images: a file with a line for each (image,label, and split
             if there are several; CSV or a list), or a folder with a list for each split.
-        image_size: Side of the square input in pixels at resolution 1; that of the weights if
-            null, else the data set's usual one.
+        image_size: Side of the square input in pixels at resolution 1; null uses that of the
+            weights, otherwise the data set's usual one.
         batch_size: Images in a batch on each device.
         num_workers: Processes that decode and augment; null chooses by the number of cores.
-        on_bad_image: What to do with a file that is no whole image: error, or skip it, up to one
-            in a hundred.
+        on_bad_image: Handling of a file that cannot be decoded: error, or skip up to one in a
+            hundred.
         keep_decoded: Decode a data set that fits into half of memory and free disk once for all
-            runs; `python -m lit_effnet.data --remove_decoded` removes what is kept.
+            runs; `python -m lit_effnet.data --remove_decoded` removes the copy.
         keep_short_side: Pixels to which larger images are reduced before they are kept; null
             keeps all.
-        resolution: Multiplier of the image size, or what gives it from that size and the number
-            of classes; set by `--scaling`.
+        resolution: Multiplier of the image size, or a function of that size and the number of
+            classes; set by `--scaling`.
         preprocessing: Size, crop and normalisation; set by `--weights`.
-        augment: What happens to training images; set by `--recipe`.
-        seed: Decides about order and augmentation; set by `--seed_everything`.
+        augment: Augmentation of training images; set by `--recipe`.
+        seed: Seed of order and augmentation; set by `--seed_everything`.
 
     Raises:
         ValueError: an unknown name, an input below 32 pixels, no image in a batch.
@@ -154,26 +148,26 @@ class ImageData(LightningDataModule):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes; a network's, where they are matched with those."""
+        """Number of classes; the network's if the classes are matched with it."""
         if self.entry and self.use.match is None:
             return self.entry.num_classes
         return len(self.images.classes)
 
     def used_as(self, use: Use) -> "ImageData":
-        """Set what the data are used for, before or after they are loaded; returns itself."""
+        """Set the use of the data, before or after they are loaded, and return self."""
         self.use = use
-        for name in ("images", "_fits"):
+        for name in ("images", "_readable"):
             self.__dict__.pop(name, None)
         self._prepared.clear()
         return self
 
     @cached_property
     def images(self) -> ImageSet:
-        """The splits, the classes and what should be known; loaded when first asked for.
+        """The splits, classes and notes; loaded on first use.
 
         Raises:
-            ValueError: they cannot be had, or are not those that a run was trained on where it
-                matters.
+            ValueError: they cannot be loaded, or differ from those that a run was trained on in
+                a way that mixes its splits.
         """
         try:
             images = sources.find(
@@ -196,7 +190,7 @@ class ImageData(LightningDataModule):
         return images
 
     def _compare_with_run(self, images: ImageSet) -> None:
-        """Warn, or raise ValueError, where a trained run's data are not what they were."""
+        """Warn, or raise ValueError, if the data have changed since a run was trained on them."""
         shuffled = bool(images.cut) and images.rule == "shuffle" and self.entry is None
         then = self.use.fingerprint
         now = None if then is None else images.fingerprint_as(then)
@@ -238,22 +232,22 @@ class ImageData(LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the images and labels, by the formula of `recorded` where a run set that."""
+        """Fingerprint of images and labels, by the formula of `recorded` if a run has set it."""
         return self.images.fingerprint_as(self.recorded)
 
     def split_for(self, asked: str) -> str:
-        """The split that is asked for, or `all` where the images are in no splits."""
+        """Return the split of that name, or `all` for images without splits."""
         return WHOLE if WHOLE in self.splits else asked
 
     def sizes(self) -> dict[str, int]:
-        """Number of images in each split, without those that were left out."""
+        """Return the number of images in each split, without those that were skipped."""
         return {name: len(rows) - self.left_out.get(name, 0) for name, rows in self.splits.items()}
 
     def setup(self, stage: str) -> None:
-        """Load the splits, and decode them where they are kept; Lightning calls it everywhere.
+        """Load the splits, and decode them into the cache; Lightning calls it in every process.
 
         Raises:
-            ValueError: they cannot be had, or are smaller than a batch.
+            ValueError: they cannot be loaded, or are smaller than a batch.
             BadImageError: an image cannot be decoded, or too many cannot.
         """
         names = ("test",) if stage == "test" else ("train", "validation")
@@ -264,7 +258,7 @@ class ImageData(LightningDataModule):
             raise ValueError(f"batch_size {self.batch_size}: there are {count:,} training images")
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled, augmented batches; an incomplete last batch is left out."""
+        """Return shuffled, augmented batches; an incomplete last batch is dropped."""
         from lit_effnet.data.transforms import training
 
         images = self._images("train", training(self.image_size, self.augment or Augment()))
@@ -276,17 +270,17 @@ class ImageData(LightningDataModule):
         return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation split, each image in one process."""
+        """Return the validation split; each image is in one process."""
         return self._whole_or_part("validation", "limit_val_batches")
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """The test split, each image in one process."""
+        """Return the test split; each image is in one process."""
         return self._whole_or_part("test", "limit_test_batches")
 
     def _whole_or_part(self, split: str, limit: str) -> DataLoader[Any]:
-        """A split in order; where the trainer takes its first batches only, a stratified part.
+        """Return a split in order; if the trainer limits its batches, a stratified part.
 
-        `fast_dev_run` and `overfit_batches` are such limits too, by the trainer's account.
+        The trainer turns `fast_dev_run` and `overfit_batches` into such limits too.
         """
         batches = getattr(self.trainer, limit) if self.trainer is not None else 1.0
         part = isinstance(batches, int) or batches != 1.0  # 1 is a batch, and 1.0 all of them
@@ -294,22 +288,22 @@ class ImageData(LightningDataModule):
 
     @property
     def _processes(self) -> tuple[int, int]:
-        """How many there are, and the number of this one."""
+        """World size and rank."""
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     @property
     def reference(self) -> Preprocessing:
-        """The data set's own view, in which images are corrupted, whatever weights want.
+        """The data set's own view, in which images are corrupted, independent of the weights.
 
-        Its size is the one that is asked for at resolution 1, else the data set's usual one.
+        Its size is `image_size` at resolution 1, otherwise the data set's usual one.
         """
         return Preprocessing(self.reference_size, self._usual[1])
 
     def prepare(self, split: str) -> int:
-        """Load a split, and give its number of images.
+        """Load a split and return its number of images.
 
         Raises:
-            ValueError: there is none such.
+            ValueError: there is no such split.
             BadImageError: an image cannot be decoded, or too many cannot.
         """
         if split not in self.splits:
@@ -322,11 +316,11 @@ class ImageData(LightningDataModule):
     def places(self, split: str) -> list[str]:
         """Return the file of each image of a split, or its row, in the order of its loader."""
         _, used = self._prepare(split)
-        found = places(self.splits[split])
-        return [found[row] for row in used]
+        files = places(self.splits[split])
+        return [files[row] for row in used]
 
     def originals(self, split: str, count: int) -> list[tuple[str, Rgb, int]]:
-        """Place, pixels `uint8 [H, W, 3]` and label of images spread evenly over the classes.
+        """Return place, pixels `uint8 [H, W, 3]` and label of images spread over the classes.
 
         Raises:
             ValueError: there is no such split.
@@ -349,17 +343,18 @@ class ImageData(LightningDataModule):
         stratified: bool = False,
         processes: tuple[int, int] = (1, 0),
     ) -> DataLoader[Any]:
-        """A split in evaluation's view, corrupted where that is asked for.
+        """Return a split in evaluation's view, optionally corrupted.
 
         Args:
             split: Name of the split.
-            corruption: What happens to its images.
-            reference: The view that is corrupted, or seen at least before the network's; null
-                for the network's own.
-            shuffled: In an order that is always the same, instead of the split's.
-            stratified: In the order of `stratified_order`, for who takes the first images only.
-            processes: How many share the images, and the number of this one; none is repeated to
-                give all the same number, so one may have a batch more than another.
+            corruption: Applied to each image.
+            reference: View in which images are corrupted, before the network's; None for the
+                network's own.
+            shuffled: Whether to shuffle, always in the same order.
+            stratified: Whether to use the order of `stratified_order`, so that the first images
+                are a stratified part.
+            processes: World size and rank of the processes that share the images. No image is
+                repeated, so one process may have a batch more than another.
         """
         from lit_effnet.data.corrupted_view import CorruptedEvaluation
         from lit_effnet.data.transforms import Evaluation
@@ -391,72 +386,30 @@ class ImageData(LightningDataModule):
         return DecodedImages(pixels, used, labels, transform, self.seed)
 
     def _prepare(self, split: str) -> tuple[Callable[[int], Rgb], NDArray[np.int64]]:
-        """What gives the pixels of a split's rows, and which rows can be used."""
+        """Return the reader of a split's pixels, and the rows that can be decoded."""
         if split not in self._prepared:
-            rows = self.splits[split]
-            name = f"{self.name} {split}"
-            store = self._store(rows, name) if self.keep_decoded else None
-            if store is not None:
-                bad = store.bad
-            else:  # without a look beforehand they are met on the way
-                bad = bad_rows(rows, name) if self.on_bad_image == "skip" else {}
-            self._judge(split, bad)
-            used = np.setdiff1d(np.arange(len(rows)), np.fromiter(bad, np.int64))
-            hint = f"{LEAVING_OUT} leaves out up to one in a hundred; {self._check} lists them"
-            files = FromFiles(self.images, split, str(self.name), hint)
-            self._prepared[split] = (store or files, used)
+            _, used = self._prepared[split] = self._readable.prepare(split)
+            if skipped := len(self.splits[split]) - len(used):
+                self.left_out[split] = skipped
         return self._prepared[split]
 
-    def _store(self, rows: Any, name: str) -> Store | None:
-        try:
-            if not (self._fits or place(rows, self.keep_short_side).exists()):
-                return None
-            return open_store(rows, self.keep_short_side, warnings.warn, name)
-        except OSError as error:
-            warnings.warn(
-                f"{name}: the decoded images cannot be kept ({error.strerror}): they are decoded "
-                "in every epoch; LIT_EFFNET_CACHE names another place",
-                stacklevel=2,
-            )
-            return None
-
     @cached_property
-    def _fits(self) -> bool:
-        """Whether there is room for all splits, whichever of them a run will use."""
-        needed = sum(decoded_bytes(rows, self.keep_short_side) for rows in self.splits.values())
-        return needed <= room()
-
-    def _judge(self, split: str, bad: Mapping[int, str]) -> None:
-        """Raise BadImageError for images that may not be left out; count those that may."""
-        if not bad:
-            return
-        count = len(self.splits[split])
-        first, reason = next(iter(bad.items()))
-        example = f"{self.images.where(split, first)}: {reason}"
-        if self.on_bad_image == "error":
-            more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
-            skip = len(bad) <= MOST_BAD * count
-            help_ = f"{LEAVING_OUT} leaves them out" if skip else f"{self._check} lists them"
-            raise BadImageError(f"name {self.name!r}: {example}{more}; {help_}")
-        if len(bad) > MOST_BAD * count:
-            raise BadImageError(
-                f"name {self.name!r}: {len(bad):,} of {count:,} images of {split} cannot be "
-                f"decoded, more than 1 %; the first is {example}; "
-                f"{self._check} lists them"
-            )
-        self.left_out[split] = len(bad)
-        warnings.warn(
-            f"{self.name}: {len(bad):,} of {count:,} images of {split} left out; the first is "
-            f"{example}",
-            stacklevel=2,
+    def _readable(self) -> ReadableRows:
+        return ReadableRows(
+            images=self.images,
+            name=str(self.name),
+            check_command=self._check_command,
+            on_bad_image=self.on_bad_image,
+            keep_decoded=self.keep_decoded,
+            keep_short_side=self.keep_short_side,
         )
 
     @property
-    def _check(self) -> str:
+    def _check_command(self) -> str:
         """The command that lists all bad images."""
         names = ("path", "subset", "image_column", "label_column", "labels")
-        given = zip(names, (self.path, *self.columns, self.labels), strict=True)
-        flags = [f"--{name}={value}" for name, value in given if value is not None]
+        values = zip(names, (self.path, *self.columns, self.labels), strict=True)
+        flags = [f"--{name}={value}" for name, value in values if value is not None]
         words = ["python", "-m", "lit_effnet.data", str(self.name), *flags, "--check"]
         return f"`{shlex.join(words)}`"
 
@@ -476,6 +429,6 @@ class ImageData(LightningDataModule):
 
 
 def default_workers() -> int:
-    """Worker processes that leave a core for the training itself; none on up to two cores."""
+    """Return a number of workers that leaves a core for the training; 0 on up to two cores."""
     cores = len(available_cores())
     return min(cores - 1, 8) if cores > 2 else 0

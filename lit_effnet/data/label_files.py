@@ -1,9 +1,9 @@
-"""Labels of a folder of images from a file beside it: CSV or a list, for all or for each split.
+"""Read labels of a folder of images from a CSV file or list, or from one file for each split.
 
 labels.csv           image,label      one line for each image, and a column `split` if there are any
 lists/train.txt      cat/1.jpg 0      or a folder with a list for each split, also as CSV
 
-A name is that of a file below the folder of images, with or without its folders and its ending.
+An image is named by its path below the folder, with or without folders and ending.
 """
 
 import posixpath
@@ -28,7 +28,7 @@ SHOWN = 60  # characters of a cell in a message
 
 
 class Line(NamedTuple):
-    """A line of a label file: its number in the file, an image's name, its label and split."""
+    """A line of a label file: line number, name of the image, label and split."""
 
     number: int
     image: str
@@ -39,17 +39,16 @@ class Line(NamedTuple):
 def load_label_files(
     folder: Location, name: str, image_column: str | None, label_column: str | None
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The labelled images of a folder by our names of splits, and notes.
+    """Return the labelled images of a folder by split, and notes.
 
     Args:
         folder: The folder of images.
-        name: The file, or a folder of a file for each split; by path, also below `folder`.
+        name: The file, or a folder with a file for each split; also relative to `folder`.
         image_column: Name of the column of images; found by its name if None.
         label_column: Name of the column of labels; found by its name if None.
 
     Raises:
-        ValueError: no such file, one that cannot be read, an image that is not there, or one with
-            two labels.
+        ValueError: a file is missing or cannot be read, or an image is missing or has two labels.
     """
     place = locate(name, "labels")
     if not place.exists() and (folder / name).exists():
@@ -89,13 +88,13 @@ def _dataset(labels: Mapping[str, str]) -> Any:
 
 
 def _split_of(word: str) -> str | None:
-    """Our name of a split by its owner's."""
+    """Return the usual name of a split; None for an unknown one."""
     lowered = word.strip().lower()
     return next((ours for ours, names in OTHER_NAMES.items() if lowered in names), None)
 
 
 def _lists(folder: Location) -> dict[str, Location]:
-    """The files of a folder that are named after splits."""
+    """Return the files of a folder that are named after splits."""
     found: dict[str, Location] = {}
     files: list[Location] = sorted(folder.iterdir(), key=str)
     for file in files:
@@ -111,7 +110,7 @@ def _lists(folder: Location) -> dict[str, Location]:
 
 
 class _Images:
-    """The image files below a folder, found by what a list calls them."""
+    """Find image files below a folder by their names in a list."""
 
     def __init__(self, folder: Location) -> None:
         self.root = str(folder).rstrip("/")
@@ -125,7 +124,7 @@ class _Images:
                 self._short[name] = None if name in self._short else path
 
     def find(self, name: str, folders: Sequence[str] = ("",)) -> str | None:
-        """The path of the file of this name, perhaps in one of some folders; None without one."""
+        """Return the path of an image, also inside one of the folders; None if there is none."""
         plain = name.strip().replace("\\", "/").removeprefix(f"{self.root}/")
         for folder in folders:
             below = posixpath.normpath(posixpath.join(folder, plain))
@@ -136,10 +135,10 @@ class _Images:
     def resolved(
         self, file: Location, split: str, lines: Sequence[Line]
     ) -> Iterator[tuple[Line, str]]:
-        """Each line with the path of its image.
+        """Yield each line with the path of its image.
 
         Raises:
-            ValueError: images are not there, or could be several.
+            ValueError: an image is missing, or its name is ambiguous.
         """
         beside = str(file.parent).removeprefix(self.root).strip("/")
         missing = []
@@ -161,7 +160,7 @@ class _Images:
 def _lines(
     file: Location, images: _Images, image_column: str | None, label_column: str | None
 ) -> Iterator[Line]:
-    """The lines of a file with their image, label and split; train where it names no split."""
+    """Yield the lines of a file; the split is train if the file has none."""
     cells = list(_cells(file))
     if not cells:
         return
@@ -189,7 +188,7 @@ def _lines(
 def _column(
     file: Location, header: Sequence[str], usual: Sequence[str], flag: str, named: str | None
 ) -> int:
-    """The number of a column: the named one, else the only one of a usual name, else by place."""
+    """Return the index of a column: by its given name, by a usual name, or by position."""
     if named is not None:
         if named not in header:
             raise ValueError(f"{flag} {named!r}: must be one of {', '.join(header)[:SHOWN]}")
@@ -205,10 +204,10 @@ def _column(
 
 
 def _cells(file: Location) -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of each line that is not empty.
+    """Yield line number and cells of each line that is not empty.
 
     Raises:
-        ValueError: it is no text in UTF-8, no CSV, or larger than 64 MiB.
+        ValueError: the file is not text in UTF-8, not CSV, or larger than 64 MiB.
     """
     try:
         text = read_text(file)

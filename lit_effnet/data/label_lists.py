@@ -1,4 +1,4 @@
-"""Lists that say the classes of images in no folders of classes, as ImageNet's `val/` has one."""
+"""Read lists of labels for images without class folders, such as ImageNet's `val/`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ DEVKIT_IDS = "ground_truth"  # in the name of a list of ImageNet's own numbers o
 
 @dataclass(frozen=True)
 class Listed:
-    """The classes of images by a list.
+    """Labels of images from a list.
 
     Args:
-        labels: Number of the class by path.
-        source: The list, and how its numbers are read.
+        labels: Class number by path.
+        source: Name of the list, and how its numbers are read.
     """
 
     labels: Mapping[str, int]
@@ -28,15 +28,15 @@ class Listed:
 def labels_of_list(
     names: Sequence[str], folders: Sequence[Location], images: Sequence[str], classes: Sequence[str]
 ) -> Listed | None:
-    """Return the classes of images, or None where no list beside them gives all of those it names.
+    """Return the labels of images from a list beside them; None if there is none that fits.
 
-    Known are lists of `image class` and of one class a line in the order of the images' names:
+    Accepted are lists of `image class`, and of one class per line in the order of image names:
     Caffe's `val.txt`, Tiny ImageNet's `val_annotations.txt`, Kaggle's `LOC_val_solution.csv`,
     `*synset_labels.txt`, and `*ground_truth.txt` beside the `meta.mat` of ImageNet's kit.
 
     Args:
-        names: What the split is called; the name of its list holds one of them.
-        folders: Where a list may lie.
+        names: Names of the split; the name of its list contains one of them.
+        folders: Folders that may hold the list.
         images: Paths of the images.
         classes: Names of the classes; a number stands for a place in this order.
     """
@@ -54,7 +54,7 @@ def _may_list(path: Location, names: Sequence[str]) -> bool:
     return (
         name.endswith(ENDINGS)
         and name[0] != "."
-        and "submission" not in name  # Kaggle's samples of one, whose classes are made up
+        and "submission" not in name  # Kaggle's sample, whose classes are made up
         and (any(called in name for called in names) or name.startswith("labels."))
         and path.is_file()
         and path.stat().st_size <= LARGEST_LIST
@@ -69,7 +69,7 @@ def _text(file: Location) -> str:
 
 
 def _by_file(lines: Sequence[str], images: Sequence[str], classes: Sequence[str]) -> Listed | None:
-    """Labels by path of lines that begin with an image's name, after at most one header."""
+    """Return labels from lines that begin with an image's name, after at most one header."""
     paths = {PurePosixPath(path).name: path for path in images}
     paths |= {PurePosixPath(path).stem: path for path in images}
     found: dict[str, str] = {}
@@ -88,10 +88,12 @@ def _by_file(lines: Sequence[str], images: Sequence[str], classes: Sequence[str]
 def _by_order(
     lines: Sequence[str], images: Sequence[str], classes: Sequence[str], file: Location
 ) -> Listed | None:
-    """Labels by path of one class a line, as many as images."""
+    """Return labels from one class per line, for a list with as many lines as images."""
     if len(lines) != len(images):
         return None
-    if all(line.isdecimal() for line in lines):  # which begin with 0, with 1, or in an own order
+    if all(
+        line.isdecimal() for line in lines
+    ):  # counted from 0, from 1, or in an order of their own
         wnids = _devkit_classes(file) if DEVKIT_IDS in file.name.lower() else {}
         lines = [wnids.get(int(line), "") for line in lines]
     ordered = sorted(images, key=lambda path: PurePosixPath(path).name)
@@ -99,7 +101,7 @@ def _by_order(
 
 
 def _numbered(found: Mapping[str, str], classes: Sequence[str]) -> Listed | None:
-    """Labels of classes by name, else by place in their order; None if one is neither."""
+    """Return labels by class name, or by class number; None if a class is unknown."""
     number, how = {name: label for label, name in enumerate(classes)}, ""
     texts = set(found.values())
     if not texts <= set(number):
@@ -111,7 +113,7 @@ def _numbered(found: Mapping[str, str], classes: Sequence[str]) -> Listed | None
 
 
 def _devkit_classes(file: Location) -> dict[int, str]:
-    """WordNet's name of each class by its number in the kit, from the `meta.mat` nearby."""
+    """Return the WordNet id of each class by its number in ImageNet's kit, from `meta.mat`."""
     folders = (file.parent, file.parent.parent) if isinstance(file, Path) else ()
     patterns = ("meta.mat", "*/meta.mat", "*/data/meta.mat")
     tables = [found for folder in folders for like in patterns for found in folder.glob(like)]

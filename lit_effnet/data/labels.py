@@ -1,4 +1,4 @@
-"""Labels of any kind to numbers of classes, the same class the same number in every split."""
+"""Encode labels of any kind as class numbers, the same in every split."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ NAMING = (
     pa.types.is_boolean,
     pa.types.is_floating,
 )
-UNLABELLED = -1  # as many owners mark images whose label they keep
+UNLABELLED = -1  # marks images without a public label
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -32,16 +32,16 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 def encode_labels(
     splits: Mapping[str, Any], classes: Sequence[str] | None = None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Splits whose column `label` holds class numbers, and the names of the classes of train.
+    """Return the splits with class numbers in column `label`, and the class names of train.
 
-    Names, whole numbers and truth values are classes; -1 stays -1.
+    Names, whole numbers and booleans are classes; -1 stays -1.
 
     Args:
         splits: The splits by name.
-        classes: Names of all classes in the order of their numbers, where a run has fixed it.
+        classes: Names of all classes in the order of their numbers, if a run has fixed it.
 
     Raises:
-        ValueError: a split has classes that train has not, or labels that name no class.
+        ValueError: a split has classes that train lacks, or labels that are not classes.
     """
     from datasets import ClassLabel
 
@@ -76,7 +76,7 @@ def _names_of(split: str, rows: Any) -> tuple[str, ...]:
 
 
 def _texts(split: str, rows: Any) -> Sequence[str]:
-    """The class of each row by name."""
+    """Return the class name of each row."""
     from datasets import ClassLabel
 
     feature, kind = rows.features["label"], rows.data["label"].type

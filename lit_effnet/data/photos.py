@@ -1,4 +1,4 @@
-"""The embedded data set: square windows of nine photographs, to be told apart by photograph.
+"""The embedded data set: square windows of nine photographs; the class is the photograph.
 
 The photographs ship inside scikit-image and scikit-learn, so nothing is downloaded:
 
@@ -14,14 +14,13 @@ The photographs ship inside scikit-image and scikit-learn, so nothing is downloa
 | retina | fundus of a left eye | Mikael Haggstrom, Wikimedia; CC0 |
 | rocket | launch of DSCOVR | SpaceX; public domain |
 
-Each photograph is cut into cells of at least 84 pixels. Like the black squares of a chessboard
-every second cell is for training, and those between are for validation and for testing in turn:
-no pixel is in two splits, and each split has something of the whole photograph.
+Each photograph is cut into cells of at least 84 pixels, used like a chessboard: black cells are for
+training, white ones alternate between validation and test. No pixel is in two splits, and each
+split covers the whole photograph.
 
-A window covers the same 80 pixels of the photograph whatever the image size, so a higher
-resolution shows more of what is there, up to 80 pixels; beyond, it enlarges. Windows of one cell
-overlap: the 540 validation images show 78 cells, and an interval that takes them for independent
-is too narrow.
+A window covers 80 pixels of the photograph at every image size, so a higher resolution shows more
+detail up to 80 pixels; beyond, it enlarges. Windows of one cell overlap: the 540 validation images
+show 78 cells, so an interval that assumes independent images is too narrow.
 """
 
 from collections.abc import Iterator
@@ -57,7 +56,7 @@ DIAGONALS = ("train", "validation", "train", "test")
 
 
 def photographs() -> Iterator[tuple[str, Photograph]]:
-    """Name and RGB pixels of each photograph, in the order of `NAMES`."""
+    """Yield name and RGB pixels of each photograph, in the order of `NAMES`."""
     from skimage import data
     from sklearn.datasets import load_sample_image
 
@@ -69,7 +68,7 @@ def photographs() -> Iterator[tuple[str, Photograph]]:
 
 
 def regions(photograph: Photograph, split: str) -> list[Photograph]:
-    """The cells of a photograph that belong to a split, as views of it."""
+    """Return the cells of a photograph that belong to a split, as views of it."""
     rows, columns = (max(1, side // CELL) for side in photograph.shape[:2])
     return [
         cell
@@ -80,7 +79,7 @@ def regions(photograph: Photograph, split: str) -> list[Photograph]:
 
 
 def windows(photograph: Photograph, split: str, count: int, seed: int) -> Iterator[Photograph]:
-    """`count` random windows `[80, 80, 3]` of a split's regions that show more than a blank."""
+    """Yield `count` random windows `[80, 80, 3]` of a split's cells that are not blank."""
     generator = np.random.default_rng(seed)
     parts = regions(photograph, split)
     while count:
@@ -94,7 +93,7 @@ def windows(photograph: Photograph, split: str, count: int, seed: int) -> Iterat
 
 @cache
 def photos(patch_size: int = WINDOW) -> "DatasetDict":
-    """The data set: `image` (PNG, `patch_size` pixels square) and `label` (the photograph).
+    """Return the data set: `image` (PNG, `patch_size` pixels square) and `label`.
 
     2,160 train, 540 validation and 540 test patches; the same at every call.
 

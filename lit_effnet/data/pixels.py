@@ -1,4 +1,4 @@
-"""What an image is between decoding and the network."""
+"""Type of a decoded image."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 # image: that changes the filters of the whole process, and threads would leave them changed.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-LARGEST_IMAGE = 2**27  # pixels, 400 MB decoded; beyond it a file is taken for a bomb
+LARGEST_IMAGE = 2**27  # pixels, 400 MB decoded; larger files are refused as bombs
 MAGIC = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
 ORIENTATION = 0x0112  # EXIF tag
 MANY = 2**16  # grey levels of 16 bits
-BEHIND = (255, 255, 255)  # what shows through a transparent image: the page it was made for
+BEHIND = (255, 255, 255)  # background of transparent images
 
 
 class BadImageError(ValueError):
     """An image that cannot be decoded, with the reason.
 
-    A loader's worker process cannot hand over the error itself: torch raises it again with the
-    worker's traceback for a message, of which the last line is kept.
+    torch raises a worker's error again with the traceback as its message; only the last line is
+    kept.
     """
 
     def __init__(self, message: str) -> None:
@@ -67,12 +67,12 @@ def prepare(file: str | Path, prepared: Mapping[str, Any]) -> "NDArray[np.float3
 def decode(encoded: bytes) -> "NDArray[np.uint8]":
     """Return the RGB pixels `uint8 [H, W, 3]` of an encoded image.
 
-    Grayscale is repeated, 16 bits are scaled to 8, palettes are looked up, transparent parts show
-    white, CMYK is converted, the orientation that EXIF tells is applied, and of an animation the
-    first frame is taken.
+    Grayscale is repeated, 16 bits are scaled to 8, palettes are looked up, transparent parts are
+    white, CMYK is converted, EXIF orientation is applied, and the first frame of an animation is
+    used.
 
     Raises:
-        BadImageError: bytes that are no whole image, or one beyond 2^27 pixels.
+        BadImageError: an incomplete or unknown image, or more than 2^27 pixels.
     """
     image = open_image(encoded)
     with one_reason():
@@ -88,9 +88,9 @@ def central_view(
 
     Args:
         image: Pixels `uint8 [H, W, 3]`.
-        size: Pixels of a side that are kept.
-        short: Pixels of the resized short side.
-        filter_: Pillow's filter of the resize, which does not alias when it reduces.
+        size: Side of the crop in pixels.
+        short: Short side in pixels after the resize.
+        filter_: Pillow's filter, which does not alias when it reduces.
     """
     height, width = image.shape[:2]
     if (before := min(height, width)) != short:
@@ -102,15 +102,15 @@ def central_view(
 
 def short_side(size: int, crop_fraction: float) -> int:
     """Return the pixels of the short side before the central crop; timm rounds them down."""
-    # But 300 / (300 / 332) is 332, whatever floating point makes of it.
+    # Floating point may give a little less than 332 for 300 / (300 / 332).
     return int(size / crop_fraction + 1e-6)
 
 
 def open_image(encoded: bytes) -> Image.Image:
-    """The image with its header read and its pixels not.
+    """Return the image with its header read, but not its pixels.
 
     Raises:
-        BadImageError: no header of an image, or one beyond 2^27 pixels.
+        BadImageError: an unknown header, or more than 2^27 pixels.
     """
     if not encoded:
         raise BadImageError("the file is empty")
@@ -132,9 +132,9 @@ def open_image(encoded: bytes) -> Image.Image:
 
 @contextmanager
 def one_reason() -> Iterator[None]:
-    """Turn what a decoder raises into one BadImageError.
+    """Turn any error of a decoder into a BadImageError.
 
-    A decoder meets broken data in many ways, SyntaxError and struct.error among them.
+    Decoders raise many kinds of errors for broken data, such as SyntaxError and struct.error.
     """
     try:
         yield
@@ -145,7 +145,7 @@ def one_reason() -> Iterator[None]:
 
 
 def pixels_of(image: Image.Image) -> "NDArray[np.uint8]":
-    """Return the RGB pixels `uint8 [H, W, 3]` of an open image, whatever its mode."""
+    """Return the RGB pixels `uint8 [H, W, 3]` of an open image in any mode."""
     image.load()
     orientation = orientation_of(image)
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
@@ -163,15 +163,15 @@ def pixels_of(image: Image.Image) -> "NDArray[np.uint8]":
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the orientation that EXIF tells; 1 where it tells none."""
+    """Return the orientation in EXIF; 1 if there is none."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # EXIF comes broken in many ways; then nobody knows of a turn
+    except Exception:  # broken EXIF raises many kinds of errors
         return 1
 
 
 def turned(pixels: "NDArray[Any]", orientation: int) -> "NDArray[np.uint8]":
-    """Pixels `[H, W, 3]` turned from how they are stored to how EXIF says they are looked at."""
+    """Return pixels `[H, W, 3]` turned by the EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""How an image is prepared for a network that is evaluated."""
+"""Preprocessing of evaluation images."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -15,11 +15,11 @@ class Preprocessing:
     """Size, crop and normalisation of evaluation images; training shares the normalisation.
 
     Args:
-        image_size: Side of the input in pixels at resolution 1; null where it is not known.
+        image_size: Side of the input in pixels at resolution 1; None if unknown.
         crop_fraction: Part of the resized short side that the central crop keeps.
         interpolation: Filter of the resize.
-        mean: By channel, of pixels from 0 to 1.
-        std: By channel, of pixels from 0 to 1.
+        mean: Mean of each channel, for pixels from 0 to 1.
+        std: Standard deviation of each channel, for pixels from 0 to 1.
 
     Raises:
         ValueError: a number outside its range, or an unknown filter.
@@ -41,5 +41,5 @@ class Preprocessing:
             raise ValueError("mean and std: must be three numbers each, std above 0")
 
     def short_side(self, size: int) -> int:
-        """Pixels of the short side, before the central crop to `size`; timm rounds it down."""
+        """Return the short side in pixels before the central crop to `size`, rounded as in timm."""
         return short_side(size, self.crop_fraction)

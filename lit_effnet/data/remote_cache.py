@@ -1,4 +1,4 @@
-"""Tables of a data set in a store, as a local copy that `datasets` reads like any folder."""
+"""Download the tables of a remote data set, so that `datasets` reads them like a local folder."""
 
 import hashlib
 import os
@@ -15,20 +15,19 @@ from lit_effnet.runs.paths import as_os_error, state_of
 if TYPE_CHECKING:
     from upath import UPath
 
-# Besides tables what tells their splits, configurations and types.
+# Tables, and the files that describe their splits, configurations and types.
 ENDINGS = (".parquet", ".arrow", ".json", ".md", ".yaml")
 
 
 def fetched(folder: "UPath") -> Path:
-    """A copy of a folder's tables, among the downloads of `datasets`; made if it is not there.
+    """Return a local copy of a remote folder's tables, downloading it if needed.
 
-    A copy that lacks a file, or bytes of one, is made anew.
-
-    Not by the downloads of `datasets` itself, which stop at HF_HUB_OFFLINE and take a changed file
-    of a store without ETags for the old one. A folder whose files have changed has a new copy.
+    An incomplete copy is made again, and a folder whose files have changed gets a new one. The
+    downloader of `datasets` is not used: it stops at HF_HUB_OFFLINE, and without ETags it takes a
+    changed file for the old one.
 
     Raises:
-        OSError: the store or the disk does not do it.
+        OSError: the download fails, or the disk is full.
     """
     import datasets
 
@@ -55,7 +54,7 @@ def fetched(folder: "UPath") -> Path:
 
 
 def _is_whole(copy: Path, sizes: Mapping[str, int]) -> bool:
-    """Whether each file is there with its number of bytes."""
+    """Return whether each file exists with its full size."""
     try:
         return copy.is_dir() and all(
             (copy / name).stat().st_size == size for name, size in sizes.items()
@@ -65,7 +64,7 @@ def _is_whole(copy: Path, sizes: Mapping[str, int]) -> bool:
 
 
 def _copy(folder: "UPath", names: list[str], copy: Path) -> None:
-    """Fetch into a folder beside, and rename it; the lock is held."""
+    """Download into a temporary folder, then rename it; the caller holds the lock."""
     from fsspec.callbacks import TqdmCallback
 
     unfinished = copy.with_name(f".{copy.name}.unfinished")

@@ -1,4 +1,4 @@
-"""One row of a split and what identifies all of them: labels, encoded images, places."""
+"""Read rows of a split: labels, encoded images, files; and the fingerprint of its images."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from lit_effnet.runs.paths import file_state, is_url, read_file
 
 HASHED_BYTES = 4 * 2**30  # of encoded images, which take some seconds
 HASHED_FILES = 2**30  # bytes of images in files of their own
-FINGERPRINTED_IMAGES = 64  # whose bytes are looked at where there are more
+FINGERPRINTED_IMAGES = 64  # whose bytes are hashed if there are more
 
 
 def labels_of(rows: Any) -> NDArray[np.int64]:
-    """Labels `int64 [N]` of a split; -1 where there is none."""
+    """Return the labels `int64 [N]` of a split; -1 for no label."""
     import pyarrow.compute as pc
 
     chunks = [pc.fill_null(chunk, -1) for chunk in rows.data["label"].chunks]
@@ -27,25 +27,25 @@ def labels_of(rows: Any) -> NDArray[np.int64]:
 
 
 def chosen(rows: Any, stored: NDArray[Any]) -> NDArray[Any]:
-    """What belongs to the rows of a split, of what belongs to those of its table.
+    """Return the values of a split's rows, given those of all rows of its table.
 
-    Asking the split itself would gather all columns, the images among them.
+    Indexing the split itself would gather all columns, including the images.
     """
-    indices = rows._indices  # null for a split that is its whole table
+    indices = rows._indices  # None for a split that is its whole table
     return stored if indices is None else stored[indices.column(0).to_numpy()]
 
 
 def spread(count: int, most: int) -> Sequence[int]:
-    """Up to `most` of `count` indices, evenly spread from the first to the last."""
+    """Return up to `most` of `count` indices, evenly spread from the first to the last."""
     return [int(index) for index in np.unique(np.linspace(0, count - 1, most, dtype=int))]
 
 
 def encoded(rows: Any, index: int) -> bytes:
-    """The encoded image of a row, from the data set or from the file that it names.
+    """Return the encoded image of a row, from the table or from its file.
 
     Raises:
         OSError: the file cannot be read.
-        BadImageError: there is none.
+        BadImageError: the row has no image.
     """
     image = _image(rows, index)
     if image is None or (image["bytes"] is None and image["path"] is None):
@@ -55,13 +55,13 @@ def encoded(rows: Any, index: int) -> bytes:
 
 
 def where(rows: Any, index: int) -> str:
-    """How a person finds the image of a row: its number at its owner's, and its file."""
+    """Return where to find the image of a row: its number in the original table, and its file."""
     image = _image(rows, index) or {}
     return f"row {_place(rows, index)}" + (f" ({image['path']})" if image.get("path") else "")
 
 
 def places(rows: Any) -> list[str]:
-    """Return where a person finds each image of a split: its file, else its row at its owner's."""
+    """Return the file of each image of a split, or its row in the original table."""
     import pyarrow.compute as pc
 
     column = rows.data["image"]
@@ -73,21 +73,21 @@ def places(rows: Any) -> list[str]:
 
 
 def _image(rows: Any, index: int) -> Any:
-    """The cell of a row's image, as bytes and path; what indexing gives, but without its detour."""
+    """Return a row's image as bytes and path; faster than indexing the split."""
     return rows.data.fast_slice(_place(rows, index), 1).column("image")[0].as_py()
 
 
 def _place(rows: Any, index: int) -> int:
-    """Where the row of a split stands in its table."""
+    """Return the index in the table of a row of the split."""
     return index if rows._indices is None else int(rows._indices.column(0)[index].as_py())
 
 
 def images_fingerprint(rows: Any, *, with_times: bool = False) -> str:
-    """Sixteen hexadecimal digits that follow from the encoded images of a split.
+    """Return sixteen hexadecimal digits that follow from the encoded images of a split.
 
-    From all their bytes, where these lie in tables of at most 4 GB; else from the sizes of all
-    and the bytes of 64. `with_times` adds when files of their own were last changed, which tells
-    a changed image of the same size, but is another on every machine.
+    All bytes are hashed for tables of at most 4 GB; otherwise the sizes of all images and the bytes
+    of 64. `with_times` adds the modification times of image files. That detects a changed image of
+    the same size, but differs between machines.
     """
     sizes = _sizes(rows)
     digest = hashlib.sha256(sizes[:, : 2 if with_times else 1].tobytes())
@@ -103,10 +103,9 @@ def images_fingerprint(rows: Any, *, with_times: bool = False) -> str:
 
 
 def files_digest(rows: Any) -> bytes:
-    """SHA-256 of all bytes of images in files of their own; empty where these are too many.
+    """Return the SHA-256 of all image files; empty for more than 1 GB, or for remote files.
 
-    At most 1 GB of local files: about a second from memory. From a store the images would have to
-    be fetched.
+    1 GB takes about a second from memory. Remote files would have to be downloaded.
     """
     sizes = _sizes(rows)
     if not sizes[:, 1].any() or sizes[:, 0].sum() > HASHED_FILES or is_url(_path(rows, 0)):
@@ -130,7 +129,7 @@ def _path(rows: Any, index: int) -> str:
 
 
 def _add_bytes(digest: Any, column: Any) -> None:
-    """Add all bytes of a column of images, as they lie in Arrow's buffers, however chunked."""
+    """Add all bytes of a column of images from Arrow's buffers, independent of its chunks."""
     import pyarrow.compute as pc
 
     for chunk in column.chunks:
@@ -144,9 +143,9 @@ def _add_bytes(digest: Any, column: Any) -> None:
 
 
 def _sizes(rows: Any) -> NDArray[np.int64]:
-    """Bytes of each encoded image and, where it is a file of its own, when that changed: `[N, 2]`.
+    """Return bytes of each encoded image, and the modification time of its file: `[N, 2]`.
 
-    Arrow keeps the lengths beside the bytes, so that no image is read for this.
+    Arrow keeps lengths apart from the bytes, so no image is read.
     """
     import pyarrow.compute as pc
 

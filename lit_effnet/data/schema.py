@@ -1,4 +1,4 @@
-"""Columns as owners name them to `image` and `label`, and labels to classes."""
+"""Bring a data set to one schema: columns `image` and `label`, class numbers, and splits."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,15 @@ WHOLE = "all"  # the only split of a folder without splits that is evaluated who
 
 @dataclass(frozen=True)
 class Use:
-    """What a data set is used for, as far as that decides about its classes and splits.
+    """Use of a data set, which decides about its classes and splits.
 
     Args:
         classes: Names in the order of their numbers, of a run that was trained on the data set;
             None for the data set's own order.
-        cut: How splits that do not exist are cut from train; those of a named data set are
-            always shuffled.
-        fingerprint: That of the data set when the run was trained; None to compare none.
-        whole: Whether a data set of one split is one, called `all`, from which nothing is cut.
-        match: Matches its classes with those of a network that was trained on others.
+        cut: Rule of cutting missing splits from train; named data sets are always shuffled.
+        fingerprint: Fingerprint of the data set when the run was trained; None to skip the check.
+        whole: Whether a data set with one split keeps it whole, as split `all`.
+        match: Matches its classes with those of a network trained on other images.
     """
 
     classes: tuple[str, ...] | None = None
@@ -38,9 +37,9 @@ class Use:
 
     @classmethod
     def of_run(cls, data: Mapping[str, Any]) -> "Use":
-        """Return how the run used it whose record tells this of its data.
+        """Return the use by a run, from section `data` of its record.
 
-        A run that records no rule for the cut was trained when there was only one.
+        Runs without a rule of the cut are older than the rule `hash`.
         """
         names = data.get("class_names")
         cut: CutRule = data.get("cut", "shuffle") or "hash"
@@ -73,12 +72,12 @@ def labelled(
         rows: The splits as they were loaded, by our names.
         entry: The catalog's entry, if there is one.
         columns: Names of the columns of images and of labels; found by their type if None.
-        use: What they are used for.
+        use: Use of the data set.
         root: The folder that they come from.
-        found: Notes of what loaded them.
+        found: Notes of the loader.
 
     Raises:
-        ValueError: columns that are not found, classes that train has not, a label out of range.
+        ValueError: columns are not found, classes are missing in train, or a label is out of range.
     """
     splits, classes = encode_labels(_with_columns(rows, *columns), use.classes)
     notes = list(found)
@@ -92,7 +91,7 @@ def labelled(
         splits = {WHOLE: splits["train"]}
     for name, split in splits.items():
         _check_labels(name, split, len(classes))
-    # By the set's own numbers, so that its splits are the same for whatever network.
+    # By the data set's own numbers, so that its splits do not depend on the network.
     parts, cutting = missing_parts(splits, entry, rule, root)
     notes += cutting
     numbers = None
@@ -113,7 +112,7 @@ def labelled(
 
 
 def _with_columns(rows: Mapping[str, Any], image: str | None, label: str | None) -> dict[str, Any]:
-    """The splits with their columns named `image`, still encoded, and `label`."""
+    """Return the splits with columns named `image`, still encoded, and `label`."""
     features = next(iter(rows.values())).features
     image, label = image_column(features, image), label_column(features, label)
     if image == label:
@@ -128,10 +127,10 @@ def _with_columns(rows: Mapping[str, Any], image: str | None, label: str | None)
 
 
 def image_column(features: Mapping[str, Any], named: str | None) -> str:
-    """The column of images: the named one, else the only one that holds images.
+    """Return the column of images: the given one, or the only one that holds images.
 
     Raises:
-        ValueError: none, or several, with what there is.
+        ValueError: there is none, or several.
     """
     if named is not None:
         column = _column("image_column", named, features)
@@ -143,10 +142,10 @@ def image_column(features: Mapping[str, Any], named: str | None) -> str:
 
 
 def label_column(features: Mapping[str, Any], named: str | None) -> str:
-    """The column of labels: the named one, else the only one of classes, else of numbers or text.
+    """Return the column of labels: the given one, or the only one of classes, numbers or text.
 
     Raises:
-        ValueError: none, or several, with what there is.
+        ValueError: there is none, or several.
     """
     from datasets import ClassLabel, Value
 
@@ -190,14 +189,14 @@ def _only(argument: str, found: Sequence[str], features: Mapping[str, Any]) -> s
 
 
 def _encode_images(splits: Mapping[str, Any]) -> dict[str, Any]:
-    """Images as bytes or paths; they are decoded where they are needed."""
+    """Return the splits with images as bytes or paths, to be decoded when needed."""
     from datasets import Image
 
     return {name: rows.cast_column("image", Image(decode=False)) for name, rows in splits.items()}
 
 
 def _renumbered(rows: Any, numbers: Sequence[int]) -> Any:
-    """A split with other numbers of its classes; -1 stays -1."""
+    """Return a split with other class numbers; -1 stays -1."""
     from datasets import Value
 
     labels = np.append(np.asarray(numbers, np.int64), -1)[labels_of(rows)]
@@ -206,7 +205,7 @@ def _renumbered(rows: Any, numbers: Sequence[int]) -> Any:
 
 
 def _by_text(classes: Sequence[str]) -> Sequence[str]:
-    """A note on numbers that their owner sorted as text."""
+    """Return a note on class names that are numbers sorted as text."""
     shown = [name for name in classes if name.isdecimal()]
     if sorted(shown, key=int) == shown:
         return ()

@@ -1,4 +1,4 @@
-"""From a catalog name, a hub id or a folder to splits of one schema: `image` and `label`."""
+"""Find a data set by catalog name, hub id or folder, with columns `image` and `label`."""
 
 import hashlib
 import os
@@ -31,16 +31,16 @@ HUB_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A data set as it is found: its splits have the columns `image` (encoded) and `label`.
+    """A data set whose splits have the columns `image` (encoded) and `label`.
 
     Args:
         splits: Hugging Face data sets by name: train, validation, test.
         classes: Names of the classes, in the order of the labels.
-        notes: What a person should know before training on it.
-        cut: Which splits were cut from train.
-        rule: By which rule.
-        numbers: Of its own classes, among those of the network that they were matched with; None
-            where `classes` are its own.
+        notes: Remarks for the user.
+        cut: Names of the splits that were cut from train.
+        rule: Rule of the cut.
+        numbers: Number in the network of each of its own classes, if they were matched with a
+            network's; None if `classes` are its own.
     """
 
     splits: Mapping[str, Any]
@@ -51,7 +51,7 @@ class ImageSet:
     numbers: tuple[int, ...] | None = None
 
     def where(self, split: str, index: int) -> str:
-        """How a person finds the image of a row: split, the owner's row, its file if it has one."""
+        """Return where to find an image: split, row in the original table, and file."""
         place = where(self.splits[split], index)
         if split in self.cut:
             return f"{split}, cut from train, {place}"
@@ -61,10 +61,9 @@ class ImageSet:
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that follow from labels, class names and image files.
 
-        The same on every machine. From all bytes of images in tables of up to 4 GB, and in local
-        files of up to 1 GB, which then are marked by "2-"; of others the bytes of 64 images of each
-        split are looked at, of the rest their number of bytes. It does not depend on the network
-        that the classes were matched with.
+        The same on every machine, and for every network. All bytes are hashed for tables of up to
+        4 GB and for local files of up to 1 GB; the latter is marked by "2-". Otherwise the bytes of
+        64 images of each split are hashed, and the size of all.
         """
         parts = [files_digest(rows) for rows in self.splits.values()]
         if not any(parts):
@@ -74,7 +73,7 @@ class ImageSet:
 
     @cached_property
     def first_fingerprint(self) -> str:
-        """The same without all bytes of images in files, as run records had it before "2-"."""
+        """The formula of earlier run records, which does not hash all bytes of image files."""
         numbers = range(len(self.classes)) if self.numbers is None else self.numbers
         own = np.full(len(self.classes) + 1, -1)
         own[[*numbers]] = np.arange(len(numbers))
@@ -85,7 +84,7 @@ class ImageSet:
         return digest.hexdigest()[:16]
 
     def fingerprint_as(self, recorded: str | None) -> str:
-        """The fingerprint by the formula of a recorded one; by today's for None."""
+        """Return the fingerprint by the formula of a recorded one; None means the current one."""
         first = recorded is not None and not recorded.startswith("2-")
         return self.first_fingerprint if first else self.fingerprint
 
@@ -100,19 +99,19 @@ def find(
     labels: str | None = None,
     use: Use | None = None,
 ) -> ImageSet:
-    """The splits of a data set, those that do not exist cut from train.
+    """Return the splits of a data set; missing ones are cut from train.
 
     Args:
-        name: A name of the catalog, a hub id (owner/name), or a folder, also by URL.
-        path: Folder of a copy of the named data set, also by URL.
-        subset: Configuration of a set on the hub, or of its copy, that has several.
+        name: A name of the catalog, a hub id (owner/name), or a folder by path or URL.
+        path: Folder of a copy of the named data set, by path or URL.
+        subset: Configuration, for a data set with several.
         image_column: Column of images; found by its type if None.
         label_column: Column of labels; found by its type if None.
         labels: File of the labels of a folder of images, or folder of a list for each split.
-        use: What it is used for; training if None.
+        use: Use of the data set; training if None.
 
     Raises:
-        ValueError: it cannot be had, or is not a labelled set of images.
+        ValueError: it cannot be loaded, or is not a labelled set of images.
     """
     entry = CATALOG.get(name)
     folder = path if path is not None else name if entry is None and is_folder(name) else None
@@ -145,14 +144,14 @@ def find(
 def _of_tables(
     loaded: Mapping[str, Any], entry: Entry | None, columns: tuple[str | None, str | None]
 ) -> tuple[Mapping[str, Any], tuple[str | None, str | None]]:
-    """Tables by our names of their splits, and the names of their columns."""
+    """Return tables by the usual names of their splits, and the names of their columns."""
     names = {ours: _their_name(ours, loaded) for ours in SPLITS}
     if entry is not None:
         columns = (columns[0] or entry.image_column, columns[1] or entry.label_column)
         names = {ours: theirs for ours, theirs in names.items() if ours in entry.splits}
         names |= {o: split.name for o, split in entry.splits.items() if split.name in loaded}
     rows = {ours: loaded[theirs] for ours, theirs in names.items() if theirs in loaded}
-    if not rows and entry is None and len(loaded) == 1:  # whatever its owner calls all there is
+    if not rows and entry is None and len(loaded) == 1:  # a single split of any name
         rows = {"train": next(iter(loaded.values()))}
     if not rows:
         wanted = ", ".join(names.values())
@@ -161,12 +160,12 @@ def _of_tables(
 
 
 def is_folder(name: str) -> bool:
-    """Whether a name that is not of the catalog means a folder and not a place on the hub."""
+    """Return whether a name outside the catalog is a folder, and not a hub id."""
     return is_url(name) or name.startswith((".", "~", os.sep)) or Path(name).expanduser().is_dir()
 
 
 def _load(name: str, subset: str | None, entry: Entry | None) -> Mapping[str, Any]:
-    """The tables of a data set that no folder is given for."""
+    """Load the tables of a data set without a local folder."""
     if entry is not None:
         if entry.make is not None:
             return dict(entry.make())
@@ -181,7 +180,7 @@ def _load(name: str, subset: str | None, entry: Entry | None) -> Mapping[str, An
 
 
 def _check_folder(folder: Location) -> bool:
-    """Raise ValueError where there is no such folder."""
+    """Return True, or raise ValueError if there is no such folder."""
     try:
         with as_os_error(str(folder)):
             there, exists = folder.is_dir(), folder.exists()
@@ -196,7 +195,7 @@ def _check_folder(folder: Location) -> bool:
 
 
 def _has_tables(folder: Location) -> bool:
-    """Whether a folder holds parquet files or what `datasets` saved, and not images."""
+    """Return whether a folder holds parquet files or a data set saved by `datasets`."""
     saved = any((folder / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
     inside = len(folder.parts)
     tables = (path.parts[inside:] for path in folder.rglob("*.parquet"))
@@ -206,7 +205,7 @@ def _has_tables(folder: Location) -> bool:
 def load_tables(
     folder: Location, subset: str | None = None, data_dir: str | None = None
 ) -> Mapping[str, Any]:
-    """The splits of a folder of parquet files, or of what `datasets` saved.
+    """Load the splits of a folder of parquet files, or of a data set saved by `datasets`.
 
     Raises:
         ValueError: it cannot be read.
@@ -233,10 +232,10 @@ def load_from_hub(
     data_dir: str | None = None,
     revision: str | None = None,
 ) -> Mapping[str, Any]:
-    """A data set from the Hugging Face hub; with HF_HUB_OFFLINE=1 from the local cache only.
+    """Load a data set from the Hugging Face hub; with HF_HUB_OFFLINE=1, from the local cache only.
 
     Raises:
-        ValueError: the hub or the data set cannot be reached, said at once and not after retries.
+        ValueError: the hub or the data set cannot be reached; raised without retries.
     """
     import datasets
     from huggingface_hub import HfApi, constants

@@ -1,8 +1,8 @@
-"""Splits that do not exist, cut from train and from nowhere else.
+"""Cut missing splits from train.
 
-By `hash`, the rule of today, an image's place follows from its own name or bytes, so that files
-that are added move no image. By `shuffle`, the rule of named data sets, whose files do not change,
-and of runs that record no other, it follows from how many images its class has.
+Rule `hash`: an image's split follows from its own name or bytes, so that added files move no image.
+Rule `shuffle`: the split follows from the number of images of the class. It is used for named data
+sets, whose files do not change, and for runs that record no rule.
 """
 
 import os
@@ -17,26 +17,26 @@ from numpy.typing import NDArray
 from lit_effnet.data.catalog import Entry
 from lit_effnet.data.rows import chosen, labels_of
 
-CUT_FRACTION = 0.1  # of train, for a split that does not exist
-CUT_SEED = 0  # not the run's: all runs on a data set share their splits
+CUT_FRACTION = 0.1  # of train, for each missing split
+CUT_SEED = 0  # not the run's seed, so that all runs on a data set share their splits
 
 CutRule = Literal["hash", "shuffle"]
-# Each split has a place of its own, so that it is the same whether the other is cut or not.
+# Each split has its own range of hashes, so that it does not depend on the other.
 PLACES = {"validation": (0.0, CUT_FRACTION), "test": (CUT_FRACTION, 2 * CUT_FRACTION)}
 
 
 def missing_parts(
     splits: Mapping[str, Any], entry: Entry | None, rule: CutRule, root: str = ""
 ) -> tuple[dict[str, NDArray[np.int64]], Sequence[str]]:
-    """Rows of train for each split that is missing, and those that stay; empty where none is.
+    """Return the rows of train for each missing split and for train; empty if none is missing.
 
-    Validation, and test of a set that is not of the catalog.
+    Validation is cut, and test for a data set outside the catalog.
 
     Args:
         splits: The splits by name.
         entry: The catalog's entry, if there is one.
-        rule: How images are chosen.
-        root: The folder below which the names of image files count.
+        rule: Rule of the cut.
+        root: Folder that names of image files are relative to.
     """
     if "train" not in splits:
         return {}, ()
@@ -66,11 +66,11 @@ def missing_parts(
 def hashed_cut(
     labels: NDArray[np.int64], hashes: NDArray[np.float64], wanted: Sequence[str]
 ) -> dict[str, NDArray[np.int64]]:
-    """Indices of train and of the splits cut from it, each where the hash of its images lies.
+    """Return the indices of train and of the splits cut from it by hash.
 
-    Of every class at least one image stays in train, and at least one is in each split as far as
-    the class has enough: those with the lowest hashes. Images that are added to a class move none
-    of its training images, except in a class so small that its splits have such lowest ones.
+    At least one image of every class stays in train, and each split has at least one if the class
+    has enough images: those with the lowest hashes. Added images move no training image, except in
+    a class so small that its splits hold such images.
 
     Args:
         labels: `int64 [N]`.
@@ -94,9 +94,9 @@ def hashed_cut(
 
 
 def image_hashes(rows: Any, root: str = "") -> NDArray[np.float64]:
-    """Numbers from 0 to 1 `float64 [N]` that follow from each image alone.
+    """Return a hash of each image from 0 to 1, `float64 [N]`.
 
-    From its bytes where these lie in a table, else from its file's name below `root`.
+    It follows from the bytes of an image in a table, or from a file's name below `root`.
     """
     import pyarrow.compute as pc
 
@@ -111,13 +111,13 @@ def image_hashes(rows: Any, root: str = "") -> NDArray[np.float64]:
 
 
 def _name_below(root: str, path: str) -> bytes:
-    """A file's name below a folder, the same on every system."""
+    """Return a file's name below a folder, the same on every system."""
     name = path.replace(os.sep, "/").removeprefix(root.replace(os.sep, "/").rstrip("/"))
     return unicodedata.normalize("NFC", name.lstrip("/")).encode()
 
 
 def shuffled_cut(labels: NDArray[np.int64], wanted: Iterable[str]) -> dict[str, NDArray[np.int64]]:
-    """Indices of train and of the splits cut from it one after the other, shuffled."""
+    """Return the indices of train and of the splits cut from it in turn, at random."""
     left, parts = np.arange(len(labels)), {}
     for name in wanted:
         kept, cut = stratified_cut(labels[left], CUT_FRACTION, CUT_SEED)
@@ -128,9 +128,9 @@ def shuffled_cut(labels: NDArray[np.int64], wanted: Iterable[str]) -> dict[str, 
 def stratified_cut(
     labels: NDArray[np.int64], fraction: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices that stay and indices that are cut: a fraction of every class, at least one image.
+    """Return the indices that stay and those that are cut: a fraction of every class.
 
-    A class of one image stays whole. Both are in ascending order.
+    At least one image of a class is cut, unless it has only one. Both are in ascending order.
     """
     generator = np.random.default_rng(seed)
     cut: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
@@ -144,7 +144,7 @@ def stratified_cut(
 
 
 def not_official(splits: Mapping[str, Any], entry: Entry | None) -> Iterable[str]:
-    """Notes on splits that have not the official number of images."""
+    """Yield notes on splits without the official number of images."""
     if entry is None:
         return
     for name, official in entry.splits.items():

@@ -1,16 +1,15 @@
-"""An order of images whose first part, however long, has the classes in the split's proportions."""
+"""Order images so that any first part has the class proportions of the split."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-SEED = 0  # not the run's: all runs on a data set see the same part of it
+SEED = 0  # not the run's seed, so that all runs use the same part
 
 
 def stratified_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all indices of `labels`, shuffled and always the same.
+    """Return all indices of `labels`, always in the same random order.
 
-    Among the first n each class has its share of n, within one image. Longer parts contain
-    shorter ones.
+    Among the first n, each class has its share of n, within one image.
 
     Args:
         labels: `int64 [N]`.

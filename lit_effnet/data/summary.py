@@ -1,4 +1,4 @@
-"""What a person should see of a data set before training on it: counts, sizes, modes, images."""
+"""Summarise a data set: class counts, image sizes and modes, and a contact sheet."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from lit_effnet.data.decoding import BadImageError, decode, open_image
 from lit_effnet.data.rows import encoded, labels_of, spread
 from lit_effnet.data.sources import ImageSet
 
-MOST_HEADERS = 20_000  # headers that are read in each split
+MOST_HEADERS = 20_000  # headers read in each split
 CELL = 112  # side of an image on the contact sheet, pixels
 CAPTION = 18  # height of the line below it, pixels
 COLUMNS, ROWS = 10, 6
@@ -23,14 +23,14 @@ PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (140, 140, 140)
 
 @dataclass(frozen=True)
 class Headers:
-    """What the headers of a split's images say.
+    """Headers of a split's images.
 
     Args:
         read: Number of headers read, spread evenly over the split.
         modes: Number of images by Pillow's mode and the file format.
-        widths: Least, median and greatest, pixels.
-        heights: Least, median and greatest, pixels.
-        bad: What has no readable header: where, and why.
+        widths: Minimum, median and maximum in pixels.
+        heights: Minimum, median and maximum in pixels.
+        bad: Place and reason of each unreadable header.
     """
 
     read: int
@@ -41,7 +41,7 @@ class Headers:
 
 
 def headers(images: ImageSet, split: str) -> Headers:
-    """Sizes, modes and formats of a split's images, without decoding them."""
+    """Read sizes, modes and formats of a split's images, without decoding them."""
     rows = images.splits[split]
     modes: Counter[str] = Counter()
     sizes: list[tuple[int, int]] = []
@@ -66,7 +66,7 @@ def _range(values: NDArray[np.int64]) -> tuple[int, int, int]:
 
 
 def class_counts(images: ImageSet) -> NDArray[np.int64]:
-    """Images `int64 [splits, classes]`, in the order of `images.splits` and `images.classes`."""
+    """Return the number of images `int64 [splits, classes]`, in the order of the data set."""
     return np.stack(
         [
             np.bincount(labels_of(rows), minlength=len(images.classes))
@@ -76,10 +76,10 @@ def class_counts(images: ImageSet) -> NDArray[np.int64]:
 
 
 def contact_sheet(images: ImageSet, file: Path) -> None:
-    """Write a sheet of 60 images of the first split with the names of their classes below.
+    """Write a sheet of 60 images of the first split, with class names below.
 
-    As many classes as fit get the same number of images, each image whole and as it will be
-    decoded; one that cannot be is a crossed square.
+    Each class, as far as they fit, has the same number of images. An image that cannot be decoded
+    is a crossed square.
 
     Raises:
         OSError: the file cannot be written.
@@ -127,16 +127,16 @@ def _fitted(picture: Image.Image) -> Image.Image:
 
 
 def _spread(labels: NDArray[np.int64], count: int) -> Sequence[int]:
-    """Indices of about `count` images: evenly many of each class, or one of some classes."""
+    """Return about `count` indices: equally many of each class, or one of some classes."""
     classes = np.unique(labels)
     if len(classes) > count:
         classes = classes[spread(len(classes), count)]
     each = max(1, count // len(classes))
-    found: list[int] = []
+    indices: list[int] = []
     for label in classes:
         members = np.flatnonzero(labels == label)
-        found += [int(index) for index in members[spread(len(members), each)]]
-    return found
+        indices += [int(index) for index in members[spread(len(members), each)]]
+    return indices
 
 
 def _shortened(name: str, font: Any) -> str:

@@ -1,4 +1,4 @@
-"""Training images cropped, flipped and augmented by RandAugment; evaluation's central view."""
+"""Transforms: crop, flip and RandAugment for training, the central crop for evaluation."""
 
 import os
 import random
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-# albumentations asks the network for its newest version when it is imported, unless told not to.
+# Without this, albumentations looks for a newer version on the network when it is imported.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 from PIL import Image
@@ -21,26 +21,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-LINEAR_FROM = 1.5  # times the pixels that are asked for; fewer, and linear blurs
+LINEAR_FROM = 1.5  # ratio of pixels above which linear interpolation does not blur
 
 
 class Seeded:
-    """A transform of `uint8 [H, W, 3]` whose random draws depend on the key it is called with.
+    """Transform `uint8 [H, W, 3]` with random numbers that follow from a key.
 
-    So an image's augmentation follows from run seed, epoch and index alone, and not from which
-    worker took it or what that worker did before.
+    An image's augmentation depends on run seed, epoch and row only, and not on the worker.
     """
 
     def __init__(self, transforms: list[A.BasicTransform | A.BaseCompose]) -> None:
         self.compose = A.Compose(transforms)
-        # One pair of generators shared by all transforms: reseeding it costs microseconds,
-        # where albumentations' own set_random_seed makes a new pair for each transform.
+        # One pair of generators for all transforms: reseeding it takes microseconds, whereas
+        # albumentations' set_random_seed makes a new pair for each transform.
         self.bits = np.random.PCG64(0)
         self.python = random.Random(0)
         self.compose.set_random_state(np.random.Generator(self.bits), self.python)
 
     def __call__(self, image: "NDArray[np.uint8]", key: tuple[int, ...]) -> "NDArray[np.uint8]":
-        """The transformed image; the same for the same image and key."""
+        """Return the transformed image; the same for the same image and key."""
         sequence = np.random.SeedSequence(key)
         self.bits.state = np.random.PCG64(sequence).state
         self.python.seed(int(sequence.generate_state(1, np.uint64)[0]))
@@ -49,26 +48,26 @@ class Seeded:
 
 
 class RandomResizedCrop(A.RandomResizedCrop):  # type: ignore[misc] # it ships no types
-    """albumentations' crop, resized by `resized`."""
+    """Resize albumentations' crop by `resized`."""
 
     def apply(
         self, img: "NDArray[np.uint8]", crop_coords: tuple[int, int, int, int], **_: Any
     ) -> "NDArray[np.uint8]":
-        """The crop of an image `uint8 [H, W, 3]` in the asked size."""
+        """Return the crop of an image `uint8 [H, W, 3]`, resized."""
         left, top, right, bottom = crop_coords
         return resized(img[top:bottom, left:right], *self.size)
 
 
 def resized(image: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Pixels `[H, W, 3]` at another size, near to Pillow's bicubic filter and much quicker.
+    """Resize pixels `[H, W, 3]`, close to Pillow's bicubic filter and much faster.
 
-    Halved while it is more than twice too large, so that every pixel has its part in what is
-    left; then linear, which up to a half loses none either; cubic where linear would blur, about
-    the same size and above.
+    The image is halved while it is more than twice too large, so that every pixel contributes.
+    Then it is resized linearly, or by the cubic filter where linear would blur: at about the same
+    size and above.
     """
     while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
         half = (image.shape[1] // 2, image.shape[0] // 2)
-        # Of an odd side the last pixel is left, or OpenCV takes its slow way.
+        # The last pixel of an odd side is dropped; OpenCV is slow otherwise.
         image = cv2.resize(image[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     if image.shape[:2] == (height, width):
         return image
@@ -78,7 +77,7 @@ def resized(image: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.
 
 
 def training(size: int, augment: Augment) -> Seeded:
-    """Random-resized-crop to `size` pixels, flip, RandAugment."""
+    """Return the training transform: random resized crop to `size` pixels, flip, RandAugment."""
     crop = RandomResizedCrop((size, size), scale=augment.crop_scale)
     operations = [crop, A.HorizontalFlip(p=augment.flip)]
     if augment.randaugment_layers:
@@ -89,9 +88,9 @@ def training(size: int, augment: Augment) -> Seeded:
 
 
 class Evaluation:
-    """Short side to `size / crop_fraction` pixels, then the central `size` x `size`.
+    """Resize the short side to `size / crop_fraction` pixels, then crop the centre.
 
-    Resized by Pillow, as for the released networks: its filters do not alias when they reduce.
+    Pillow resizes, as for the released networks: its filters do not alias when they reduce.
     """
 
     def __init__(self, size: int, preprocessing: Preprocessing) -> None:
@@ -100,12 +99,12 @@ class Evaluation:
         self.filter = Image.Resampling[preprocessing.interpolation.upper()]
 
     def __call__(self, image: "NDArray[np.uint8]", key: tuple[int, ...]) -> "NDArray[np.uint8]":
-        """The view of an image `uint8 [H, W, 3]`, whatever the key."""
+        """Return the view of an image `uint8 [H, W, 3]`; the key is ignored."""
         return central_view(image, self.size, self.short_side, self.filter)
 
 
 def randaugment(layers: int, magnitude: int, size: int) -> A.BaseCompose:
-    """RandAugment(N, M), Cubuk et al. 2020: `layers` of 14 operations at one magnitude.
+    """Return RandAugment(N, M), Cubuk et al. 2020: `layers` of 14 operations at one magnitude.
 
     The ranges at M = 30 are torchvision's: shear 0.3, translation 150 / 331 of the side, rotation
     30 degrees, enhancement factors 1 +- 0.9, posterise to 4 bits, solarise above 0. Operations
@@ -152,7 +151,7 @@ def randaugment(layers: int, magnitude: int, size: int) -> A.BaseCompose:
 
 
 def sharpened(image: "NDArray[np.uint8]", factor: float, **_: Any) -> "NDArray[np.uint8]":
-    """Pillow's sharpness: the image pushed away from its 3x3 smoothing, but for the border."""
+    """Apply Pillow's sharpness: move the image away from its 3x3 mean, except at the border."""
     kernel = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
     smooth = image.copy()
     smooth[1:-1, 1:-1] = cv2.filter2D(image, -1, kernel)[1:-1, 1:-1]

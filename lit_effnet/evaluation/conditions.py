@@ -1,4 +1,4 @@
-"""What a network is evaluated under: clean images, or a corruption of them; by name or family."""
+"""Conditions of an evaluation: clean images or a corruption of them, given by name or group."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -7,20 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lit_effnet.data.corruptions.corruption import Corruption
-from lit_effnet.data.corruptions.families import (
-    CLASSES,
-    CORRUPTIONS,
-    FAMILIES,
-    SEVERITIES,
-    Scale,
-    make,
-)
 from lit_effnet.data.corruptions.noise import GaussianNoise
+from lit_effnet.data.corruptions.registry import GROUPS, REGISTRY, SEVERITIES, Scale, make
 
-CLEAN = "clean"
+CLEAN, NOISE = "clean", "noise"
 SIGMAS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)  # of pixels from 0 to 1
 
-MadeAt = Literal["reference", "input"]
+CorruptAt = Literal["reference", "input"]
 
 
 @dataclass(frozen=True)
@@ -28,19 +21,19 @@ class Condition:
     """Clean images, or a corruption of them.
 
     Args:
-        corruption: What happens to the image; null for a clean one.
-        severity: 1 to 5, where the parameters are those of a severity.
-        severities: For which images that severity's constants were made.
-        made_at: At the data set's reference size, before the resize to the network's, where all
-            networks see the same corrupted images; or at the network's input size. A clean
-            condition has `reference` where images pass that size all the same, so that others
-            can be compared with it; null is the network's own view of them.
+        corruption: Applied to each image; None for clean images.
+        severity: 1 to 5, if the parameters are those of a severity.
+        scale: Table of constants that the severity is taken from.
+        corrupt_at: `reference` corrupts at the data set's reference size, before images are resized
+            for the network, so that all networks see the same corrupted images. `input` corrupts
+            at the network's input size. Clean images resized by way of the reference size have
+            `reference` too, for comparison; None is the network's own view of clean images.
     """
 
     corruption: Corruption | None = None
     severity: int | None = None
-    severities: Scale | None = None
-    made_at: MadeAt | None = None
+    scale: Scale | None = None
+    corrupt_at: CorruptAt | None = None
 
     @property
     def name(self) -> str:
@@ -49,9 +42,9 @@ class Condition:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The corruption's numbers; where its photographs lie is not among them."""
-        told = {} if self.corruption is None else asdict(self.corruption)
-        return {key: value for key, value in told.items() if not isinstance(value, str)}
+        """The corruption's numbers, without the folder of frost's photographs."""
+        values = {} if self.corruption is None else asdict(self.corruption)
+        return {key: value for key, value in values.items() if not isinstance(value, str)}
 
     @property
     def label(self) -> str:
@@ -63,58 +56,59 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the names of conditions leave open.
+class ConditionOptions:
+    """Options that apply to all conditions of an evaluation.
 
     Args:
-        severities: Whose constants the five severities have.
-        made_at: Where corruptions are made.
+        scale: Table of constants of the five severities.
+        corrupt_at: Size at which images are corrupted, see `Condition`.
         sigmas: Levels of the curve of Gaussian noise.
         frost_images: Folder of the benchmark's five frost photographs.
     """
 
-    severities: Scale
-    made_at: MadeAt = "reference"
+    scale: Scale
+    corrupt_at: CorruptAt = "reference"
     sigmas: Sequence[float] = SIGMAS
     frost_images: Path | None = None
 
     def severity(self, name: str, severity: int) -> Condition:
-        """A corruption at a severity.
+        """Return a corruption at a severity.
 
         Raises:
-            ValueError: there is none such.
+            ValueError: an unknown name or severity, or frost without its photographs.
         """
-        corruption = make(name, severity, self.severities, self.frost_images)
-        return Condition(corruption, severity, self.severities, self.made_at)
+        corruption = make(name, severity, self.scale, self.frost_images)
+        return Condition(corruption, severity, self.scale, self.corrupt_at)
 
     def level(self, corruption: Corruption) -> Condition:
-        """A corruption with parameters of its own."""
-        return Condition(corruption, made_at=self.made_at)
+        """Return a corruption with parameters of its own."""
+        return Condition(corruption, corrupt_at=self.corrupt_at)
 
 
-def named(words: str, choices: Choices) -> list[Condition]:
-    """The conditions of a list like `clean,noise,fog,contrast:3,gaussian_noise:sigma=0.1`.
+def parse_conditions(text: str, options: ConditionOptions) -> list[Condition]:
+    """Return the conditions of a list such as `clean,fog,contrast:3,gaussian_noise:sigma=0.1`.
 
-    `noise` is a curve of Gaussian noise and shot, impulse and speckle noise at five severities;
-    `corruptions` the 15 of ImageNet-C at five severities, without frost where its photographs are
-    not at hand; `blur`, `weather`, `digital` and `extra` are parts of it.
+    `noise` is a curve of Gaussian noise, and shot, impulse and speckle noise at five severities.
+    `corruptions` are the 15 of ImageNet-C at five severities, of which `blur`, `weather` and
+    `digital` are parts; `extra` are the other four. Groups leave out frost if its photographs are
+    not given.
 
     Raises:
         ValueError: an unknown name or level.
     """
-    found: dict[Condition, None] = {}
-    for word in filter(None, (word.strip() for word in words.split(","))):
-        found.update(dict.fromkeys(_of_word(word, choices)))
-    if not found:
-        raise ValueError(f"conditions {words!r}: must name one at least: {_accepted()}")
-    return list(found)
+    conditions: dict[Condition, None] = {}
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        conditions.update(dict.fromkeys(_parse_word(word, options)))
+    if not conditions:
+        raise ValueError(f"conditions {text!r}: must name one at least: {_accepted()}")
+    return list(conditions)
 
 
-def levels(text: str) -> list[float]:
-    """The numbers of a list like `0.05,0.1`.
+def parse_sigmas(text: str) -> list[float]:
+    """Return the numbers of a list such as `0.05,0.1`.
 
     Raises:
-        ValueError: what is no number.
+        ValueError: a word that is not a number.
     """
     try:
         return [float(word) for word in text.strip("[] ").split(",")]
@@ -122,63 +116,63 @@ def levels(text: str) -> list[float]:
         raise ValueError(f"sigmas {text!r}: must be numbers with commas, as 0.05,0.1") from None
 
 
-def _of_word(word: str, choices: Choices) -> Iterator[Condition]:
+def _parse_word(word: str, options: ConditionOptions) -> Iterator[Condition]:
     name, colon, level = word.partition(":")
-    if colon and name in (CLEAN, "noise", *FAMILIES, "corruptions"):
+    if colon and name in (CLEAN, *GROUPS):
         raise ValueError(f"conditions {word!r}: {name} has no level")
     if name == CLEAN:
         yield Condition()
         return
-    families = {**FAMILIES, "corruptions": CORRUPTIONS}
-    if colon and name in CLASSES:
-        yield _at_level(word, name, level, choices)
+    if colon and name in REGISTRY:
+        yield _at_level(word, name, level, options)
         return
-    if name == "noise":  # more than the benchmark's family of that name
-        yield from (choices.level(GaussianNoise(sigma)) for sigma in choices.sigmas)
-        names: Sequence[str] = ("shot_noise", "impulse_noise", "speckle_noise")
-    elif name in families:
-        without = () if choices.frost_images else ("frost",)
-        names = [member for member in families[name] if member not in without]
-    elif name in CLASSES:
-        names = (name,)
+    if name == NOISE:  # the curve replaces the severities of Gaussian noise
+        yield from (options.level(GaussianNoise(sigma)) for sigma in options.sigmas)
+        noises = [n for n, entry in REGISTRY.items() if entry.family == NOISE]
+        names = [member for member in noises if member != GaussianNoise.name]
+    elif name in GROUPS:
+        without = () if options.frost_images else ("frost",)
+        names = [member for member in GROUPS[name] if member not in without]
+    elif name in REGISTRY:
+        names = [name]
     else:
-        near = get_close_matches(name, dict.fromkeys([CLEAN, *families, *CLASSES]), n=3)
+        near = get_close_matches(name, dict.fromkeys([CLEAN, *GROUPS, *REGISTRY]), n=3)
         nearest = f"nearest: {', '.join(near)}" if near else _accepted()
         raise ValueError(f"conditions {word!r}: no such condition; {nearest}")
     for member in names:
-        yield from (choices.severity(member, severity) for severity in SEVERITIES)
+        yield from (options.severity(member, severity) for severity in SEVERITIES)
 
 
-def _at_level(word: str, name: str, level: str, choices: Choices) -> Condition:
+def _at_level(word: str, name: str, level: str, options: ConditionOptions) -> Condition:
     if level.isdecimal():
         if int(level) not in SEVERITIES:
             raise ValueError(f"conditions {word!r}: a severity must be from 1 to 5")
-        return choices.severity(name, int(level))
-    kinds = {field.name: field.type for field in fields(CLASSES[name])}
-    photographs = kinds.pop("folder", None)  # frost's, which `frost_images` names
+        return options.severity(name, int(level))
+    corruption = REGISTRY[name].corruption
+    kinds = {field.name: field.type for field in fields(corruption)}
+    photographs = kinds.pop("folder", None)  # of frost; given by `frost_images`
     form = ":".join(f"{key}=NUMBER" for key in kinds)
     wrong = f"conditions {word!r}: a level must be a severity from 1 to 5, or {form}"
     parts = [part.split("=") for part in level.split(":")]
     if sorted(part[0] for part in parts) != sorted(kinds) or {len(part) for part in parts} != {2}:
         raise ValueError(wrong)
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, text in parts:
         try:
             number = float(text)
         except ValueError:
             raise ValueError(wrong) from None
-        # What must be whole says so itself where it is not.
+        # A field that must be whole refuses other numbers itself.
         whole = kinds[key] is int and number.is_integer()
-        given[key] = bool(number) if kinds[key] is bool else int(number) if whole else number
+        values[key] = bool(number) if kinds[key] is bool else int(number) if whole else number
     if photographs is not None:
-        given["folder"] = getattr(choices.severity(name, 1).corruption, "folder", None)
+        values["folder"] = getattr(options.severity(name, 1).corruption, "folder", None)
     try:
-        return choices.level(CLASSES[name](**given))
+        return options.level(corruption(**values))
     except ValueError as error:
         raise ValueError(f"{wrong} ({error})") from error
 
 
 def _accepted() -> str:
-    return ", ".join(
-        (CLEAN, "noise", "corruptions", *(f for f in FAMILIES if f != "noise"), *CLASSES)
-    )
+    groups = dict.fromkeys([NOISE, "corruptions", *GROUPS])
+    return ", ".join((CLEAN, *groups, *REGISTRY))

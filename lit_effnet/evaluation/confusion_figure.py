@@ -1,4 +1,4 @@
-"""The confusion matrix as a figure."""
+"""Draw the confusion matrix."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lit_effnet.results.figures.files import broken
 
-MOST = 25  # classes whose names can be read
+MOST = 25  # classes with readable names
 OTHERS = "others"
 CELL, LINE, LETTER = 0.3, 0.13, 0.054  # inches of a cell, of a line of text and of a letter
 NAME = 20  # letters of a name
@@ -17,14 +17,14 @@ NAME = 20  # letters of a name
 def confusion_figure(
     title: str, confusion: NDArray[np.int64], classes: Sequence[str], most: int = MOST
 ) -> Figure:
-    """Draw the images of each class (row) by the class that was predicted (column).
+    """Draw the confusion matrix: class in rows, prediction in columns.
 
-    Of more classes than `most` those with the most mistakes are shown, and the predictions of all
-    others together in a last column.
+    With more than `most` classes, those with the most errors are shown, and a last column holds the
+    predictions of all others.
 
     Args:
-        title: Above the figure.
-        confusion: Images `[K, K]`.
+        title: Title of the figure.
+        confusion: Confusion matrix `[K, K]`.
         classes: Names of the classes.
         most: Classes to show.
     """
@@ -65,5 +65,5 @@ def confusion_figure(
 
 def _short(name: str) -> str:
     name = name.replace("_", " ")
-    half = NAME // 2  # the end often tells two names apart
+    half = NAME // 2  # two names often differ at the end
     return name if len(name) <= NAME else f"{name[:half]}…{name[1 - half :]}"

@@ -1,27 +1,28 @@
-"""One network on one split under any condition: one row each, that tells all it depends on."""
+"""Evaluate one network on one split under any condition."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 from torch import nn
 
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.evaluation.bn_adaptation import recalibrated
+from lit_effnet.evaluation.bn_adaptation import adapted
 from lit_effnet.evaluation.conditions import CLEAN, Condition
 from lit_effnet.evaluation.predictions import Predictions
+from lit_effnet.evaluation.row import TRAINED, Identity, Row, evaluation_row, row_id
 from lit_effnet.evaluation.scoring import score
-
-TRAINED = "trained"  # batch norm's statistics are those of the training
 
 
 @dataclass(frozen=True)
 class View:
-    """How a network sees an image: side of its input in pixels, crop and filter."""
+    """How images are prepared for a network.
+
+    Args:
+        image_size: Side of the network's input in pixels.
+        crop_fraction: Part of the resized short side that the central crop keeps.
+        interpolation: Filter of the resize.
+    """
 
     image_size: int
     crop_fraction: float
@@ -29,12 +30,12 @@ class View:
 
     @classmethod
     def of(cls, data: ImageData) -> "View":
-        """The view that the data give."""
+        """Return the view in which the data set's images are loaded."""
         prepared = data.preprocessing
         return cls(data.image_size, round(prepared.crop_fraction, 6), prepared.interpolation)
 
     def differences(self, own: "View") -> list[str]:
-        """What is another than in the network's own view."""
+        """Return differences from the network's own view: `image_size 64 instead of 48`."""
         return [
             f"{name} {value} instead of {getattr(own, name)}"
             for name, value in asdict(self).items()
@@ -47,13 +48,14 @@ class Evaluator:
     """Evaluates a network under conditions.
 
     Args:
-        network: Images `float32 [N, 3, H, W]` to logits `[N, K]`, on the device to use.
-        data: The images, in the view that the network gets.
-        split: Which of them.
+        network: Maps images `float32 [N, 3, H, W]` to logits `[N, K]`; on the device to use.
+        data: The images, in the view in which the network gets them.
+        split: Split of the data set.
         weights: Fingerprint of the network's weights.
-        own: The view that the network was trained or released for.
-        reference: The view that is corrupted for all networks alike; the data's if null.
-        recalibrate: Batch norm gets the statistics of each condition's images first.
+        own: View that the network was trained or released for.
+        reference: View in which images are corrupted, the same for all networks; the data set's
+            if None.
+        adapt_batch_norm: Whether batch norm gets the statistics of each condition's images first.
     """
 
     network: nn.Module
@@ -62,7 +64,7 @@ class Evaluator:
     weights: str
     own: View
     reference: Preprocessing | None = None
-    recalibrate: bool = False
+    adapt_batch_norm: bool = False
 
     @property
     def images(self) -> int:
@@ -70,81 +72,77 @@ class Evaluator:
         return self.data.prepare(self.split)
 
     def with_clean(self, conditions: Iterable[Condition]) -> list[Condition]:
-        """The conditions, and before them the clean ones that they compare with."""
+        """Return the conditions, preceded by the clean ones that they are compared with."""
         wanted = list(conditions)
         return list(dict.fromkeys([*map(self.compared_with, wanted), *wanted]))
 
     def compared_with(self, condition: Condition) -> Condition:
-        """Clean images on the way that the condition's took to the network's size."""
-        if condition.made_at == "reference" and not self._at_own_size:
-            return Condition(made_at="reference")
+        """Return the clean condition whose images are resized in the same way."""
+        if condition.corrupt_at == "reference" and not self._at_own_size:
+            return Condition(corrupt_at="reference")
         return Condition()
 
-    def identity(self, condition: Condition) -> dict[str, Any]:
-        """All that a row of the condition depends on."""
+    def identity(self, condition: Condition) -> Identity:
+        """Return everything that the scores under this condition depend on."""
         view = View.of(self.data)
         numbers = self.data.images.numbers
-        matched = {} if numbers is None else {"class_numbers": list(numbers)}
-        return {
-            **matched,
-            "condition": condition.name,
-            "parameters": condition.parameters,
-            "severity": condition.severity,
-            "severities": condition.severities,
-            "made_at": condition.made_at,
-            "made_at_px": self._made_at_px(condition),
-            "split": self.split,
-            "data": self.data.name,
-            "data_fingerprint": self.data.fingerprint,
-            "weights": self.weights,
-            **asdict(view),
-            "not_own": view.differences(self.own),
-            "batch_norm": self._batch_norm,
-        }
+        identity = Identity(
+            condition=condition.name,
+            parameters=condition.parameters,
+            severity=condition.severity,
+            severities=condition.scale,
+            made_at=condition.corrupt_at,
+            made_at_px=self._corrupted_px(condition),
+            split=self.split,
+            data=str(self.data.name),
+            data_fingerprint=self.data.fingerprint,
+            weights=self.weights,
+            image_size=view.image_size,
+            crop_fraction=view.crop_fraction,
+            interpolation=view.interpolation,
+            not_own=view.differences(self.own),
+            batch_norm=self._batch_norm,
+        )
+        if numbers is not None:  # only of classes that were matched with the network's
+            identity["class_numbers"] = list(numbers)
+        return identity
 
     def id(self, condition: Condition) -> str:
-        """Twelve hexadecimal digits that follow from the identity."""
-        text = json.dumps(self.identity(condition), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Return the id of the row under this condition."""
+        return row_id(self.identity(condition))
 
     def row(
         self,
         condition: Condition,
-        seen: Callable[[int], object] = lambda images: None,
+        progress: Callable[[int], object] = lambda images: None,
         predictions: Predictions | None = None,
-    ) -> dict[str, Any]:
-        """Evaluate, and tell what came out of it.
+    ) -> Row:
+        """Evaluate under a condition and return the row.
 
         Args:
-            condition: What happens to the images.
-            seen: Is told the number of images of each batch.
-            predictions: Gets what is predicted for each image, in the split's order.
+            condition: Clean images or a corruption of them.
+            progress: Called with the number of images of each batch.
+            predictions: Collects the prediction for each image, in the order of the split.
 
         Raises:
-            ValueError: the split or its images cannot be had.
+            ValueError: the split or its images cannot be loaded.
         """
         self.data.prepare(self.split)
-        view = self._view(condition)
+        reference = self._reference if condition.corrupt_at == "reference" else None
         network = self.network
-        if self.recalibrate:
+        if self.adapt_batch_norm:
             batches = self.data.evaluation_loader(
-                self.split, condition.corruption, view, shuffled=True
+                self.split, condition.corruption, reference, shuffled=True
             )
-            network = recalibrated(network, batches)
-        batches = self.data.evaluation_loader(self.split, condition.corruption, view)
-        scores = score(network, batches, self.data.num_classes, seen, predictions)
-        compared = self.compared_with(condition)
-        return {
-            "id": self.id(condition),
-            **self.identity(condition),
-            "clean": None if condition.name == CLEAN else self.id(compared),
-            **scores,
-            "evaluated": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        }
+            network = adapted(network, batches)
+        batches = self.data.evaluation_loader(self.split, condition.corruption, reference)
+        scores = score(network, batches, self.data.num_classes, progress, predictions)
+        clean = None if condition.name == CLEAN else self.id(self.compared_with(condition))
+        return evaluation_row(self.identity(condition), scores, clean)
 
     @property
     def _batch_norm(self) -> str:
-        if not self.recalibrate:
+        if not self.adapt_batch_norm:
             return TRAINED
         return f"recalibrated on batches of {self.data.batch_size}"
 
@@ -154,7 +152,7 @@ class Evaluator:
 
     @property
     def _at_own_size(self) -> bool:
-        """Whether the reference view is the network's, so that nothing is resized after it."""
+        """Whether the reference view equals the network's, so that images are resized only once."""
         view, reference = View.of(self.data), self._reference
         return (
             view.image_size == reference.image_size
@@ -162,10 +160,7 @@ class Evaluator:
             and view.interpolation == reference.interpolation
         )
 
-    def _view(self, condition: Condition) -> Preprocessing | None:
-        return self._reference if condition.made_at == "reference" else None
-
-    def _made_at_px(self, condition: Condition) -> int | None:
-        if condition.made_at == "reference":
+    def _corrupted_px(self, condition: Condition) -> int | None:
+        if condition.corrupt_at == "reference":
             return round(self._reference.image_size or 0)
-        return self.data.image_size if condition.made_at == "input" else None
+        return self.data.image_size if condition.corrupt_at == "input" else None

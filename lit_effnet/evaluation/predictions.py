@@ -1,4 +1,4 @@
-"""What a network predicts for each image, and what that comes to for each class."""
+"""Predictions of a network for each image, and scores of each class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,8 @@ class Predictions:
     """Predictions of a network on the images of a split, in the order of its loader.
 
     Args:
-        parts: Label, predicted class and both their probabilities, `float64 [N, 4]` of each batch.
+        parts: Label, predicted class and the probabilities of the prediction and of the label;
+            `float64 [N, 4]` for each batch.
     """
 
     parts: list[NDArray[np.float64]] = field(default_factory=list)
@@ -28,19 +29,19 @@ class Predictions:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Number of each image's class."""
+        """Label of each image."""
         return self._column(0).astype(np.int64)
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Number of the class that was predicted."""
+        """Predicted class of each image."""
         return self._column(1).astype(np.int64)
 
     def frame(self, images: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-        """Return a row for each image: its class, the predicted one, and their probabilities.
+        """Return a row for each image: label, prediction and probabilities.
 
         Args:
-            images: Where each lies.
+            images: File or place of each image.
             classes: Names of the classes.
         """
         names = np.asarray(classes, object)
@@ -58,7 +59,7 @@ class Predictions:
         )
 
     def confusion(self, num_classes: int) -> NDArray[np.int64]:
-        """Return the number of images `int64 [K, K]` of each class (row) by the predicted one."""
+        """Return the confusion matrix `int64 [K, K]`: class in rows, prediction in columns."""
         places = self.labels * num_classes + self.predicted
         counts = np.bincount(places, minlength=num_classes**2)
         return counts.reshape(num_classes, num_classes)
@@ -68,12 +69,12 @@ class Predictions:
 
 
 def per_class(confusion: NDArray[np.int64], classes: Sequence[str]) -> pd.DataFrame:
-    """Return a row for each class: images, correct ones, accuracy, and the commonest mistake.
+    """Return a row for each class: images, correct predictions, accuracy, most frequent error.
 
-    A class without images has no accuracy; `predicted` counts all images that were taken for it.
+    A class without images has no accuracy; `predicted` counts all predictions of the class.
 
     Args:
-        confusion: Images `[K, K]` by class and predicted class.
+        confusion: Confusion matrix `[K, K]`.
         classes: Names of the classes.
     """
     images, correct = confusion.sum(1), np.diag(confusion)

@@ -42,7 +42,7 @@ def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: to
     model.to(device)  # Lightning brought it home after the training
     evaluator = Evaluator(model.network, data, "validation", weights.fingerprint, View.of(data))
     done = {row.get("id") for row in folder.read_evaluations()}
-    noise = [Condition(GaussianNoise(sigma), made_at="reference") for sigma in levels]
+    noise = [Condition(GaussianNoise(sigma), corrupt_at="reference") for sigma in levels]
     for condition in evaluator.with_clean(noise):
         if evaluator.id(condition) not in done:
             folder.add_evaluation(evaluator.row(condition))

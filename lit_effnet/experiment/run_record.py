@@ -104,7 +104,7 @@ def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | Non
 
 def compare_classes(experiment: Experiment) -> None:
     """Warn where a classifier is taken over whose outputs mean other classes than the data's."""
-    from lit_effnet.evaluation.target import known_classes  # and with it all corruptions
+    from lit_effnet.evaluation.classes import known_classes
 
     weights, data = experiment.weights, experiment.datamodule
     if weights.name is None or weights.num_classes != data.num_classes:

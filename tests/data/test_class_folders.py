@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from lit_effnet.attribution.session import from_files
+from lit_effnet.attribution.pictures import from_files
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.data.image_files import ImageFiles
 from lit_effnet.data.images import ImageData

@@ -46,7 +46,7 @@ def test_numbers_of_all_classes_are_their_numbers() -> None:
         ),
         (["1", "2", "3", "4"], "such as 4: they are taken .* only where they are all of 0 to 3"),
         (["0", "1"], "only where they are all of 0 to 3"),
-        (["ant", "cat", "dog", "test_tube", "owl"], "has 5 classes, and RUN tells 4 apart"),
+        (["ant", "cat", "dog", "test_tube", "owl"], "has 5 classes, and RUN has only 4"),
         (["Ant", "ant."], "none, or several, of the 4"),  # two names of one class
     ],
 )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lit_effnet.data.corrupted_view import CorruptedEvaluation
-from lit_effnet.data.corruptions.families import make
 from lit_effnet.data.corruptions.noise import GaussianNoise
+from lit_effnet.data.corruptions.registry import make
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.preprocessing import Preprocessing
 from lit_effnet.data.transforms import Evaluation

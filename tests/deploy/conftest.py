@@ -19,7 +19,7 @@ from lit_effnet.deploy.export_spec import ExportSpec
 from lit_effnet.deploy.isolated_run import measure
 from lit_effnet.deploy.parity import first_images
 from lit_effnet.deploy.registry import RUNTIMES, by_format
-from lit_effnet.evaluation.bn_adaptation import recalibrated
+from lit_effnet.evaluation.bn_adaptation import adapted
 from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.network.efficientnet import EfficientNet
 from lit_effnet.network.registry import build
@@ -52,7 +52,7 @@ def small(name: str) -> nn.Module:
     scaling = Scaling(width=0.25, depth=0.3) if name.startswith("efficientnet") else Scaling()
     network = build(name, scaling, 7)
     batches = torch.randn(4, 8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
-    return recalibrated(network, [(batch, torch.zeros(8)) for batch in batches])
+    return adapted(network, [(batch, torch.zeros(8)) for batch in batches])
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from lit_effnet.data.corruptions.families import CLASSES, CORRUPTIONS
 from lit_effnet.data.corruptions.noise import GaussianNoise
-from lit_effnet.evaluation.conditions import Choices, Condition, named
+from lit_effnet.data.corruptions.registry import GROUPS, REGISTRY
+from lit_effnet.evaluation.conditions import Condition, ConditionOptions, parse_conditions
 
-TINY = Choices("tiny")
+TINY = ConditionOptions("tiny")
 
 
-def labels(words: str, choices: Choices = TINY) -> list[str]:
-    return [condition.label for condition in named(words, choices)]
+def labels(words: str, choices: ConditionOptions = TINY) -> list[str]:
+    return [condition.label for condition in parse_conditions(words, choices)]
 
 
 def test_a_name_is_five_severities_and_a_level_is_one() -> None:
@@ -22,7 +22,7 @@ def test_a_name_is_five_severities_and_a_level_is_one() -> None:
 
 
 def test_noise_is_a_curve_of_gaussian_noise_and_the_other_noises_by_severity() -> None:
-    found = named("noise", Choices("tiny", sigmas=(0.01, 0.7)))
+    found = parse_conditions("noise", ConditionOptions("tiny", sigmas=(0.01, 0.7)))
     curve = [c.parameters["sigma"] for c in found if c.name == "gaussian_noise"]
     assert curve == [0.01, 0.7]
     others = [c.name for c in found if c.name != "gaussian_noise"]
@@ -32,33 +32,33 @@ def test_noise_is_a_curve_of_gaussian_noise_and_the_other_noises_by_severity() -
 def test_corruptions_are_the_fifteen_without_frost_where_its_images_are_not_at_hand(
     tmp_path,
 ) -> None:
-    found = {condition.name for condition in named("corruptions", TINY)}
-    assert found == set(CORRUPTIONS) - {"frost"}
-    assert len(CORRUPTIONS) == 15
+    found = {condition.name for condition in parse_conditions("corruptions", TINY)}
+    assert found == set(GROUPS["corruptions"]) - {"frost"}
+    assert len(GROUPS["corruptions"]) == 15
     with pytest.raises(ValueError, match="frost_images: frost needs the folder"):
-        named("frost", TINY)
+        parse_conditions("frost", TINY)
 
 
 @pytest.mark.parametrize("family", ["blur", "weather", "digital", "extra"])
 def test_a_family_is_named_by_its_word(family: str) -> None:
-    assert len({condition.name for condition in named(family, TINY)}) in (3, 4)
+    assert len({condition.name for condition in parse_conditions(family, TINY)}) in (3, 4)
 
 
 def test_a_severity_has_the_constants_that_were_chosen() -> None:
     sigmas = {
-        scale: named("gaussian_noise:3", Choices(scale))[0].parameters["sigma"]
+        scale: parse_conditions("gaussian_noise:3", ConditionOptions(scale))[0].parameters["sigma"]
         for scale in ("imagenet", "cifar", "tiny")
     }
     assert sigmas == {"imagenet": 0.18, "cifar": 0.08, "tiny": 0.12}
-    (condition,) = named("gaussian_noise:3", TINY)
+    (condition,) = parse_conditions("gaussian_noise:3", TINY)
     assert condition == Condition(GaussianNoise(0.12), 3, "tiny", "reference")
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSES if name != "frost"])
+@pytest.mark.parametrize("name", [name for name in REGISTRY if name != "frost"])
 def test_every_corruption_takes_a_level_of_its_own(name: str) -> None:
-    (severe,) = named(f"{name}:2", TINY)
+    (severe,) = parse_conditions(f"{name}:2", TINY)
     level = ":".join(f"{key}={float(value)}" for key, value in severe.parameters.items())
-    (made,) = named(f"{name}:{level}", TINY)
+    (made,) = parse_conditions(f"{name}:{level}", TINY)
     assert made.corruption == severe.corruption
     assert made.severity is None
     image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
@@ -93,4 +93,4 @@ def test_every_corruption_takes_a_level_of_its_own(name: str) -> None:
 )
 def test_a_mistake_is_told_with_what_is_accepted(words: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        named(words, TINY)
+        parse_conditions(words, TINY)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lit_effnet.data.corruptions.families import make
 from lit_effnet.data.corruptions.noise import GaussianNoise
+from lit_effnet.data.corruptions.registry import make
 from lit_effnet.data.images import ImageData
 from lit_effnet.data.preprocessing import Preprocessing
-from lit_effnet.evaluation.conditions import Choices, Condition, named
+from lit_effnet.evaluation.conditions import Condition, ConditionOptions, parse_conditions
 from lit_effnet.evaluation.evaluator import Evaluator, View
 from lit_effnet.network.trained import network_of_run
 
@@ -26,7 +26,7 @@ def scores(row: dict) -> dict:
 
 
 def noise(sigma: float) -> Condition:
-    return Condition(GaussianNoise(sigma), made_at="reference")
+    return Condition(GaussianNoise(sigma), corrupt_at="reference")
 
 
 def test_accuracy_falls_along_the_noise_curve(evaluator: Evaluator) -> None:
@@ -40,7 +40,9 @@ def test_accuracy_falls_along_the_noise_curve(evaluator: Evaluator) -> None:
 
 
 def test_every_condition_gives_a_row_of_one_schema(evaluator: Evaluator) -> None:
-    conditions = named("clean,gaussian_noise:sigma=0.1,fog:1,glass_blur:2", Choices("tiny"))
+    conditions = parse_conditions(
+        "clean,gaussian_noise:sigma=0.1,fog:1,glass_blur:2", ConditionOptions("tiny")
+    )
     rows = [evaluator.row(condition) for condition in conditions]
     assert len({tuple(row) for row in rows}) == 1
     assert len({row["id"] for row in rows}) == len(rows)
@@ -67,12 +69,12 @@ def test_at_another_size_it_compares_with_clean_images_that_passed_the_reference
     larger = ImageData("photos", image_size=48, resolution=1.5, batch_size=64, num_workers=0)
     there = replace(evaluator, data=larger)
     conditions = there.with_clean([noise(0.1)])
-    assert conditions == [Condition(made_at="reference"), noise(0.1)]
+    assert conditions == [Condition(corrupt_at="reference"), noise(0.1)]
     passed, noisy = (there.row(condition) for condition in conditions)
     assert noisy["clean"] == passed["id"] != there.id(Condition())
     assert (passed["made_at_px"], passed["image_size"]) == (48, 72)
     assert noisy["not_own"] == ["image_size 72 instead of 48"]
-    at_input = replace(noise(0.1), made_at="input")
+    at_input = replace(noise(0.1), corrupt_at="input")
     assert there.compared_with(at_input) == Condition()
     assert there.identity(at_input)["made_at_px"] == 72
 
@@ -82,7 +84,7 @@ def test_at_another_size_it_compares_with_clean_images_that_passed_the_reference
     [
         {"split": "test"},
         {"weights": "others"},
-        {"recalibrate": True},
+        {"adapt_batch_norm": True},
         {"own": View(64, 1.0, "bicubic")},
         {"reference": Preprocessing(40, 1.0)},
         {"data": ImageData("photos", image_size=64, batch_size=64, num_workers=0)},
@@ -103,18 +105,18 @@ def test_what_changes_the_numbers_changes_the_id(
 def test_the_size_of_batches_is_told_where_it_changes_the_numbers(evaluator: Evaluator) -> None:
     other = replace(evaluator, data=ImageData("photos", image_size=48, batch_size=32))
     assert other.id(noise(0.1)) == evaluator.id(noise(0.1))
-    told = replace(evaluator, recalibrate=True).id(noise(0.1))
-    assert replace(other, recalibrate=True).id(noise(0.1)) != told
+    told = replace(evaluator, adapt_batch_norm=True).id(noise(0.1))
+    assert replace(other, adapt_batch_norm=True).id(noise(0.1)) != told
 
 
 def test_levels_severities_and_places_have_ids_of_their_own(evaluator: Evaluator) -> None:
     severity = Condition(GaussianNoise(0.1), 3, "tiny", "reference")
-    conditions = [noise(0.1), noise(0.2), severity, replace(noise(0.1), made_at="input")]
+    conditions = [noise(0.1), noise(0.2), severity, replace(noise(0.1), corrupt_at="input")]
     assert len({evaluator.id(condition) for condition in conditions}) == 4
 
 
 def test_recalibration_is_told_and_helps_against_noise(evaluator: Evaluator) -> None:
-    told = replace(evaluator, recalibrate=True)
+    told = replace(evaluator, adapt_batch_norm=True)
     trained, recalibrated = evaluator.row(noise(0.3)), told.row(noise(0.3))
     assert trained["batch_norm"] == "trained"
     assert recalibrated["batch_norm"] == "recalibrated on batches of 64"

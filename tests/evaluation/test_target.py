@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 from lit_effnet import evaluate, explain, fit
 from lit_effnet.evaluation.evaluator import View
-from lit_effnet.evaluation.target import Overrides, load_target, run_folders
+from lit_effnet.evaluation.run_folders import run_folders
+from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.network.registry import BASELINES, build
 from lit_effnet.network.released_networks import architecture
 from lit_effnet.network.weight_sources import find
@@ -89,7 +90,7 @@ def test_a_released_network_is_evaluated_in_the_view_that_its_owner_wrote_down(
 
 
 def test_images_of_other_classes_are_refused(trained: Path) -> None:
-    with pytest.raises(ValueError, match=r"cifar10: has 10 classes, and .* tells 9 apart"):
+    with pytest.raises(ValueError, match=r"cifar10: has 10 classes, and .* has only 9"):
         load_target(str(trained), Overrides({"name": "cifar10"}))
 
 

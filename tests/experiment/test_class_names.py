@@ -17,7 +17,8 @@ from lit_effnet import evaluate, explain, fit
 from lit_effnet.data.class_matching import match
 from lit_effnet.data.rows import labels_of, where
 from lit_effnet.data.sources import find
-from lit_effnet.evaluation.target import Overrides, known_classes, load_target
+from lit_effnet.evaluation.classes import known_classes
+from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.network.weight_sources import find as find_weights
 from tests.conftest import TINY
 

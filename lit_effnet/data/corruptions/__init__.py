@@ -1,1 +1,1 @@
-"""ImageNet-C's corruptions: 19 ways to spoil an image, each at five severities."""
+"""ImageNet-C's corruptions: 19 corruptions of an image, each at five severities."""

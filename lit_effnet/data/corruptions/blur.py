@@ -19,7 +19,7 @@ class DefocusBlur(Corruption):
     """Each pixel spread over a disk.
 
     Args:
-        radius: Of the disk, in pixels.
+        radius: Radius of the disk in pixels.
         alias_blur: Standard deviation in pixels of the Gaussian that smooths the disk's edge.
     """
 
@@ -28,13 +28,13 @@ class DefocusBlur(Corruption):
     alias_blur: float = field(metadata=limits(0, above=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The blurred image `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the blurred image `uint8 [H, W, 3]`; deterministic."""
         disk = self.disk()
         channels = [cv2.filter2D(channel, -1, disk) for channel in np.moveaxis(image / 255, 2, 0)]
         return to_bytes(np.stack(channels, axis=2))
 
     def disk(self) -> NDArray[np.float32]:
-        """The kernel: at least 17 x 17, and larger for disks that do not fit in."""
+        """Return the kernel: 17 x 17, or larger for larger disks."""
         reach, edge = (8.0, 3) if self.radius <= 8 else (self.radius, 5)
         squares = np.arange(-reach, reach + 1) ** 2
         inside = (squares[:, None] + squares <= self.radius**2).astype(np.float32)
@@ -44,12 +44,12 @@ class DefocusBlur(Corruption):
 
 @dataclass(frozen=True)
 class GlassBlur(Corruption):
-    """Pixels take the place of near ones, between two Gaussian blurs.
+    """Replace pixels by near ones, between two Gaussian blurs.
 
     Args:
         sigma: Standard deviation of both blurs in pixels.
-        max_offset: How far a pixel may come from, in pixels along each axis.
-        iterations: How often all pixels are moved.
+        max_offset: Largest distance in pixels along each axis.
+        iterations: Number of passes over all pixels.
     """
 
     name: ClassVar[str] = "glass_blur"
@@ -58,7 +58,7 @@ class GlassBlur(Corruption):
     iterations: int = field(metadata=limits(1, whole=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The blurred image `uint8 [H, W, 3]`."""
+        """Return the blurred image `uint8 [H, W, 3]`."""
         height, width = image.shape[:2]
         smooth = (gaussian_smoothed(image / 255, self.sigma) * 255).astype(np.uint8)
         moved = smooth.reshape(-1, 3)[self.sources(height, width, generator)]
@@ -66,7 +66,7 @@ class GlassBlur(Corruption):
         return to_bytes(gaussian_smoothed(pixels, self.sigma))
 
     def sources(self, height: int, width: int, generator: np.random.Generator) -> list[int]:
-        """For each pixel, row by row, the index of the pixel that it shows in the end.
+        """Return, for each pixel, the index of the pixel that it shows in the end.
 
         The scripts write a swap of two NumPy views. Its second half copies back what the first
         half has overwritten, so all that happens is that one pixel takes the other's colour.
@@ -99,7 +99,7 @@ class MotionBlur(Corruption):
     sigma: float = field(metadata=limits(0, above=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The blurred image `uint8 [H, W, 3]`."""
+        """Return the blurred image `uint8 [H, W, 3]`."""
         return motion_blurred(image, self.radius, self.sigma, generator.uniform(-45, 45))
 
 
@@ -140,7 +140,7 @@ class ZoomBlur(Corruption):
     step: float = field(metadata=limits(0, above=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The blurred image `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the blurred image `uint8 [H, W, 3]`; deterministic."""
         pixels = (image / 255).astype(np.float32)
         zooms = np.arange(1, self.stop, self.step)
         total = np.zeros_like(pixels)
@@ -189,7 +189,7 @@ class GaussianBlur(Corruption):
     sigma: float = field(metadata=limits(0))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The blurred image `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the blurred image `uint8 [H, W, 3]`; deterministic."""
         return to_bytes(gaussian_smoothed(image / 255, self.sigma))
 
 

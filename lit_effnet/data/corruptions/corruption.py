@@ -1,4 +1,4 @@
-"""What every corruption is: numbers that are checked, and an image in, an image out."""
+"""Base class of the corruptions: checked parameters, and a call from image to image."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from lit_effnet.data.pixels import Rgb
 
 @dataclass(frozen=True)
 class Corruption(ABC):
-    """One corruption at one strength; its fields are its parameters, plain enough for JSON.
+    """One corruption at one strength; its fields are its parameters, which JSON can hold.
 
     Formulas and names are those of Hendrycks and Dietterich 2019 (hendrycks/robustness @8190fe32,
     ImageNet-C/create_c), with the image's own size where the scripts name one.
@@ -31,7 +31,7 @@ class Corruption(ABC):
 
     @abstractmethod
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The corrupted image `uint8 [H, W, 3]`, H and W at least 32; the given one stays.
+        """Return the corrupted image `uint8 [H, W, 3]`, H and W at least 32.
 
         All randomness is drawn from `generator`, in the order of the scripts.
         """
@@ -40,13 +40,13 @@ class Corruption(ABC):
 def limits(
     least: float = -math.inf, most: float = math.inf, *, above: bool = False, whole: bool = False
 ) -> dict[str, Any]:
-    """Metadata of a field that `Corruption` checks.
+    """Return metadata of a field, by which `Corruption` checks its value.
 
     Args:
         least: Smallest accepted number.
         most: Largest accepted number.
-        above: `least` itself is refused.
-        whole: Only whole numbers are accepted.
+        above: Whether `least` itself is refused.
+        whole: Whether only whole numbers are accepted.
     """
     kind = "a whole number" if whole else "a number"
     if math.isfinite(most):
@@ -67,5 +67,5 @@ def limits(
 
 
 def to_bytes(image: NDArray[np.floating[Any]]) -> Rgb:
-    """Pixels from 0 to 1 as whole greys from 0 to 255: clipped, and truncated as the scripts do."""
+    """Return pixels from 0 to 1 as bytes: clipped, and truncated as in the scripts."""
     return np.asarray(np.clip(image, 0, 1) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What cameras and files do: contrast, elastic shifts, large pixels, JPEG, saturation."""
+"""Digital corruptions: contrast, elastic transform, pixelation, JPEG, saturation."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,17 +18,17 @@ from lit_effnet.data.pixels import Rgb
 
 @dataclass(frozen=True)
 class Contrast(Corruption):
-    """Each channel drawn to its mean over the image.
+    """Move each channel towards its mean over the image.
 
     Args:
-        factor: What is left of the distance to the mean.
+        factor: Factor of the distance to the mean.
     """
 
     name: ClassVar[str] = "contrast"
     factor: float = field(metadata=limits(0))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The paler image `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the paler image `uint8 [H, W, 3]`; deterministic."""
         pixels = image / 255
         means = pixels.mean(axis=(0, 1), keepdims=True)
         return to_bytes((pixels - means) * self.factor + means)
@@ -50,7 +50,7 @@ class ElasticTransform(Corruption):
     affine: float = field(metadata=limits(0))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The bent image `uint8 [H, W, 3]`."""
+        """Return the bent image `uint8 [H, W, 3]`."""
         height, width = image.shape[:2]
         pixels = self.moved(image.astype(np.float32) / np.float32(255), generator)
         right, down = (self.shifts(height, width, generator) for _ in range(2))
@@ -106,7 +106,7 @@ class Pixelate(Corruption):
     factor: float = field(metadata=limits(0, 1, above=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The coarser image `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the coarser image `uint8 [H, W, 3]`; deterministic."""
         height, width = image.shape[:2]
         size = max(1, int(width * self.factor)), max(1, int(height * self.factor))
         small = Image.fromarray(image).resize(size, Image.Resampling.BOX)
@@ -125,7 +125,7 @@ class JpegCompression(Corruption):
     quality: int = field(metadata=limits(1, 100, whole=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The compressed image `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the compressed image `uint8 [H, W, 3]`; deterministic."""
         file = BytesIO()
         Image.fromarray(image).save(file, "JPEG", quality=self.quality)
         return np.array(Image.open(file))
@@ -136,8 +136,8 @@ class Saturate(Corruption):
     """HSV's saturation scaled and shifted.
 
     Args:
-        factor: What the saturation is multiplied by.
-        shift: What is added to it then.
+        factor: Factor of the saturation.
+        shift: Added to it afterwards.
     """
 
     name: ClassVar[str] = "saturate"
@@ -145,7 +145,7 @@ class Saturate(Corruption):
     shift: float = field(metadata=limits(-1, 1))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The image in other colours `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the image in other colours `uint8 [H, W, 3]`; deterministic."""
         hsv = rgb2hsv(image / 255)
         hsv[..., 1] = np.clip(hsv[..., 1] * self.factor + self.shift, 0, 1)
         return to_bytes(hsv2rgb(hsv))

@@ -21,7 +21,7 @@ class GaussianNoise(Corruption):
     sigma: float = field(metadata=limits(0))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The noisy image `uint8 [H, W, 3]`."""
+        """Return the noisy image `uint8 [H, W, 3]`."""
         pixels = image / 255
         return to_bytes(pixels + generator.normal(scale=self.sigma, size=pixels.shape))
 
@@ -38,13 +38,13 @@ class ShotNoise(Corruption):
     rate: float = field(metadata=limits(0, above=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The noisy image `uint8 [H, W, 3]`."""
+        """Return the noisy image `uint8 [H, W, 3]`."""
         return to_bytes(generator.poisson(image / 255 * self.rate) / self.rate)
 
 
 @dataclass(frozen=True)
 class ImpulseNoise(Corruption):
-    """Salt and pepper, as from bit errors: values set to 0 or 255, both as often.
+    """Salt and pepper, as from bit errors: values set to 0 or 255 with equal probability.
 
     The draws are those of skimage.util.random_noise: which values, then which of the two.
 
@@ -56,7 +56,7 @@ class ImpulseNoise(Corruption):
     amount: float = field(metadata=limits(0, 1))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The noisy image `uint8 [H, W, 3]`."""
+        """Return the noisy image `uint8 [H, W, 3]`."""
         hit = generator.random(image.shape) < self.amount
         salt = generator.random(image.shape) < 0.5
         return np.where(hit, np.where(salt, np.uint8(255), np.uint8(0)), image)
@@ -74,6 +74,6 @@ class SpeckleNoise(Corruption):
     sigma: float = field(metadata=limits(0))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The noisy image `uint8 [H, W, 3]`."""
+        """Return the noisy image `uint8 [H, W, 3]`."""
         pixels = image / 255
         return to_bytes(pixels + pixels * generator.normal(scale=self.sigma, size=pixels.shape))

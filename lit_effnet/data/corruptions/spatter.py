@@ -17,13 +17,13 @@ class Spatter(Corruption):
     """Drops of water, or of mud, on the lens.
 
     Args:
-        mean: Of the normal numbers that become drops, of pixels from 0 to 1.
+        mean: Mean of the normal numbers that become drops, for pixels from 0 to 1.
         deviation: Their standard deviation.
         sigma: Standard deviation in pixels of the Gaussian that gathers them to drops.
         threshold: Below it there is no drop.
         strength: Of water, how bright it is; of mud, the standard deviation in pixels of the
             Gaussian that softens its edges.
-        mud: Brown and opaque; otherwise water, pale turquoise, with shaded edges.
+        mud: Whether drops are mud, brown and opaque, instead of water.
     """
 
     name: ClassVar[str] = "spatter"
@@ -35,7 +35,7 @@ class Spatter(Corruption):
     mud: bool
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The image behind drops `uint8 [H, W, 3]`."""
+        """Return the image behind drops `uint8 [H, W, 3]`."""
         pixels = np.asarray(image, np.float32) / 255
         liquid = generator.normal(self.mean, self.deviation, image.shape[:2])
         liquid = gaussian_smoothed(liquid, self.sigma)

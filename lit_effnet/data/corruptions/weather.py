@@ -23,7 +23,7 @@ class Snow(Corruption):
     """A paler image with flakes that fall between -135 and -45 degrees.
 
     Args:
-        mean: Of the normal numbers that become flakes, of pixels from 0 to 1.
+        mean: Mean of the normal numbers that become flakes, for pixels from 0 to 1.
         deviation: Their standard deviation.
         zoom: How much the flakes are magnified, at least 1.
         threshold: Below it there is no flake.
@@ -42,7 +42,7 @@ class Snow(Corruption):
     image_weight: float = field(metadata=limits(0, 1))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The image in snow `uint8 [H, W, 3]`."""
+        """Return the image in snow `uint8 [H, W, 3]`."""
         pixels = np.asarray(image, np.float32) / 255
         layer = generator.normal(self.mean, self.deviation, image.shape[:2])
         layer = magnified(layer, self.zoom)
@@ -66,7 +66,7 @@ class Frost(Corruption):
         image_weight: Factor of the image.
         frost_weight: Factor of the photograph.
         zoom: The photograph's side as a share of what it is in the file.
-        folder: Where the photographs `FROST_IMAGES` lie.
+        folder: Folder of the photographs `FROST_IMAGES`.
 
     Raises:
         ValueError: photographs that are missing, or smaller than the image.
@@ -88,7 +88,7 @@ class Frost(Corruption):
             )
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The image in frost `uint8 [H, W, 3]`."""
+        """Return the image in frost `uint8 [H, W, 3]`."""
         height, width = image.shape[:2]
         path = Path(self.folder) / FROST_IMAGES[generator.integers(len(FROST_IMAGES))]
         photograph = _photograph(path, self.zoom)
@@ -119,7 +119,7 @@ class Fog(Corruption):
     """A plasma fractal added, and the sum darkened to the image's own brightest value.
 
     Args:
-        strength: Of the fog, of pixels from 0 to 1.
+        strength: Strength of the fog, for pixels from 0 to 1.
         decay: Factor by which the fractal's steps shrink as its squares halve; smaller, and the
             fog is finer.
     """
@@ -129,7 +129,7 @@ class Fog(Corruption):
     decay: float = field(metadata=limits(0, above=True))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The image in fog `uint8 [H, W, 3]`."""
+        """Return the image in fog `uint8 [H, W, 3]`."""
         height, width = image.shape[:2]
         side = 2 ** math.ceil(math.log2(max(height, width)))
         fog = plasma(side, self.decay, generator)[:height, :width, None]
@@ -174,14 +174,14 @@ class Brightness(Corruption):
     """HSV's value raised.
 
     Args:
-        shift: What is added to the value, of pixels from 0 to 1.
+        shift: Added to the value, for pixels from 0 to 1.
     """
 
     name: ClassVar[str] = "brightness"
     shift: float = field(metadata=limits(-1, 1))
 
     def __call__(self, image: Rgb, generator: np.random.Generator) -> Rgb:
-        """The brighter image `uint8 [H, W, 3]`; nothing is drawn."""
+        """Return the brighter image `uint8 [H, W, 3]`; deterministic."""
         hsv = rgb2hsv(image / 255)
         hsv[..., 2] = np.clip(hsv[..., 2] + self.shift, 0, 1)
         return to_bytes(hsv2rgb(hsv))
