@@ -36,7 +36,7 @@ EVERY_S = 1.0
 TIME_TO_SPEAK_S = 5.0  # that the others give the one that speaks
 TIME_FOR_WANDB_S = 30.0  # to take note of the end, from a process that cannot go on
 
-FAILURE, STOPPED = 1, 130
+
 
 
 class RankWatch(Callback):
