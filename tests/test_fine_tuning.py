@@ -394,7 +394,7 @@ def test_steps_that_are_not_whole_epochs_are_told(
     flags = [flag for flag in flags if "max_epochs" not in flag]
     fit.main([*flags, "--recipe.steps=1"])
     assert "finetune, 1 epoch (3 steps)" in capsys.readouterr().out
-    assert "--recipe.steps 1: whole epochs are trained, 3 steps" in [
+    assert "--recipe.steps 1: trains 3 steps, which are whole epochs" in [
         str(w.message) for w in recwarn
     ]
 

@@ -15,7 +15,7 @@ import torch
 from lit_effnet.cli.parser import usual_setting
 from lit_effnet.experiment import preview as outlook
 from lit_effnet.experiment.config_composer import Composer
-from lit_effnet.experiment.preview import Outlook
+from lit_effnet.experiment.preview import RunPreview
 from lit_effnet.results.stats.learning_rates import Rates
 from lit_effnet.runs.documents import read_json
 from lit_effnet.runs.folder import RunFolder
@@ -185,13 +185,13 @@ class Planner:
                 continue
         return found
 
-    def outlook(self, trial: Trial) -> Outlook:
+    def outlook(self, trial: Trial) -> RunPreview:
         """What the trial will train.
 
         Raises:
             ValueError: it cannot be trained.
         """
-        return outlook.outlook(self.configs[trial.id], trial.arguments)
+        return outlook.preview(self.configs[trial.id], trial.arguments)
 
     def check(self, trial: Trial) -> None:
         """Check a trial without building its network.

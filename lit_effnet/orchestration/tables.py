@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lit_effnet.cli.format import duration
-from lit_effnet.experiment.preview import Outlook
+from lit_effnet.experiment.preview import RunPreview
 from lit_effnet.orchestration.estimate import Forecast
 from lit_effnet.trials.launch import Launch, Progress
 from lit_effnet.trials.ledger import Entry, Status
@@ -59,7 +59,7 @@ COSTS = ("px", "params, M", "MACs, M", "residual", "x base", "acts, M")
 NARROW = 130  # columns
 
 
-def costs(outlook: Outlook) -> list[str]:
+def costs(outlook: RunPreview) -> list[str]:
     """Image size, parameters, MACs, the budget's residual, MACs in baselines, and activations."""
     here, base = outlook.complexity, outlook.baseline
     return [
@@ -79,7 +79,7 @@ def shown_costs(screen: Console) -> int:
 
 def plan_table(
     trials: Sequence[Trial],
-    outlooks: Mapping[str, Outlook],
+    outlooks: Mapping[str, RunPreview],
     forecasts: Mapping[str, Forecast | str],
     states: Mapping[str, Status],
     screen: Console,
@@ -107,7 +107,7 @@ def plan_table(
     return table
 
 
-def twins(trials: Sequence[Trial], outlooks: Mapping[str, Outlook]) -> list[list[Trial]]:
+def twins(trials: Sequence[Trial], outlooks: Mapping[str, RunPreview]) -> list[list[Trial]]:
     """Trials that train the same network by the same recipe on the same data and random seed."""
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
@@ -183,7 +183,7 @@ def time_left(launch: Launch, total: int | None) -> float | None:
 
 def arms_table(
     trials: Iterable[Trial],
-    outlooks: Mapping[str, Outlook],
+    outlooks: Mapping[str, RunPreview],
     metric: str | None,
     screen: Console,
 ) -> Table:

@@ -12,7 +12,7 @@ from lit_effnet import evaluate, explain, fit
 from lit_effnet.evaluation.evaluator import View
 from lit_effnet.evaluation.target import Changes, run_folders, subject
 from lit_effnet.network.registry import BASELINES, build
-from lit_effnet.network.released_networks import architecture
+from lit_effnet.network.trained import architecture
 from lit_effnet.network.weight_sources import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling.compound import VARIANTS

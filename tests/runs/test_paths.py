@@ -116,7 +116,7 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
             fit.main([*flags, f"--run.root={store}", "--run.id=stopped"])
     assert ended.value.code == fit.STOPPED
     folder = store / "photos" / "stopped"
-    assert f"go on with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
+    assert f"resume with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     assert RunFolder(folder).read()["status"] == "interrupted"
     fit.main(["--resume", str(folder)])
     files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.*"))
