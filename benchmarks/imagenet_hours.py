@@ -9,8 +9,8 @@ and each arm's hours by them. Nothing is trained or timed.
 from pathlib import Path
 
 import yaml
-from lit_effnet.network.arm_cost import cost, settled
 
+from lit_effnet.network.arm_cost import cost, settled
 from lit_effnet.scaling.arms import Arm, choose
 from lit_effnet.scaling.cost import Complexity
 

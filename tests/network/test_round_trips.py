@@ -307,7 +307,7 @@ def test_a_header_that_is_not_ours_is_one_line_or_ignored(told: str, tmp_path: P
     state = build("efficientnet", TINY).state_dict()
     save_file(state, tmp_path / "a.safetensors", {"lit_effnet": told})
     if told in ("{}", "[]", "3", '"text"'):
-        assert "does not say what it expects" in choose(str(tmp_path / "a.safetensors")).notes[0]
+        assert "does not describe its network" in choose(str(tmp_path / "a.safetensors")).notes[0]
         return
     with pytest.raises(ValueError, match="its header") as raised:
         choose(str(tmp_path / "a.safetensors"))
