@@ -182,7 +182,7 @@ def test_data_that_weights_have_seen_are_called_so(
     _, record = only_run(tmp_path / "runs")
     assert record["data"]["seen_in_pretraining"] is True
     out = capsys.readouterr().out
-    assert "its images were seen in pretraining" in out
+    assert "the weights were pretrained on these images" in out
     assert "validation is 120 images cut from train" in out
 
 
@@ -312,7 +312,7 @@ def test_a_stop_in_the_test_leaves_the_training_finished(
     assert raised.value.code == 130
     folder, record = only_run(tmp_path)
     assert (
-        f"to do that alone: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
+        f"evaluate with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     )
     assert record["status"] == "finished"
     assert "test" not in record

@@ -380,7 +380,7 @@ def test_a_run_does_not_go_on_with_other_steps(
         fit.main(["--resume", str(folder)])
     assert end.value.code == 2
     assert (
-        f"{folder}: began with 8 images for a step, and the devices here make it 4"
+        f"{folder}: began with 8 images per step, and the devices here make 4"
         in capsys.readouterr().err
     )
 

@@ -152,5 +152,5 @@ def test_without_a_checkpoint_nothing_can_be_evaluated_at_the_end(
     with pytest.raises(SystemExit) as ended:
         trained(tmp_path, "--trainer.fast_dev_run=true", flag)
     assert ended.value.code == 2
-    assert "the last checkpoint, and none is kept" in capsys.readouterr().err
+    assert "the last checkpoint, but no checkpoint is kept" in capsys.readouterr().err
     assert not (tmp_path / "g").exists()

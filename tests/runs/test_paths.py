@@ -111,7 +111,7 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
         stopped.setattr(
             fit, "checkpoint_callbacks", lambda *a, **k: [*made(*a, **k), StopBefore(1)]
         )
-        gone = pytest.warns(UserWarning, match="is gone when this process ends")
+        gone = pytest.warns(UserWarning, match="is lost when this process ends")
         with gone, pytest.raises(SystemExit) as ended:
             fit.main([*flags, f"--run.root={store}", "--run.id=stopped"])
     assert ended.value.code == fit.STOPPED
