@@ -234,7 +234,7 @@ def test_images_left_out_are_recorded(
         (["--data.name=imagenette"], "--data.path FOLDER reads a local copy"),
         (["--data.name=cifar10", "--data.path=/no"], "--data.path /no: no such folder"),
         (["--data.path=/no"], "--data.path /no: is for a copy of a named data set, and name is"),
-        (["--recipe.steps=3", "--recipe.epochs=2"], "--recipe.steps 3: and epochs 2 are both"),
+        (["--recipe.steps=3", "--recipe.epochs=2"], "--recipe.steps 3: epochs 2 is set too"),
         (["--data.name=a/b"], "--data.name FOLDER reads a local copy"),
         (["--data.on_bad_image=drop"], "must be error, skip"),
         (["--recipe.name=head_first", "--trainer.devices=2", "--trainer.strategy=ddp",

@@ -263,7 +263,7 @@ def test_an_id_that_is_taken_is_refused(
     with pytest.raises(SystemExit) as stopped:
         fit.main([*tiny, "--run.id=mine"])
     assert stopped.value.code == 2
-    assert f"resume with --resume {tmp_path / 'photos' / 'mine'}" in capsys.readouterr().err
+    assert f"lit_effnet.fit --resume {tmp_path / 'photos' / 'mine'}" in capsys.readouterr().err
 
 
 def test_without_a_key_wandb_is_offline_and_asks_nothing(tmp_path: Path) -> None:
