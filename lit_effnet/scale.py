@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import class_from_function
 
-from lit_effnet.cli.format import number
 from lit_effnet.cli.parser import OneLineErrors, prepare_output, stopping
-from lit_effnet.cli.tables import Column, PlainTable, as_rich, tabulate
 from lit_effnet.scaling.arms import Arm, choose
 from lit_effnet.scaling.compound import (
     B0_STAGES,
@@ -29,16 +27,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch import nn
 
+    from lit_effnet.cli.tables import PlainTable
+
 MACS = (
     "MACs: multiply-adds of convolutions and linear layers (a paper's FLOPs), without biases, "
     "batch norm, activations and pooling. Activations: elements of their outputs."
-)
-
-STAGE_COLUMNS = (
-    Column(heading="stage", value="stage", left=True),
-    Column(heading="operator", value="operator", left=True),
-    Column(heading="B0", value="b0"),
-    Column(heading="scaled", value="scaled"),
 )
 
 UNITS = {"M": 1e6, "G": 1e9}
@@ -117,6 +110,7 @@ def show(
     import torch
     from rich.console import Console
 
+    from lit_effnet.cli.tables import as_rich
     from lit_effnet.network.arm_cost import settled
     from lit_effnet.network.complexity import complexity
     from lit_effnet.network.detection import COCO_CLASSES, DETECTORS, INSTALL, can_count
@@ -164,13 +158,21 @@ def show(
             console.print(line, style="dim", highlight=False, markup=False, soft_wrap=line == note)
 
 
-def stage_table(scaling: Scaling, *, fixed_ends: bool = False) -> PlainTable:
+def stage_table(scaling: Scaling, *, fixed_ends: bool = False) -> "PlainTable":
     """Return channels and blocks of each stage, before and after scaling.
 
     Args:
         scaling: Depth and width multipliers.
         fixed_ends: Whether stem, head and the depth of the first and last stage are unscaled.
     """
+    from lit_effnet.cli.tables import Column, tabulate
+
+    columns = (
+        Column(heading="stage", value="stage", left=True),
+        Column(heading="operator", value="operator", left=True),
+        Column(heading="B0", value="b0"),
+        Column(heading="scaled", value="scaled"),
+    )
 
     def end(stage: str, operator: str, channels: int) -> dict[str, str]:
         scaled = channels if fixed_ends else scaling.channels(channels)
@@ -187,12 +189,12 @@ def stage_table(scaling: Scaling, *, fixed_ends: bool = False) -> PlainTable:
         for index, (before, after) in enumerate(stages, start=1)
     ]
     stem, head = end("stem", "Conv 3x3", STEM_CHANNELS), end("head", "Conv 1x1", HEAD_CHANNELS)
-    return tabulate(STAGE_COLUMNS, [stem, *rows, head], title="channels x blocks")
+    return tabulate(columns, [stem, *rows, head], title="channels x blocks")
 
 
 def cost_table(
     base: Complexity, base_size: int, scaled: Complexity, size: int, *, published: dict[str, Any]
-) -> PlainTable:
+) -> "PlainTable":
     """Return the costs before and after scaling, their ratio, and the published figures.
 
     Args:
@@ -202,6 +204,9 @@ def cost_table(
         size: Its image size in pixels.
         published: Published figures with their source; empty if there are none.
     """
+    from lit_effnet.cli.format import number
+    from lit_effnet.cli.tables import Column, tabulate
+
     columns = (
         Column(heading="cost of one image", value="cost", left=True),
         Column(heading=f"unscaled\n{base_size} px", value="base"),
@@ -229,6 +234,8 @@ def cost_table(
 
 def show_published(name: str, row: dict[str, Any], console: "Console") -> None:
     """Print the published figures of a network that no package has."""
+    from lit_effnet.cli.tables import Column, as_rich, tabulate
+
     published = row["published"]
     console.print(f"{name}: published figures only ({row['image_size']} px)", highlight=False)
     columns = (

@@ -311,9 +311,7 @@ def test_a_stop_in_the_test_leaves_the_training_finished(
         fit.main([*flags, "--run.test=true"])
     assert raised.value.code == 130
     folder, record = only_run(tmp_path)
-    assert (
-        f"evaluate with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
-    )
+    assert f"evaluate with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     assert record["status"] == "finished"
     assert "test" not in record
     monkeypatch.setattr(LitClassifier, "test_step", whole)
