@@ -152,7 +152,9 @@ def show(
     if name in OURS:
         console.print(as_rich(stage_table(scaling, fixed_ends=name == "efficientnet_lite")))
     console.print(as_rich(cost_table(unscaled, base, cost, size, published=published)))
-    for line in (note, "Including class and box heads." if name in DETECTORS else "", MACS):
+    source = f"Published in {published['source']}." if published else ""
+    heads = "Including class and box heads." if name in DETECTORS else ""
+    for line in (source, note, heads, MACS):
         if line:
             # Without markup, for the brackets of an extra; a command stays in one line.
             console.print(line, style="dim", highlight=False, markup=False, soft_wrap=line == note)
@@ -202,7 +204,7 @@ def cost_table(
         base_size: Its image size in pixels.
         scaled: Cost of the scaled network.
         size: Its image size in pixels.
-        published: Published figures with their source; empty if there are none.
+        published: Published figures; empty if there are none.
     """
     from lit_effnet.cli.format import number
     from lit_effnet.cli.tables import Column, tabulate
@@ -212,7 +214,7 @@ def cost_table(
         Column(heading=f"unscaled\n{base_size} px", value="base"),
         Column(heading=f"scaled\n{size} px", value="scaled"),
         Column(heading="ratio", value="ratio", write=number(".3f")),
-        Column(heading=f"published\n{published.get('source', '')}".strip(), value="published"),
+        Column(heading="published", value="published"),
     )
     rows: list[dict[str, Any]] = []
     for name, key, published_key, unit in COSTS:
@@ -240,7 +242,7 @@ def show_published(name: str, row: dict[str, Any], console: "Console") -> None:
     console.print(f"{name}: published figures only ({row['image_size']} px)", highlight=False)
     columns = (
         Column(heading="one image", value="figure", left=True),
-        Column(heading=f"published\n{published['source']}", value="published"),
+        Column(heading="published", value="published"),
     )
     figures = (("parameters", "params_m", "M"), ("MACs", "macs_g", "G"), ("top-1", "top1", "%"))
     rows = [
@@ -251,6 +253,7 @@ def show_published(name: str, row: dict[str, Any], console: "Console") -> None:
         for figure, key, unit in figures
     ]
     console.print(as_rich(tabulate(columns, rows)))
+    console.print(f"Published in {published['source']}.", style="dim", highlight=False)
     console.print(
         "No package has this network, so its costs are not counted.", style="dim", highlight=False
     )
