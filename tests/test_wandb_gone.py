@@ -78,7 +78,7 @@ def record(client: Client) -> dict:
 
 def assert_sent_later(client: Client, line: str) -> None:
     """The command in a line uploads the whole run to a server that is there."""
-    command = shlex.split(re.search(r"by: (wandb sync .*)$", line)[1])  # a shell's words
+    command = shlex.split(re.search(r"with: (wandb sync .*)$", line)[1])  # a shell's words
     with WandbServer() as server:
         client.environment["WANDB_BASE_URL"] = server.url
         done = client.run(COMMAND, *command[1:])

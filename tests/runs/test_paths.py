@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from upath import UPath
 
 from lit_effnet import evaluate, export, fit, sweep
+from lit_effnet.experiment import trainer
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.report.charts import _epochs
 from lit_effnet.runs.folder import RunFolder
@@ -106,7 +107,7 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
     monkeypatch.chdir(tmp_path)
     flags = [*TINY, "--trainer.max_epochs=2", "--run.test=true"]
     fit.main([*flags, "--run.root=here", "--run.id=whole"])
-    made = fit.checkpoint_callbacks
+    made = trainer.checkpoint_callbacks
     with monkeypatch.context() as stopped:
         stopped.setattr(
             fit, "checkpoint_callbacks", lambda *a, **k: [*made(*a, **k), StopBefore(1)]
