@@ -110,7 +110,7 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
     made = trainer.checkpoint_callbacks
     with monkeypatch.context() as stopped:
         stopped.setattr(
-            fit, "checkpoint_callbacks", lambda *a, **k: [*made(*a, **k), StopBefore(1)]
+            trainer, "checkpoint_callbacks", lambda *a, **k: [*made(*a, **k), StopBefore(1)]
         )
         gone = pytest.warns(UserWarning, match="is lost when this process ends")
         with gone, pytest.raises(SystemExit) as ended:
