@@ -16,6 +16,7 @@ from lit_effnet import evaluate, export, fit, sweep
 from lit_effnet.experiment import trainer
 from lit_effnet.results.frame.table import load
 from lit_effnet.results.report.charts import _epochs
+from lit_effnet.runs import exit_status
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.runs.paths import file_state, is_url, local, locate, read_file
 from tests.conftest import TINY
@@ -115,7 +116,7 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
         gone = pytest.warns(UserWarning, match="is lost when this process ends")
         with gone, pytest.raises(SystemExit) as ended:
             fit.main([*flags, f"--run.root={store}", "--run.id=stopped"])
-    assert ended.value.code == fit.STOPPED
+    assert ended.value.code == exit_status.INTERRUPTED
     folder = store / "photos" / "stopped"
     assert f"resume with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     assert RunFolder(folder).read()["status"] == "interrupted"
