@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback
 
 from lit_effnet import fit
+from lit_effnet.experiment import trainer
 from lit_effnet.training.classifier import LitClassifier
 from lit_effnet.training.ema import ExponentialMovingAverage
 
@@ -63,8 +64,8 @@ if __name__ == "__main__":
     elif SPOIL == "hang in test":
         LitClassifier.test_step = hanging_test_step
     elif SPOIL == "averages":
-        callbacks = fit.checkpoint_callbacks
-        fit.checkpoint_callbacks = lambda *a, **k: [KeepAverages(), *callbacks(*a, **k)]
+        callbacks = trainer.checkpoint_callbacks
+        trainer.checkpoint_callbacks = lambda *a, **k: [KeepAverages(), *callbacks(*a, **k)]
     else:
         LitClassifier.training_step = spoilt_training_step
     fit.main()

@@ -182,7 +182,7 @@ def test_data_that_weights_have_seen_are_called_so(
     _, record = only_run(tmp_path / "runs")
     assert record["data"]["seen_in_pretraining"] is True
     out = capsys.readouterr().out
-    assert "its images were seen in pretraining" in out
+    assert "the weights were pretrained on these images" in out
     assert "validation is 120 images cut from train" in out
 
 
@@ -234,7 +234,7 @@ def test_images_left_out_are_recorded(
         (["--data.name=imagenette"], "--data.path FOLDER reads a local copy"),
         (["--data.name=cifar10", "--data.path=/no"], "--data.path /no: no such folder"),
         (["--data.path=/no"], "--data.path /no: is for a copy of a named data set, and name is"),
-        (["--recipe.steps=3", "--recipe.epochs=2"], "--recipe.steps 3: and epochs 2 are both"),
+        (["--recipe.steps=3", "--recipe.epochs=2"], "--recipe.steps 3: epochs 2 is set too"),
         (["--data.name=a/b"], "--data.name FOLDER reads a local copy"),
         (["--data.on_bad_image=drop"], "must be error, skip"),
         (["--recipe.name=head_first", "--trainer.devices=2", "--trainer.strategy=ddp",
@@ -311,9 +311,7 @@ def test_a_stop_in_the_test_leaves_the_training_finished(
         fit.main([*flags, "--run.test=true"])
     assert raised.value.code == 130
     folder, record = only_run(tmp_path)
-    assert (
-        f"to do that alone: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
-    )
+    assert f"evaluate with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     assert record["status"] == "finished"
     assert "test" not in record
     monkeypatch.setattr(LitClassifier, "test_step", whole)
@@ -394,7 +392,7 @@ def test_steps_that_are_not_whole_epochs_are_told(
     flags = [flag for flag in flags if "max_epochs" not in flag]
     fit.main([*flags, "--recipe.steps=1"])
     assert "finetune, 1 epoch (3 steps)" in capsys.readouterr().out
-    assert "--recipe.steps 1: whole epochs are trained, 3 steps" in [
+    assert "--recipe.steps 1: trains 3 steps, which are whole epochs" in [
         str(w.message) for w in recwarn
     ]
 

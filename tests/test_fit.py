@@ -206,7 +206,7 @@ def test_a_stopped_run_says_so_and_how_to_go_on(sent: signal.Signals, tmp_path: 
     folder = only_run(tmp_path)
     assert process.returncode == 130
     assert (
-        err.splitlines()[-1] == f"stopped; go on with: python -m lit_effnet.fit --resume {folder}"
+        err.splitlines()[-1] == f"stopped; resume with: python -m lit_effnet.fit --resume {folder}"
     )
     assert "Traceback" not in err
     assert record(folder)["status"] == "interrupted"
@@ -263,7 +263,7 @@ def test_an_id_that_is_taken_is_refused(
     with pytest.raises(SystemExit) as stopped:
         fit.main([*tiny, "--run.id=mine"])
     assert stopped.value.code == 2
-    assert f"go on with --resume {tmp_path / 'photos' / 'mine'}" in capsys.readouterr().err
+    assert f"lit_effnet.fit --resume {tmp_path / 'photos' / 'mine'}" in capsys.readouterr().err
 
 
 def test_without_a_key_wandb_is_offline_and_asks_nothing(tmp_path: Path) -> None:

@@ -246,15 +246,15 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
         pytest.param(
             "hang",
             1,
-            "failed: rank 1: has stood still for 20 s in epoch 2, batch 2; ",
+            "failed: rank 1: stalled for 20 s in epoch 2, batch 2; ",
             marks=pytest.mark.slow,
         ),
         pytest.param("TERM", 130, "stopped (rank 1); ", marks=pytest.mark.slow),
-        pytest.param("STOP", 1, "failed: rank 1: has stood still", marks=pytest.mark.slow),
+        pytest.param("STOP", 1, "failed: rank 1: stalled", marks=pytest.mark.slow),
         pytest.param(
             "hang in test",
             1,
-            "failed: rank 1: has stood still for 20 s in batch 1 of the test; ",
+            "failed: rank 1: stalled for 20 s in batch 1 of the test; ",
             marks=pytest.mark.slow,
         ),
     ],
@@ -289,7 +289,7 @@ def test_what_ends_the_first_rank_ends_all(
     lost = {
         "KILL": "failed: rank 0: its process ",
         "TERM": "stopped; ",
-        "STOP": "failed: rank 0: not heard of for 20 s",
+        "STOP": "failed: rank 0: no heartbeat for 20 s",
     }
     with subprocess.Popen(
         [sys.executable, str(SPOILT), *tiny, *flags], cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -380,7 +380,7 @@ def test_a_run_does_not_go_on_with_other_steps(
         fit.main(["--resume", str(folder)])
     assert end.value.code == 2
     assert (
-        f"{folder}: began with 8 images for a step, and the devices here make it 4"
+        f"{folder}: began with 8 images per step, and the devices here make 4"
         in capsys.readouterr().err
     )
 

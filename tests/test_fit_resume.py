@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from lit_effnet import fit
 from lit_effnet.data import images
+from lit_effnet.experiment import trainer
 from lit_effnet.orchestration.options import FORKSERVER_PRELOAD
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.training.checkpoints import WholeCheckpointIO
@@ -65,7 +66,7 @@ def train_until(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not persistent:
         images.DataLoader = LoaderOfNewWorkers
-    callbacks, save = fit.checkpoint_callbacks, WholeCheckpointIO.save_checkpoint
+    callbacks, save = trainer.checkpoint_callbacks, WholeCheckpointIO.save_checkpoint
 
     def save_unless_stopped(self, checkpoint, path, storage_options=None) -> None:
         if path.endswith("last.ckpt"):
@@ -73,7 +74,7 @@ def train_until(
         save(self, checkpoint, path, storage_options)
 
     WholeCheckpointIO.save_checkpoint = save_unless_stopped
-    fit.checkpoint_callbacks = lambda *a, **k: [stop, *callbacks(*a, **k)]
+    trainer.checkpoint_callbacks = lambda *a, **k: [stop, *callbacks(*a, **k)]
     fit.main(flags)
 
 

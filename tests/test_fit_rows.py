@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from lit_effnet import fit
 from lit_effnet.evaluation.target import Overrides, load_target
+from lit_effnet.experiment import training
 from lit_effnet.results.frame.columns import clean_rows
 from lit_effnet.results.frame.narrowing import narrowed_line
 from lit_effnet.results.frame.table import load
@@ -84,7 +85,7 @@ def test_a_final_validation_that_was_stopped_is_due(
         raise KeyboardInterrupt
 
     flags = (f"--data.name={own_images}", "--trainer.check_val_every_n_epoch=2")
-    monkeypatch.setattr(fit, "evaluate_final_weights", stop)
+    monkeypatch.setattr(training, "evaluate_final_weights", stop)
     with pytest.raises(SystemExit) as stopped:
         trained(tmp_path, *flags)
     monkeypatch.undo()
@@ -151,5 +152,5 @@ def test_without_a_checkpoint_nothing_can_be_evaluated_at_the_end(
     with pytest.raises(SystemExit) as ended:
         trained(tmp_path, "--trainer.fast_dev_run=true", flag)
     assert ended.value.code == 2
-    assert "the last checkpoint, and none is kept" in capsys.readouterr().err
+    assert "the last checkpoint, but no checkpoint is kept" in capsys.readouterr().err
     assert not (tmp_path / "g").exists()

@@ -136,7 +136,7 @@ def test_a_network_that_no_package_carries_shows_its_published_figures(
 ) -> None:
     text = printed(capsys, "--network", "amoebanet_b")
     assert "published figures only (480 px)" in text
-    assert "No package carries the network" in text
+    assert "No package has this network" in text
     assert re.search(r"parameters\D+557 M\D+MACs\D+-\D+top-1\D+1?\D+84.3 %", text)
     assert "1905.11946" in text
 

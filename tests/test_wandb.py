@@ -16,7 +16,8 @@ import yaml
 
 from tests.conftest import HUNG_S, ROOT, TINY
 from tests.test_fit_resume import assert_same_as_left_alone
-from tests.wandb_server import Run, Sweep, WandbServer
+from tests.wandb_backend import Run, Sweep
+from tests.wandb_server import WandbServer
 
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 COMMAND = str(Path(sys.executable).with_name("wandb"))

@@ -78,7 +78,7 @@ def record(client: Client) -> dict:
 
 def assert_sent_later(client: Client, line: str) -> None:
     """The command in a line uploads the whole run to a server that is there."""
-    command = shlex.split(re.search(r"by: (wandb sync .*)$", line)[1])  # a shell's words
+    command = shlex.split(re.search(r"with: (wandb sync .*)$", line)[1])  # a shell's words
     with WandbServer() as server:
         client.environment["WANDB_BASE_URL"] = server.url
         done = client.run(COMMAND, *command[1:])
@@ -104,9 +104,11 @@ def test_a_server_that_goes_away_in_the_training_is_waited_for_so_long_and_no_lo
     (line,) = train(client, flags(client, tiny), lambda: client.server.go_away(how))
     assert (record(client)["status"], record(client)["cost"]["epochs"]) == ("finished", 2)
     said = capsys.readouterr().out.splitlines()
-    assert "wandb    sends the last values, 1 s at most; Ctrl-C leaves them" in said
+    assert "wandb    uploading the last values, 1 s at most; Ctrl-C skips them" in said
     assert len(line) < 300
-    assert line.startswith("W&B did not take all values within 2 s; send the rest later by: ")
+    assert line.startswith(
+        "W&B did not receive all values within 2 s; upload the rest later with: "
+    )
     assert cores() == []
     assert_sent_later(client, line)
 
@@ -122,7 +124,7 @@ def test_where_the_server_is_away_at_the_start_the_run_is_recorded_offline_under
     (line,) = train(client, flags(client, tiny, timeout=1), lambda: None)
     assert len(line) < 300
     assert line.startswith("W&B does not start online (")
-    assert "); it records offline, and later sends by: wandb sync /" in line
+    assert "); it records offline; upload later with: wandb sync /" in line
     assert record(client)["status"] == "finished"
     (folder,) = (client.runs / "photos" / "one" / "wandb").glob("*run-*-one")
     assert folder.name.startswith("offline-run-")
@@ -132,7 +134,7 @@ def test_where_the_server_is_away_at_the_start_the_run_is_recorded_offline_under
 
 def test_a_wandb_process_that_is_killed_ends_no_run(client: Client, tiny: list[str]) -> None:
     (line,) = train(client, flags(client, tiny), lambda: [core.kill() for core in cores()])
-    assert line.startswith("W&B logs no more (its own process has ended: ")
+    assert line.startswith("W&B stopped logging (its service process has ended: ")
     assert "it lacks the values from epoch 2 on" in line
     assert (record(client)["status"], record(client)["cost"]["epochs"]) == ("finished", 2)
 
@@ -144,14 +146,16 @@ def test_ctrl_c_while_a_finished_run_waits_for_wandb_ends_the_waiting_only(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def press_ctrl_c(line: str) -> None:
-        assert line.startswith("wandb    sends the last values")
+        assert line.startswith("wandb    uploading the last values")
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(tracking, "say", press_ctrl_c)
     monkeypatch.setattr(tracking, "SILENT_S", 0.1)
     assert not train(client, flags(client, tiny), lambda: client.server.go_away("frozen"))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("stopped sending to W&B; the run is finished; send the rest later by: ")
+    assert line.startswith(
+        "stopped uploading to W&B; the run is finished; upload the rest later with: "
+    )
     assert record(client)["status"] == "finished"
     assert cores() == []
     assert_sent_later(client, line)
@@ -168,12 +172,14 @@ def test_the_process_of_a_run_without_its_server_ends_at_ctrl_c(
     process = start(*flags(client, tiny, timeout=600), env=client.environment)
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("wandb    sends the last values"):
+        if line.startswith("wandb    uploading the last values"):
             process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     (line,) = process.stderr.read().splitlines()
     assert process.wait() == 0
-    assert line.startswith("stopped sending to W&B; the run is finished; send the rest later by: ")
+    assert line.startswith(
+        "stopped uploading to W&B; the run is finished; upload the rest later with: "
+    )
     assert record(client)["status"] == "finished"
     assert_sent_later(client, line)
 
@@ -211,7 +217,7 @@ def test_a_sweeps_trial_without_its_server_frees_its_worker(how: str, client: Cl
     assert done.returncode == 0, done.stderr
     (log,) = client.runs.glob("depths/*/trial.log")
     assert (
-        "W&B did not take all values within 2 s; send the rest later by: wandb sync --no-skip-online /"
+        "W&B did not receive all values within 2 s; upload the rest later with: wandb sync --no-skip-online /"
         in (log.read_text())
     )
     (file,) = client.runs.glob("depths/*/run.json")

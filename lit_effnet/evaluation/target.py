@@ -19,8 +19,7 @@ from lit_effnet.evaluation.classes import known_classes, use_of_other_images
 from lit_effnet.evaluation.evaluator import View
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.properties import conventions
-from lit_effnet.network.released_networks import architecture, filled
-from lit_effnet.network.trained import network_of_run
+from lit_effnet.network.trained import architecture, load_network, network_of_run
 from lit_effnet.network.weight_sources import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.runs.documents import read_yaml
@@ -254,7 +253,7 @@ def _released(name: str, overrides: Overrides, root: str) -> EvaluationTarget:
     except ValueError as error:
         raise ValueError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from error
     network_name, scaling = architecture(name, weights, overrides.network)
-    network = filled(network_name, scaling, weights)
+    network = load_network(network_name, scaling, weights)
     size = weights.image_size or USUAL_IMAGE_SIZE
     own = View(size, round(weights.crop_fraction, 6), weights.interpolation)
     prepared = _prepared(own, weights, overrides)

@@ -1,1 +1,1 @@
-"""One experiment: its configuration, its parts, its run folder, its final evaluation."""
+"""Experiments: configuration, parts, run folder, training and final evaluation."""

@@ -1,7 +1,7 @@
-"""Configurations of a grid's points, put together from those of its single values.
+"""Compose the configurations of a grid's points from those of its single values.
 
 `fit`'s parser takes some milliseconds for a configuration of two hundred flags. A grid of a hundred
-values and a hundred random seeds has ten thousand points, but two hundred values.
+values and a hundred random seeds has ten thousand points, but only two hundred values to parse.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -11,20 +11,20 @@ from jsonargparse import Namespace
 
 from lit_effnet.trials.distributions import KeyPath, Parameter, flat, nested
 
-# Names of what a value changes, and what it makes of them.
+# The flags that a value of a parameter changes, with their new values.
 Changes = Mapping[str, Any]
 
 
 class Composer:
-    """Makes the configurations of points without parsing each.
+    """Composes the configurations of points without parsing each.
 
-    What it cannot put together it parses as a whole: a value that changes more than its own flag,
-    such as another file for `config`, and values without number, which a random search draws.
+    It parses a whole point if a value changes more than its own flag, as another `config` file
+    does, or if the sweep draws values from a distribution.
 
     Args:
-        parse: The parser; raises ValueError.
-        parameters: The section of the sweep file.
-        linked: Names of what follows from flags, and is no flag.
+        parse: Parser of a point; raises ValueError.
+        parameters: Section `parameters` of the sweep file.
+        linked: Names of the arguments that follow from flags.
     """
 
     def __init__(
@@ -41,31 +41,31 @@ class Composer:
         self._plain_leaves: dict[str, str] = {}
 
     def config(self, point: Mapping[str, Any]) -> Any:
-        """The configuration of a point.
+        """Return the configuration of a point.
 
         Raises:
-            ValueError: there is none, as the parser says it.
+            ValueError: the parser refuses the point.
         """
         try:
             changes = self._all_changes(point) if self._counted else None
-        except ValueError:  # the message is to be that of the whole point
+        except ValueError:  # parsing the whole point gives the message
             changes = None
         return self._parse(point) if changes is None else self._changed(changes)
 
     def learn(self, parameter: Parameter, value: Any) -> Changes | None:
-        """What one value changes; null if that is more than its own flag.
+        """Return what one value changes; None if that is more than its own flag.
 
         Raises:
-            ValueError: the parser does not take it.
+            ValueError: the parser refuses the value.
         """
-        # 1, 1.0 and True are equal, and not the same.
+        # By repr, since 1, 1.0 and True are equal.
         key = f"{'.'.join(parameter.path)}={value!r}"
         if key not in self._changes:
             self._changes[key] = self._changes_by(parameter, value)
         return self._changes[key]
 
     def _all_changes(self, point: Mapping[str, Any]) -> Changes | None:
-        """What a point's values change; null if they are not known to be independent."""
+        """Return what all values of a point change; None if they may depend on one another."""
         together: dict[str, Any] = {}
         values: dict[KeyPath, Any] = {}
         for parameter in self._parameters:
@@ -77,7 +77,7 @@ class Composer:
             if changes is None or changes.keys() & together.keys():
                 return None
             together.update(changes)
-        # A file of parameters may hold others than the sweep has.
+        # A file of parameters may have some that the sweep does not.
         return together if nested(values) == point else None
 
     def _changes_by(self, parameter: Parameter, value: Any) -> Changes | None:
@@ -88,14 +88,14 @@ class Composer:
         leaves = _leaves(config)
         if leaves.keys() != self._plain_leaves.keys():
             return None
-        changed = {name for name, told in leaves.items() if told != self._plain_leaves[name]}
+        changed = {name for name, text in leaves.items() if text != self._plain_leaves[name]}
         own = ".".join(parameter.path)
         if own not in leaves or not changed <= {own, *self._linked}:
             return None
         return {name: config[name] for name in changed}
 
     def _changed(self, changes: Changes) -> Any:
-        """The plain configuration with these changes; what they leave as it is, is shared."""
+        """Return the plain configuration with these changes; unchanged sections are shared."""
         touched = {name.split(".")[0] for name in changes}
         config: Any = Namespace()  # type: ignore[no-untyped-call]
         for name, section in vars(self._plain).items():
@@ -107,5 +107,5 @@ class Composer:
 
 
 def _leaves(config: Any) -> dict[str, str]:
-    """How the values of all flags are written; the names of files say nothing by themselves."""
+    """Return the repr of each flag's value, without the names of configuration files."""
     return {name: repr(value) for name, value in config.items() if name != "config"}

@@ -1,4 +1,4 @@
-"""What an experiment is built of: each group of flags to what the others need of it."""
+"""Build the parts of an experiment from its groups of flags, which depend on one another."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def classifier(
     padding: Padding | None = None,
     bn_eps: float | None = None,
 ) -> LitClassifier:
-    """The network to train, with its recipe; null keeps the network's own choice.
+    """Build the network to train. Options that are None keep the network's or the weights' own.
 
     Args:
         scaling: Set by --scaling.
@@ -45,9 +45,9 @@ def classifier(
             mobilenetv2, mobilenetv3_large, wide_resnet50_2, wide_resnet101_2, mnasnet_a1,
             mnasnet_b1, nasnet_large.
         se_ratio: Squeezed channels over a block's input channels; 0 builds no gate.
-        activation: Activation of all convolutions and gates; null keeps the weights'.
-        padding: symmetric as in PyTorch, or same as in TensorFlow; null keeps the weights'.
-        bn_eps: Batch norm's epsilon; null keeps the weights'.
+        activation: Activation of all convolutions and gates. Defaults to that of the weights.
+        padding: symmetric as in PyTorch, or same as in TensorFlow. Defaults to that of the weights.
+        bn_eps: Batch norm's epsilon. Defaults to that of the weights.
     """
     network = network_of(
         scaling,
@@ -66,10 +66,10 @@ def classifier(
 def network_of(
     scaling: Scaling, recipe: Recipe, weights: Weights, num_classes: int, **options: Any
 ) -> nn.Module:
-    """The network that the flags of `--model` name.
+    """Build the network that the flags of `--model` describe.
 
     Raises:
-        ValueError: there is none such.
+        ValueError: an unknown network, or an option that it does not have.
     """
     name = options.pop("name")
     if name in DETECTORS:
@@ -94,26 +94,26 @@ def network_of(
 
 
 def scaling_on(arm: Arm, data: ImageData) -> Scaling:
-    """The arm's scaling on a data set."""
+    """Return the scaling of an arm on a data set."""
     return settled(arm, data.base_image_size, data.num_classes)
 
 
 def baseline_on(arm: Arm, data: ImageData) -> Complexity | None:
-    """What the network costs that the arm scales, on the same data; null for one of timm's."""
+    """Return the cost of the arm's unscaled network on the data; None for a network of timm's."""
     if arm.network not in OURS:
         return None
     return cost(arm, data.num_classes, arm.base, data.base_image_size)
 
 
 def resolution(arm: Arm) -> Resolution:
-    """The multiplier of the image size; one that follows from a budget waits for the data."""
+    """Return the multiplier of the image size, or a function of the data if a budget decides it."""
     if arm.budget is None:
         return arm.fixed.resolution
     return lambda base_size, num_classes: settled(arm, base_size, num_classes).resolution
 
 
 def augmentation(recipe: Recipe) -> Augment:
-    """The part of a recipe that the data applies."""
+    """Return the augmentation of a recipe."""
     return Augment(
         (recipe.crop_scale_min, 1.0),
         recipe.flip,
@@ -123,10 +123,10 @@ def augmentation(recipe: Recipe) -> Augment:
 
 
 def preprocessing(weights: Weights, arm: Arm) -> Preprocessing | None:
-    """How the weights want their images; the data set's own way where there are none.
+    """Return the preprocessing that the weights expect; None for random weights.
 
-    Their image size holds a resolution multiplier already, their run's or that of the variant
-    whose depth and width the scaling has; without it, it is the size at resolution 1.
+    The image size of weights contains a resolution multiplier: that of their run, or of the variant
+    with the depth and width of the scaling. Divided by it, it is the size at resolution 1.
     """
     if weights.name is None:
         return None

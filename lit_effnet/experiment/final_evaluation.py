@@ -8,14 +8,14 @@ from lit_effnet.network.weight_sources import find
 from lit_effnet.runs.folder import FINISHED
 from lit_effnet.training.checkpoints import read_checkpoint
 from lit_effnet.training.progress import say
-from lit_effnet.training.recorder import RunRecord, first_process
+from lit_effnet.training.recorder import RunRecorder, is_first_process
 
 
 def check_evaluation(experiment: Experiment) -> None:
-    """Look at what the weights at the training's end shall be evaluated on.
+    """Check that the data have the test split where `--run.test` asks for it.
 
     Raises:
-        ValueError: there is none, or it has bad images.
+        ValueError: they do not, or it has unreadable images.
     """
     data = experiment.datamodule
     if not experiment.config.run.test:
@@ -25,11 +25,10 @@ def check_evaluation(experiment: Experiment) -> None:
     data.setup("test")
 
 
-def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: torch.device) -> None:
-    """Evaluate the last checkpoint under every level of noise that has no row yet.
-
-    And on clean images, with which the others compare.
-    """
+def evaluate_under_noise(
+    experiment: Experiment, recorder: RunRecorder, device: torch.device
+) -> None:
+    """Evaluate the last checkpoint on clean images and at every noise level without a row."""
     from lit_effnet.data.corruptions.noise import GaussianNoise
     from lit_effnet.evaluation.conditions import Condition
     from lit_effnet.evaluation.evaluator import Evaluator, View
@@ -39,7 +38,7 @@ def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: to
     say(f"noise    sigma {', '.join(f'{sigma:g}' for sigma in levels)}")
     weights = find(str(folder.path))
     weights.load_into(model.network)
-    model.to(device)  # Lightning brought it home after the training
+    model.to(device)  # after the training, Lightning moves it to the CPU
     evaluator = Evaluator(model.network, data, "validation", weights.fingerprint, View.of(data))
     done = {row.get("id") for row in folder.read_evaluations()}
     noise = [Condition(GaussianNoise(sigma), corrupt_at="reference") for sigma in levels]
@@ -50,16 +49,16 @@ def evaluate_under_noise(experiment: Experiment, recorder: RunRecord, device: to
     recorder.write(FINISHED)
 
 
-def evaluate_final_weights(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
-    """Validate the weights at the training's end, where the last validation was of earlier ones."""
+def evaluate_final_weights(experiment: Experiment, trainer: Trainer, recorder: RunRecorder) -> None:
+    """Validate the final weights, where the last validation was of earlier ones."""
     load_last_checkpoint(experiment, recorder)
     (scores,) = trainer.validate(experiment.model, experiment.datamodule, verbose=False)
     recorder.add_final_scores(scores)
 
 
-def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: RunRecord) -> None:
-    """Evaluate the last checkpoint on the test split and record it; this happens once."""
-    if first_process():
+def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: RunRecorder) -> None:
+    """Evaluate the last checkpoint on the test split, and record the result."""
+    if is_first_process():
         say(f"test     {experiment.datamodule.sizes()['test']:,} images")
     load_last_checkpoint(experiment, recorder)
     (metrics,) = trainer.test(experiment.model, experiment.datamodule, verbose=False)
@@ -67,14 +66,14 @@ def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: R
     recorder.write(FINISHED)
 
 
-def load_last_checkpoint(experiment: Experiment, recorder: RunRecord) -> None:
-    """Fill the network with the kept weights; where none are kept it has the final ones.
+def load_last_checkpoint(experiment: Experiment, recorder: RunRecorder) -> None:
+    """Load the last checkpoint into the network; without one it holds the final weights already.
 
-    Not as it is where they are kept: it holds no averaged weights where a run was stopped after
-    its last epoch. Not by way of Lightning, which gives an averaging callback the averages and the
-    network the others.
+    A run that was stopped after its last epoch has no averaged weights in the network. If
+    Lightning loaded it, the averaging callback would get the averages, and the network the raw
+    weights.
     """
-    # The strategy hands the first process's weights to the others.
-    if first_process() and recorder.folder.last_checkpoint.exists():
+    # The strategy sends the first process's weights to the others.
+    if is_first_process() and recorder.folder.last_checkpoint.exists():
         checkpoint = read_checkpoint(recorder.folder.last_checkpoint)
         experiment.model.load_state_dict(checkpoint["state_dict"])

@@ -1,4 +1,4 @@
-"""What a command line of `fit` comes to, without its data being loaded or anything trained."""
+"""Preview the run of a command line of `fit` without loading data or training."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
@@ -14,9 +14,10 @@ from lit_effnet.cli.parser_messages import explain
 from lit_effnet.data.catalog import CATALOG
 from lit_effnet.data.images import ImageData
 from lit_effnet.experiment.factories import baseline_on, network_of, preprocessing
-from lit_effnet.experiment.lightning_cli import Experiment, check_run, check_seed, check_trainer
+from lit_effnet.experiment.lightning_cli import Experiment
+from lit_effnet.experiment.options import check_run, check_seed, check_trainer
 from lit_effnet.metrics.classification import classification_metrics
-from lit_effnet.network import weight_sources as released
+from lit_effnet.network import weight_sources
 from lit_effnet.network.arm_cost import residual_of, settled
 from lit_effnet.network.complexity import complexity
 from lit_effnet.network.weights import Weights
@@ -31,17 +32,17 @@ from lit_effnet.training.recipe import Recipe, accumulation
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What a run will be.
+class RunPreview:
+    """Scaling and cost of a run.
 
     Args:
-        arm: The arm's name.
+        arm: Name of the arm.
         scaling: Multipliers relative to B0.
         image_size: Side of the input in pixels.
         complexity: Cost of one image, counted on the network.
-        baseline: Cost of what the arm scales; null for a network that is not scaled.
-        residual: By which part the arm misses its budget; null without one.
-        twin: Equal for runs that train the same network by the same recipe on the same data.
+        baseline: Cost of the unscaled network; None for a network that is not scaled.
+        residual: Relative difference between the arm's cost and its budget; None without a budget.
+        twin: Equal for runs that train the same network with the same recipe on the same data.
     """
 
     arm: str
@@ -53,34 +54,34 @@ class Outlook:
     twin: str
 
 
-class _Parsing(Experiment):
-    """An experiment's parser, without the experiment."""
+class _ParserOnly(Experiment):
+    """The parser of an experiment, which builds nothing."""
 
     def before_instantiate_classes(self) -> None:
-        """Leave the configuration as it was parsed."""
+        """Leave the parsed configuration unchanged."""
 
     def instantiate_classes(self) -> None:
         """Build nothing."""
 
     def _set_seed(self) -> None:
-        """Draw nothing either."""
+        """Leave the random number generators unchanged."""
 
 
 @cache
 def _parser() -> Any:
-    parser: Any = _Parsing([], prog="fit", description=None).parser
+    parser: Any = _ParserOnly([], prog="fit").parser
     parser.exit_on_error = False
-    usual = parser.get_defaults(skip_validation=True)
-    # Nothing is added to this parser any more, and each parsing would gather them anew.
-    parser.get_defaults = lambda **_: usual.clone()
+    defaults = parser.get_defaults(skip_validation=True)
+    # The parser is complete; without this, each parsing would collect the defaults again.
+    parser.get_defaults = lambda **_: defaults.clone()
     return parser
 
 
 def parse(arguments: Sequence[str]) -> Any:
-    """The configuration that the arguments of `fit` give.
+    """Return the configuration of a command line of `fit`.
 
     Raises:
-        ValueError: they give none, in one line that names the flag.
+        ValueError: the parser refuses it; the message is one line that names the flag.
     """
     parser = _parser()
     parser.arguments = list(arguments)
@@ -91,76 +92,76 @@ def parse(arguments: Sequence[str]) -> Any:
 
 
 def keys() -> list[str]:
-    """The names of all flags."""
+    """Return the names of all flags."""
     return list(_parser().keys())
 
 
 def linked() -> frozenset[str]:
-    """The names of what follows from flags, and is no flag."""
+    """Return the names of the arguments that follow from flags and are none themselves."""
     return frozenset(_parser().linked)
 
 
 def identity(config: Any) -> str:
-    """Hash of what the flags come to: scaling, recipe, network, data, trainer and random seed.
+    """Return the hash of scaling, recipe, network, data, trainer and random seed.
 
-    However they are said: `depth=1.5` and `depth=1.50` are one arm, a recipe's own learning rate
-    is the same as none. What is as `fit` has it by itself is left out, so that an option that is
-    new changes no identity; so is what changes no number.
+    It does not depend on how they are written: `depth=1.5` equals `depth=1.50`, and a recipe's own
+    learning rate equals none. Defaults are left out, so that a new option changes no identity.
+    Options that change no number are left out too.
 
     Raises:
-        ValueError: an arm or a recipe that there is not, in one line that names the flag.
+        ValueError: an unknown arm or recipe; the message is one line that names the flag.
     """
     try:
-        return config_hash(_told(config))
+        return config_hash(_identifying(config))
     except ValueError as error:
         raise ValueError(name_flag(str(error), keys(), ())) from None
 
 
-def _told(config: Any) -> dict[str, Any]:
-    """What the identity is the hash of."""
-    given = _given(config)
+def _identifying(config: Any) -> dict[str, Any]:
+    """Return the settings that identify a run."""
+    explicit = _explicit(config)
     return {
         "seed": config.seed_everything,
-        "arm": _changed(arms.choose(**vars(config.scaling)), "name"),
-        "recipe": _changed(recipes.choose(**vars(config.recipe))),
+        "arm": _not_default(arms.choose(**vars(config.scaling)), "name"),
+        "recipe": _not_default(recipes.choose(**vars(config.recipe))),
         "weights": config.weights.name,
-        "model": given.get("model", {}),
-        "data": _without(given.get("data", {}), "num_workers", "keep_decoded"),
-        "trainer": _without(given.get("trainer", {}), *SHOWN_ONLY),
-        "asked": {key: value for key, value in given.get("run", {}).items() if key in ASKED},
+        "model": explicit.get("model", {}),
+        "data": _without(explicit.get("data", {}), "num_workers", "keep_decoded"),
+        "trainer": _without(explicit.get("trainer", {}), *SHOWN_ONLY),
+        "asked": {key: value for key, value in explicit.get("run", {}).items() if key in ASKED},
     }
 
 
-# Trials of a sweep differ mostly in what is not among these, and writing them takes long.
-_WRITTEN = ("model", "data", "trainer", "run")
+# Dumping takes long, and the trials of a sweep mostly differ in other sections.
+_DUMPED_SECTIONS = ("model", "data", "trainer", "run")
 _dumped: dict[str, dict[str, Any]] = {}
 
 
-def _given(config: Any) -> dict[str, Any]:
-    """Those sections that are told as they are given, without what is as it is by itself."""
-    key = str([_without(vars(getattr(config, name)), "seed") for name in _WRITTEN])
+def _explicit(config: Any) -> dict[str, Any]:
+    """Return the explicitly set values of those sections; defaults are dropped."""
+    key = str([_without(vars(getattr(config, name)), "seed") for name in _DUMPED_SECTIONS])
     if key not in _dumped:
         text = _parser().dump(config, skip_default=True, skip_unset=False, format="yaml")
-        given: dict[str, Any] = yaml.safe_load(text) or {}
-        _dumped[key] = {name: given[name] for name in _WRITTEN if name in given}
+        explicit: dict[str, Any] = yaml.safe_load(text) or {}
+        _dumped[key] = {name: explicit[name] for name in _DUMPED_SECTIONS if name in explicit}
     return _dumped[key]
 
 
-# Of the trainer's options those that decide about what is shown.
+# Options of the trainer that only decide what is shown.
 SHOWN_ONLY = ("enable_progress_bar", "enable_model_summary", "log_every_n_steps", "logger")
 
-# Of the run's options those that decide about what is measured.
+# Options of the run that decide what is measured.
 ASKED = ("test", "latency", "noise")
 
 
-def _changed(settings: Any, *without: str) -> dict[str, Any]:
-    """A dataclass as a mapping, without what is as it is by itself."""
-    usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
+def _not_default(settings: Any, *without: str) -> dict[str, Any]:
+    """Return the fields of a dataclass that do not have their default value."""
+    defaults = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
     values = asdict(settings)
     return {
         key: value
         for key, value in values.items()
-        if key not in without and not (key in usual and value == usual[key])
+        if key not in without and not (key in defaults and value == defaults[key])
     }
 
 
@@ -172,7 +173,7 @@ SCORES = ("train/loss", "val/loss", *classification_metrics(2, "val/"))
 
 
 def metrics(config: Any) -> list[str]:
-    """What the run of a configuration logs after each epoch."""
+    """Return the names of the metrics that a run logs after each epoch."""
     trainer, recipe = config.trainer, recipes.choose(**vars(config.recipe))
     if trainer.barebones:
         return []
@@ -182,7 +183,7 @@ def metrics(config: Any) -> list[str]:
 
 
 def times_logged(config: Any, metric: str) -> int | None:
-    """How often a run logs a metric; None where its epochs follow from the data."""
+    """Return how often a run logs a metric; None where the number of epochs needs the data."""
     trainer, recipe = config.trainer, recipes.choose(**vars(config.recipe))
     if trainer.max_epochs is None and recipe.steps is not None:
         return None
@@ -190,39 +191,39 @@ def times_logged(config: Any, metric: str) -> int | None:
     return epochs // (trainer.check_val_every_n_epoch or 1) if "val/" in metric else epochs
 
 
-def outlook(config: Any, arguments: Sequence[str] = ()) -> Outlook:
-    """What the run of a configuration will be; its network is built without memory.
+def preview(config: Any, arguments: Sequence[str] = ()) -> RunPreview:
+    """Return scaling and cost of a run; its network is built on torch's meta device.
 
     Args:
         config: The configuration.
-        arguments: What was typed, for messages.
+        arguments: The command line, for messages.
 
     Raises:
-        ValueError: it cannot be run, in one line that names the flag.
+        ValueError: the run cannot begin; the message is one line that names the flag.
     """
     try:
-        return _outlook(config)
+        return _preview(config)
     except ValueError as error:
         raise ValueError(name_flag(str(error), keys(), arguments)) from None
 
 
-# Repeats of an arm differ in their random seed, which changes nothing here.
-_known: dict[str, Outlook] = {}
+# By configuration without the random seed, in which alone the repeats of an arm differ.
+_previews: dict[str, RunPreview] = {}
 
 
 def check(config: Any, arguments: Sequence[str] = ()) -> None:
-    """Check a configuration as `outlook` does, but for its network, in a tenth of the time.
+    """Check a configuration as `preview` does, without its network and ten times as fast.
 
     Raises:
-        ValueError: As of `outlook`.
+        ValueError: as `preview`.
     """
     try:
-        _settle(config, _without(vars(config.data), "seed"))
+        _before_network(config, _without(vars(config.data), "seed"))
     except ValueError as error:
         raise ValueError(name_flag(str(error), keys(), arguments)) from None
 
 
-def _outlook(config: Any) -> Outlook:
+def _preview(config: Any) -> RunPreview:
     check_seed(config.seed_everything)
     check_trainer(config.trainer)
     check_run(config)
@@ -230,18 +231,20 @@ def _outlook(config: Any) -> Outlook:
     sections = ("scaling", "model", "recipe", "weights", "data")
     data = _without(vars(config.data), "seed")
     key = str([vars(getattr(config, name)) for name in sections[:-1]] + [data])
-    if key not in _known:
-        _known[key] = _built(config, data)
-    # The same network by other flags is the same; all else is as for the identity.
-    plain = {**_told(config), "arm": _usual_arm(), "model": {}}
-    return replace(_known[key], twin=config_hash({"all": (_known[key].twin, config_hash(plain))}))
+    if key not in _previews:
+        _previews[key] = _count_network(config, data)
+    # Flags that give the same network count as equal; the rest is compared as in `identity`.
+    plain = {**_identifying(config), "arm": _default_arm(), "model": {}}
+    return replace(
+        _previews[key], twin=config_hash({"all": (_previews[key].twin, config_hash(plain))})
+    )
 
 
 def _check_images(config: Any) -> None:
-    """Raise ValueError for batches, or a test split, that the data set officially does not have."""
+    """Raise ValueError for a batch or a split that the data set does not have, by the catalog."""
     data, global_batch = config.data, config.recipe.global_batch
     if data.batch_size > 0:
-        accumulation(global_batch, 1, data.batch_size, 1)  # what no number of devices makes good
+        accumulation(global_batch, 1, batch_size=data.batch_size, processes=1)
     entry = CATALOG.get(str(data.name))
     if entry is None or data.path is not None:
         return
@@ -254,31 +257,31 @@ def _check_images(config: Any) -> None:
 
 
 @cache
-def _usual_arm() -> dict[str, Any]:
-    return _changed(arms.choose(**vars(_parser().get_defaults().scaling)), "name")
+def _default_arm() -> dict[str, Any]:
+    return _not_default(arms.choose(**vars(_parser().get_defaults().scaling)), "name")
 
 
-# A search over these has one network; to build it takes as long as the parsing of ten trials.
+# These do not change the network, and building it takes as long as parsing ten trials.
 OF_THE_OPTIMIZER = ("learning_rate", "weight_decay", "momentum", "warmup_epochs", "ema_decay")
 _networks: dict[str, tuple[Complexity, str]] = {}
 
 
-def _settle(
+def _before_network(
     config: Any, data_options: dict[str, Any]
 ) -> tuple[Recipe, Arm, Weights, ImageData, Scaling]:
-    """What the flags come to before the network is built."""
+    """Return recipe, arm, weights, data and scaling, which the network is built from."""
     check_seed(config.seed_everything)
     check_trainer(config.trainer)
     recipe = recipes.choose(**vars(config.recipe))
     check_optimizer(recipe.optimizer)
     arm = arms.choose(**vars(config.scaling))
-    weights = released.expected(config.weights.name)
+    weights = weight_sources.without_download(config.weights.name)
     data = _data(tuple(sorted(data_options.items())), preprocessing(weights, arm))
     return recipe, arm, weights, data, settled(arm, data.base_image_size, data.num_classes)
 
 
-def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
-    recipe, arm, weights, data, scaling = _settle(config, data_options)
+def _count_network(config: Any, data_options: dict[str, Any]) -> RunPreview:
+    recipe, arm, weights, data, scaling = _before_network(config, data_options)
     size = scaling.image_size(data.base_image_size)
     model = {key: value for key, value in vars(config.model).items() if key not in LINKED}
     of_network = _without(vars(config.recipe), *OF_THE_OPTIMIZER)
@@ -287,14 +290,22 @@ def _built(config: Any, data_options: dict[str, Any]) -> Outlook:
         with torch.device("meta"):
             network = network_of(scaling, recipe, weights, data.num_classes, **model)
             _networks[key] = complexity(network, size), config_hash({"all": (str(network), size)})
-    here, twin = _networks[key]
+    cost, twin = _networks[key]
     baseline, residual = baseline_on(arm, data), None
     if arm.budget is not None and baseline is not None:
-        residual = residual_of(arm.budget, here, baseline)
-    return Outlook(arm.name, scaling, size, here, baseline, residual, twin)
+        residual = residual_of(arm.budget, cost, baseline)
+    return RunPreview(
+        arm=arm.name,
+        scaling=scaling,
+        image_size=size,
+        complexity=cost,
+        baseline=baseline,
+        residual=residual,
+        twin=twin,
+    )
 
 
-# What `Experiment` fills in from other groups.
+# Arguments of the network that `Experiment` links to other groups.
 LINKED = ("scaling", "recipe", "weights", "num_classes", "batch_size")
 
 

@@ -1,4 +1,4 @@
-"""What is known of a run before it trains: its record, and whether it can train at all."""
+"""The record of a run before it trains, and checks that need the network's cost."""
 
 import os
 import warnings
@@ -26,14 +26,14 @@ from lit_effnet.scaling.cost import Complexity
 
 
 def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a run before it trains.
+    """Return the record (`run.json`) of a run before it trains.
 
     Raises:
-        ValueError: the data cannot be had, or the network cannot take the image size.
+        ValueError: the network cannot take the image size, or a step needs too much memory.
     """
-    data, options = experiment.datamodule, experiment.config.model
-    here = complexity(experiment.model.network, data.image_size)
-    check_memory(here, data, experiment.config.trainer)
+    data, options, plan = experiment.datamodule, experiment.config.model, experiment.plan
+    cost = complexity(experiment.model.network, data.image_size)
+    check_memory(cost, data, experiment.config.trainer)
     changed = {key: value for key, value in vars(options).items() if value is not None}
     baseline = baseline_on(experiment.arm, data)
     return {
@@ -63,16 +63,16 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
             "image_size": data.image_size,
             "class_names": list(data.images.classes),
             "batch_size": data.batch_size,
-            "global_batch": experiment.global_batch,
+            "global_batch": plan.global_batch,
             "preprocessing": asdict(data.preprocessing),
         },
-        "complexity": asdict(here),
+        "complexity": asdict(cost),
         "baseline": asdict(baseline) if baseline else None,
-        "budget": budget_record(experiment.arm, here, baseline),
+        "budget": budget_record(experiment.arm, cost, baseline),
         "asked": [name for name in ("noise", "test") if getattr(experiment.config.run, name)],
-        "max_epochs": experiment.config.trainer.max_epochs,
+        "max_epochs": plan.epochs,
         "latency": latency_record(experiment),
-        "sync_batchnorm": experiment.synchronised,
+        "sync_batchnorm": plan.synchronised,
         "precision": experiment.config.trainer.precision,
         "threads": torch.get_num_threads(),
         "device": device_name(experiment.config.trainer.accelerator),
@@ -82,7 +82,7 @@ def new_record(experiment: Experiment, folder: RunFolder, config: dict[str, Any]
 
 
 def latency_record(experiment: Experiment) -> dict[str, Any] | None:
-    """Latency of the network on the run's device; null where it is not asked for."""
+    """Return the latency of the network on the run's device; None unless `--run.latency` is set."""
     if not experiment.config.run.latency:
         return None
     on_gpu = experiment.config.trainer.accelerator in ("auto", "gpu", "cuda")
@@ -91,7 +91,7 @@ def latency_record(experiment: Experiment) -> dict[str, Any] | None:
 
 
 def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | None:
-    """What a run began with; null for random weights."""
+    """Return the weights that a run begins with; None for random ones."""
     if weights.name is None:
         return None
     return {
@@ -102,39 +102,39 @@ def weights_record(weights: Weights, network: nn.Module) -> dict[str, Any] | Non
     }
 
 
-def compare_classes(experiment: Experiment) -> None:
-    """Warn where a classifier is taken over whose outputs mean other classes than the data's."""
+def warn_about_classes(experiment: Experiment) -> None:
+    """Warn where a loaded classifier was trained for other classes than the data's."""
     from lit_effnet.evaluation.classes import known_classes
 
     weights, data = experiment.weights, experiment.datamodule
     if weights.name is None or weights.num_classes != data.num_classes:
-        return  # then it begins at random
+        return  # the classifier is random then
     known = known_classes(str(weights.name), weights, {})
     with suppress(ValueError):
         if known is None or match(data.images.classes, known).in_order:
             return
     warnings.warn(
         f"weights.name {weights.name}: its classifier is for other classes than {data.name}'s, or "
-        "for these in another order; the training begins with it all the same",
+        "for these in another order; the training starts from it nevertheless",
         stacklevel=2,
     )
 
 
 def seen_in_pretraining(experiment: Experiment) -> bool:
-    """Whether the data set's images are among those that the weights were trained on."""
+    """Return whether the weights were trained on images of the data set."""
     return experiment.weights.seen_imagenet and from_imagenet(experiment.datamodule)
 
 
 def from_imagenet(data: ImageData) -> bool:
-    """Whether the images are ImageNet's, as far as the catalog knows."""
+    """Return whether the images are ImageNet's, by the catalog."""
     return data.entry is not None and data.entry.from_imagenet
 
 
 def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:
-    """Refuse a step on the CPU whose activations alone do not fit into the machine's memory.
+    """Check that the activations of a training step on the CPU fit into the machine's memory.
 
     Raises:
-        ValueError: they do not; without this the system would kill the process without a word.
+        ValueError: they do not. The system would kill the process without a message.
     """
     on_cpu = trainer.accelerator == "cpu" or not (
         torch.cuda.is_available() or torch.backends.mps.is_available()
@@ -151,10 +151,10 @@ def check_memory(cost: Complexity, data: ImageData, trainer: Any) -> None:
         )
 
 
-def budget_record(arm: Arm, here: Complexity, baseline: Complexity | None) -> dict[str, Any] | None:
-    """What a matched arm was to cost, and by which part it misses that; null for other arms."""
+def budget_record(arm: Arm, cost: Complexity, baseline: Complexity | None) -> dict[str, Any] | None:
+    """Return an arm's budget, its target and the relative residual; None without a budget."""
     if arm.budget is None or baseline is None:
         return None
     target = round(arm.budget.times * getattr(baseline, arm.budget.measure))
-    residual = residual_of(arm.budget, here, baseline)
+    residual = residual_of(arm.budget, cost, baseline)
     return {**asdict(arm.budget), "target": target, "residual": residual}

@@ -1,27 +1,26 @@
-"""What a person is told of a run before it trains and when it has ended."""
-
-from typing import Any
+"""Lines that `fit` prints before a training and after it."""
 
 from lit_effnet.experiment.lightning_cli import Experiment
+from lit_effnet.experiment.training_plan import TrainingPlan
 from lit_effnet.runs.folder import HEADLINE, RunFolder
 from lit_effnet.training.progress import percent
-from lit_effnet.training.recorder import RunRecord
+from lit_effnet.training.recorder import RunRecorder
 
 
-def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
-    """What is about to be trained."""
+def opening_lines(experiment: Experiment, recorder: RunRecorder) -> str:
+    """Return network, weights, data, recipe and run folder, a line each."""
     record = recorder.record
     scaling, cost, data = record["scaling"], record["complexity"], record["data"]
     images = ", ".join(f"{count:,} {split}" for split, count in data["images"].items())
     notes = [*data["notes"], *(record["weights"] or {}).get("notes", ())]
     if data["seen_in_pretraining"]:
-        notes.append("its images were seen in pretraining: they are ImageNet's")
+        notes.append("the weights were pretrained on these images (ImageNet)")
     weights = []
     if record["weights"] is not None:
         began = record["weights"]["name"]
         resumed = experiment.weights.name != began
-        told = "what the run began with" if resumed else experiment.loaded
-        weights = [f"weights  {began}: {told}"]
+        loaded = "the run began with these" if resumed else experiment.loaded
+        weights = [f"weights  {began}: {loaded}"]
     return "\n".join(
         (
             f"network  {record['model']['name']}, depth {scaling['depth']:.4g}, width "
@@ -30,32 +29,27 @@ def opening_lines(experiment: Experiment, recorder: RunRecord) -> str:
             *weights,
             f"data     {data['name']}: {images} images, {data['classes']} classes",
             *(f"         {note}" for note in notes),
-            f"recipe   {record['recipe']['name']}, {experiment.length}, "
-            f"{batch_of(record, experiment)}, {record['precision']} on {record['device']}",
+            f"recipe   {record['recipe']['name']}, {experiment.plan}, "
+            f"{batch_text(experiment.plan)}, {record['precision']} on {record['device']}",
             f"run      {recorder.folder.path}",
         )
     )
 
 
-def batch_of(record: dict[str, Any], experiment: Experiment) -> str:
-    """The images of a step, and how they come together."""
-    size, images, processes = (
-        record["data"]["batch_size"],
-        experiment.global_batch,
-        experiment.processes,
-    )
-    accumulated = images // (size * processes)
-    parts = [f"{size} images"]
-    if processes > 1:
-        shared = "shared" if experiment.synchronised else "each its own"
-        parts.append(f"{processes} processes (batch norm: {shared})")
-    if accumulated > 1:
-        parts.append(f"{accumulated} accumulated batches")
-    return f"batch {images}" + (f" = {' x '.join(parts)}" if len(parts) > 1 else "")
+def batch_text(plan: TrainingPlan) -> str:
+    """Return the images of an optimiser step, and how they are made up."""
+    parts = [f"{plan.batch_size} images"]
+    if plan.processes > 1:
+        statistics = "shared" if plan.synchronised else "each its own"
+        parts.append(f"{plan.processes} processes (batch norm: {statistics})")
+    if plan.accumulated > 1:
+        parts.append(f"{plan.accumulated} accumulated batches")
+    product = f" = {' x '.join(parts)}" if len(parts) > 1 else ""
+    return f"batch {plan.global_batch}{product}"
 
 
 def closing_line(folder: RunFolder) -> str:
-    """Top-1, time, MACs and the run folder."""
+    """Return top-1 accuracy, time, MACs and the run folder."""
     record = folder.read()
     cost, best, narrowed = record["cost"], record.get("best"), record.get("narrowed", {})
     part = {split: f" ({why})" for split, why in narrowed.items()}

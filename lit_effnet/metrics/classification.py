@@ -1,4 +1,4 @@
-"""The metrics of a classification, which training and evaluation share."""
+"""Classification metrics, shared by training and evaluation."""
 
 from torch import Tensor
 from torchmetrics import MetricCollection
@@ -10,10 +10,9 @@ from torchmetrics.classification import (
 
 
 class ClassMeanAccuracy(MulticlassStatScores):
-    """Mean over the classes that have images of the part of their images predicted correctly.
+    """Mean accuracy of the classes that have images; scikit-learn's `balanced_accuracy_score`.
 
-    This is scikit-learn's `balanced_accuracy_score`. torchmetrics' macro average counts a class
-    without images as 0 % as soon as one image is taken for it.
+    torchmetrics' macro average counts a class without images as 0 % if an image is predicted as it.
     """
 
     is_differentiable = False
@@ -23,15 +22,15 @@ class ClassMeanAccuracy(MulticlassStatScores):
         super().__init__(num_classes, average=None)
 
     def compute(self) -> Tensor:
-        """Return the mean; NaN without any image."""
+        """Return the mean; NaN without images."""
         counts = super().compute()
         correct, images = counts[:, 0], counts[:, 4]
-        there = images > 0
-        return (correct[there] / images[there]).mean()
+        present = images > 0
+        return (correct[present] / images[present]).mean()
 
 
 def classification_metrics(num_classes: int, prefix: str = "") -> MetricCollection:
-    """Top-1, top-5, top-1 averaged over classes, and expected calibration error (15 bins)."""
+    """Return top-1, top-5, class-mean top-1 and expected calibration error (15 bins)."""
     return MetricCollection(
         {
             "top1": MulticlassAccuracy(num_classes, average="micro"),

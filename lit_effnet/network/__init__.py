@@ -1,1 +1,1 @@
-"""The network, what it costs, and the baselines it is compared with; knows no data."""
+"""Networks: EfficientNet at any scaling, baselines, weights and complexity; knows no data."""

@@ -1,4 +1,4 @@
-"""Cost of the network of an arm, counted from its plan: no network is built."""
+"""Cost of an arm's network, counted from its layers without building it."""
 
 from functools import partial
 
@@ -10,10 +10,10 @@ from lit_effnet.scaling.cost import Complexity, count
 
 
 def cost(arm: Arm, num_classes: int, scaling: Scaling, image_size: int) -> Complexity:
-    """What the arm's network costs at a scaling.
+    """Return the complexity of the arm's network at a scaling.
 
     Raises:
-        ValueError: it is none that can be scaled.
+        ValueError: the network cannot be scaled.
     """
     if arm.network not in OURS:
         raise ValueError(f"axis: {arm.network} has no budget to match, only {' and '.join(OURS)}")
@@ -25,15 +25,15 @@ def cost(arm: Arm, num_classes: int, scaling: Scaling, image_size: int) -> Compl
 
 
 def settled(arm: Arm, base_size: int, num_classes: int) -> Scaling:
-    """The arm's scaling on images of `base_size` pixels at resolution 1.
+    """Return the arm's scaling for images of `base_size` pixels at resolution 1.
 
     Raises:
-        ValueError: its budget cannot be reached.
+        ValueError: the arm cannot reach its budget.
     """
     return arm.settle(base_size, partial(cost, arm, num_classes))
 
 
-def residual_of(budget: Budget, here: Complexity, baseline: Complexity) -> float:
-    """By which part a network misses its budget."""
+def residual_of(budget: Budget, cost: Complexity, baseline: Complexity) -> float:
+    """Return the relative difference between a network's cost and its budget."""
     target = budget.times * getattr(baseline, budget.measure)
-    return float(getattr(here, budget.measure) / target - 1)
+    return float(getattr(cost, budget.measure) / target - 1)

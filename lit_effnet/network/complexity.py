@@ -1,4 +1,4 @@
-"""What a network costs, counted on the built network: parameters, MACs and activations."""
+"""Complexity of any network: parameters, MACs and activations, counted on the built network."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -47,10 +47,10 @@ class _OutputElements(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def complexity(module: nn.Module, input_size: int | tuple[int, int]) -> Complexity:
-    """Complexity of any module that takes images `[1, 3, H, W]`, without computing or changing it.
+    """Count the complexity of a module on one image `[1, 3, H, W]`, without computing it.
 
     Args:
-        module: The network; it is left in the mode, on the device and with the values it had.
+        module: Network; its mode, device and values stay unchanged.
         input_size: H and W in pixels, or one number for both.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Depthwise convolution whose bfloat16 gradients stay on the CPU's fast kernels.
+"""Depthwise convolution whose bfloat16 gradients use the CPU's fast kernels.
 
-oneDNN has no fast bfloat16 depthwise gradient of the input for a stride above 1, nor one of the
-weight for a kernel wider than 3: it falls back on kernels far slower than the forward pass (the
-other networks' bf16 training in `benchmarks/network_speed.py`). Both gradients are put here in
-terms of convolutions that do have a fast kernel.
+oneDNN has no fast bfloat16 depthwise gradient of the input for a stride above 1, nor of the weight
+for a kernel wider than 3. Its fallback is far slower than the forward pass (see the bf16 training
+of the other networks in `benchmarks/network_speed.py`). Here, both gradients are composed of
+convolutions that have a fast kernel.
 """
 
 from typing import Any
@@ -14,22 +14,22 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
 FAST_WIDTH = 3
-"""The widest kernel whose weight gradient oneDNN computes fast."""
+"""Widest kernel whose weight gradient oneDNN computes fast."""
 
 Pair = tuple[int, int]
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """Depthwise convolution; training under bfloat16 autocast on the CPU takes fast gradients.
+    """Depthwise convolution with fast gradients under bfloat16 autocast on the CPU.
 
-    Everywhere else, and for options that depthwise layers here do not use, it is `nn.Conv2d`.
+    Everywhere else, and with options that the networks here do not use, it equals `nn.Conv2d`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve `[N, C, H, W]`."""
         if not (self._is_plain() and _trains_in_bfloat16(x)):
             return super().forward(x)
-        # The kernels are only fast in this layout, which the layers that follow keep.
+        # The kernels are fast in this layout only; later layers keep it.
         x = x.bfloat16().contiguous(memory_format=torch.channels_last)
         y: Tensor = FastGradients.apply(x, self.weight.bfloat16(), self.stride, self.padding)
         return y
@@ -52,42 +52,42 @@ class FastGradients(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
-        """The ordinary convolution."""
+        """Convolve as `nn.Conv2d` does."""
         return F.conv2d(x, weight, None, stride, padding, groups=len(weight))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Keep what the gradients need."""
+        """Save the inputs of the gradients."""
         x, weight, ctx.stride, ctx.padding = inputs
         ctx.save_for_backward(x, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        """The gradients of input and weight, where asked for."""
+        """Return the gradients of input and weight that are needed."""
         arguments = (*ctx.saved_tensors, grad, ctx.stride, ctx.padding)
-        of_input, of_weight, *_ = ctx.needs_input_grad
+        needs_input, needs_weight, *_ = ctx.needs_input_grad
         return (
-            input_gradient(*arguments) if of_input else None,
-            weight_gradient(*arguments) if of_weight else None,
+            input_gradient(*arguments) if needs_input else None,
+            weight_gradient(*arguments) if needs_weight else None,
             None,
             None,
         )
 
 
 def input_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: Pair, padding: Pair) -> Tensor:
-    """Convolve `grad`, spread out by the stride, with the flipped kernel."""
+    """Return the gradient of the input: `grad`, dilated by the stride, with the flipped kernel."""
     kernel = weight.shape[2:]
     if stride != (1, 1):
         rows, columns = (x.shape[i + 2] + 2 * padding[i] - kernel[i] + 1 for i in (0, 1))
-        spread = x.new_zeros(len(x), rows, columns, x.shape[1]).permute(0, 3, 1, 2)
-        spread[..., :: stride[0], :: stride[1]] = grad
-        grad = spread
+        dilated = x.new_zeros(len(x), rows, columns, x.shape[1]).permute(0, 3, 1, 2)
+        dilated[..., :: stride[0], :: stride[1]] = grad
+        grad = dilated
     padding = kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1]
     return F.conv2d(grad, weight.flip(2, 3), None, 1, padding, groups=len(weight))
 
 
 def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: Pair, padding: Pair) -> Tensor:
-    """Join the gradients of vertical strips of the kernel, each narrow enough to be fast."""
+    """Return the gradient of the weight, from vertical strips that are narrow enough to be fast."""
     if weight.shape[3] <= FAST_WIDTH:
         gradient: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
             x, weight.shape, grad, stride, padding, groups=len(weight)
@@ -96,18 +96,18 @@ def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: Pair, paddi
     strips = []
     for left in range(0, weight.shape[3], FAST_WIDTH):
         strip = weight[..., left : left + FAST_WIDTH]
-        # The columns that this strip meets, from the first output pixel to the last.
+        # Input columns of this strip, from the first output pixel to the last.
         before = padding[1] - left
         reach = (grad.shape[3] - 1) * stride[1] + strip.shape[3]
-        seen = F.pad(x, (before, reach - before - x.shape[3]))
-        strips.append(weight_gradient(seen, strip, grad, stride, (padding[0], 0)))
+        covered = F.pad(x, (before, reach - before - x.shape[3]))
+        strips.append(weight_gradient(covered, strip, grad, stride, (padding[0], 0)))
     return torch.cat(strips, 3)
 
 
 def _trains_in_bfloat16(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
-        and x.dtype != torch.float64  # which autocast leaves alone
+        and x.dtype != torch.float64  # unchanged by autocast
         and torch.is_grad_enabled()
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") == torch.bfloat16

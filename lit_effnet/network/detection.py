@@ -1,4 +1,4 @@
-"""EfficientDet by name, from the optional package effdet: for what it costs, not for training."""
+"""EfficientDet by name, from the optional package effdet; for its complexity, not for training."""
 
 import warnings
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ DETECTORS = {
     "efficientdet_d4": 1024,
 }
 
-COCO_CLASSES = 90  # of effdet's configurations: COCO's ids, ten of which no object has
+COCO_CLASSES = 90  # in effdet's configurations: COCO's ids, ten of which are unused
 
 # The coarsest of the five maps, level 7, has a stride of 2^7.
 STRIDE = 128
@@ -23,26 +23,26 @@ INSTALL = 'pip install "lit_effnet[detection]", or make test-detection for an en
 
 
 def can_count() -> bool:
-    """Whether effdet is installed, which builds the detectors."""
+    """Return whether effdet is installed, which builds the detectors."""
     return find_spec("effdet") is not None
 
 
 def build_detector(
     name: str, num_classes: int = COCO_CLASSES, image_size: int | None = None
 ) -> nn.Module:
-    """An EfficientDet with random weights, its class and box heads included.
+    """Build an EfficientDet with random weights, including class and box heads.
 
-    Images `float [N, 3, H, W]` to two lists of five maps: class logits `[N, 9 * K, h, w]` and
-    boxes `[N, 9 * 4, h, w]`, nine anchors at each place.
+    It maps images `float [N, 3, H, W]` to two lists of five maps: class logits `[N, 9 * K, h, w]`
+    and boxes `[N, 9 * 4, h, w]`, with nine anchors at each location.
 
     Args:
         name: One of `DETECTORS`.
         num_classes: K.
-        image_size: H and W in pixels, to which the pyramid's maps are fixed; null for its own.
+        image_size: H and W in pixels, which fix the sizes of the maps. Defaults to its own.
 
     Raises:
-        ValueError: an unknown name, a size or a number of classes that it cannot have, or effdet
-            is not installed.
+        ValueError: an unknown name, an unsupported size or number of classes, or effdet is not
+            installed.
     """
     if name not in DETECTORS:
         raise ValueError(f"network {name!r}: must be one of {', '.join(DETECTORS)}")
@@ -53,7 +53,7 @@ def build_detector(
         raise ValueError(f"num_classes {num_classes}: must be at least 1")
     try:
         with warnings.catch_warnings():
-            # effdet compiles its losses, which are not used here.
+            # effdet compiles its losses, which are unused here.
             warnings.filterwarnings("ignore", message=r".*torch\.jit\.\w+` is deprecated")
             import effdet
     except ImportError as error:

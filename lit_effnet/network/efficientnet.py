@@ -1,4 +1,4 @@
-"""EfficientNet at any scaling: the network of paper Table 1 with every ablated choice an argument.
+"""EfficientNet at any scaling: the network of paper Table 1; ablated choices are arguments.
 
 Shapes: N images, C channels, H x W pixels, K classes.
 """
@@ -20,7 +20,7 @@ Padding = Literal["symmetric", "same"]
 
 
 class SiLU(nn.SiLU):
-    """SiLU; where no gradient is recorded it overwrites its input, which saves a tensor."""
+    """SiLU that works in place if no gradient is recorded, which saves a tensor."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate a tensor of any shape."""
@@ -42,8 +42,8 @@ IMAGENET_CLASSES = 1000
 class SamePad2d(nn.Module):
     """TensorFlow's "same" padding: the odd pixel goes to the right and the bottom.
 
-    It differs from symmetric padding only where the stride is above 1. Keeping it apart from
-    the convolution leaves a plain `Conv2d` for counters, quantisers and exporters to find.
+    It differs from symmetric padding only for strides above 1. As a module of its own, it leaves a
+    plain `Conv2d` for counters, quantisers and exporters.
     """
 
     def __init__(self, kernel_size: int, stride: int) -> None:
@@ -51,7 +51,7 @@ class SamePad2d(nn.Module):
         self.kernel_size, self.stride = kernel_size, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pad `[N, C, H, W]` so that a convolution gives ceil(H / stride) x ceil(W / stride)."""
+        """Pad `[N, C, H, W]` so that a convolution returns ceil(H / stride) x ceil(W / stride)."""
         rows, columns = (
             max((-(-side // self.stride) - 1) * self.stride + self.kernel_size - side, 0)
             for side in x.shape[-2:]
@@ -61,7 +61,7 @@ class SamePad2d(nn.Module):
 
 @dataclass(frozen=True)
 class Layers:
-    """How every convolution of one network is padded, normalised and activated."""
+    """Padding, normalisation and activation of all convolutions of a network."""
 
     activation: Activation
     padding: Padding
@@ -69,7 +69,7 @@ class Layers:
     bn_momentum: float
 
     def activate(self) -> nn.Module:
-        """A fresh activation module."""
+        """Return a new activation module."""
         return ACTIVATIONS[self.activation]()
 
     def conv(
@@ -82,7 +82,7 @@ class Layers:
         depthwise: bool = False,
         activated: bool = True,
     ) -> nn.Sequential:
-        """Padding where asymmetric, convolution, batch norm and (if `activated`) activation."""
+        """Return padding if asymmetric, convolution, batch norm and (if `activated`) activation."""
         same = self.padding == "same" and stride > 1
         kind = DepthwiseConv2d if depthwise else nn.Conv2d
         return nn.Sequential(
@@ -111,9 +111,9 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Conv2d(squeezed_channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Gate `[N, C, H, W]` channel by channel, in place where no gradient is recorded."""
-        if self.training and x.dtype != torch.float16:  # which a sum of a whole map overflows
-            # The gradient of a sum is a view; that of a mean fills a tensor of the size of x.
+        """Scale `[N, C, H, W]` by a gate per channel, in place if no gradient is recorded."""
+        if self.training and x.dtype != torch.float16:  # in which the sum of a map overflows
+            # The gradient of a sum is a view; that of a mean is a tensor of the size of x.
             pooled = x.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3])
         else:
             pooled = x.mean((2, 3), keepdim=True)
@@ -124,8 +124,8 @@ class SqueezeExcite(nn.Module):
 class MBConv(nn.Module):
     """Inverted bottleneck: expand 1x1, depthwise kxk, squeeze-and-excite, project 1x1, skip.
 
-    The squeezed width follows the block's input channels, not the expanded ones, and is at
-    least one channel (`max(1, int(in * ratio))`, released code); `se_ratio` 0 builds no gate.
+    The squeezed width is a fraction of the block's input channels, not of the expanded ones, and at
+    least one channel (`max(1, int(in * ratio))`, released code). `se_ratio` 0 builds no gate.
     """
 
     def __init__(
@@ -161,24 +161,24 @@ class MBConv(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    """EfficientNet scaled by `scaling`; images `float [N, 3, H, W]` to logits `float [N, K]`.
+    """Scaled EfficientNet; maps images `float [N, 3, H, W]` to logits `float [N, K]`.
 
     Args:
-        scaling: Depth and width multipliers; resolution is the data's to apply.
+        scaling: Depth and width multipliers. The data apply the resolution.
         num_classes: K.
-        se_ratio: Squeezed channels over the block's input channels; 0 builds no gate at all.
-        activation: Activation of every convolution and gate; SiLU in the paper.
-        dropout: Rate before the classifier.
+        se_ratio: Squeezed channels over the block's input channels; 0 builds no gate.
+        activation: Activation of all convolutions and gates; SiLU in the paper.
+        dropout: Dropout rate before the classifier.
         drop_path_rate: Stochastic depth: block i of n is dropped at rate * i / n.
         padding: `symmetric` (PyTorch) or `same` (TensorFlow, what released weights expect).
         bn_eps: Batch norm's epsilon; 1e-3 in the released code.
         bn_momentum: Weight of the newest batch in the running statistics: one minus the
             paper's 0.99.
-        lite: EfficientNet-Lite: stem, head and the depth of the first and last stage unscaled.
-            Lite networks have also `se_ratio=0` and `activation="relu6"`, see the registry.
+        lite: Whether to build EfficientNet-Lite, which does not scale stem, head and the depth of
+            the first and last stage. The registry adds `se_ratio=0` and `activation="relu6"`.
 
     Raises:
-        ValueError: an option outside its range, naming it.
+        ValueError: an option outside its range, named in the message.
     """
 
     def __init__(
@@ -239,27 +239,27 @@ class EfficientNet(nn.Module):
             self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `[N, K]` of images `[N, 3, H, W]`."""
+        """Return logits `[N, K]` of images `[N, 3, H, W]`."""
         features = self.head(self.stages(self.stem(images)))
         logits: Tensor = self.classifier(self.dropout(self.pool(features).flatten(1)))
         return logits
 
     def get_classifier(self) -> nn.Linear:
-        """The last layer, under timm's name for it."""
+        """Return the last layer; timm's name for this method."""
         return self.classifier
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """Which parameters form a layer, in timm's form for layer-wise learning rates."""
+        """Return which parameters form a layer, for timm's layer-wise learning rates."""
         blocks = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
         return {"stem": r"^stem", "blocks": [(blocks, None), (r"^head", (99999,))]}
 
 
 def initialise(module: nn.Module) -> None:
-    """Released initialisation: convolutions normal by fan-out, classifier uniform, biases 0.
+    """Initialise as released: convolutions normal by fan-out, classifier uniform, biases 0.
 
     Source: conv_kernel_initializer and dense_kernel_initializer, tensorflow/tpu. The classifier
-    keeps the spread that it has for ImageNet's 1,000 classes: by the released rule, which
-    follows their number, ten classes would begin with a loss far above chance.
+    keeps the range that it has for ImageNet's 1,000 classes. The released rule depends on the
+    number of classes; with ten, the loss would start far above chance.
     """
     if isinstance(module, nn.Conv2d):
         fan_out = module.out_channels * math.prod(module.kernel_size) // module.groups

@@ -1,8 +1,8 @@
-"""Where a network has its feature maps: the end of each stage, and the last map before the pooling.
+"""Layers with a network's feature maps: the end of each stage, and the last map before pooling.
 
-The last one is the input of the classifier's pooling, after batch norm and activation. Class
-activation maps are taken there: a linear bottleneck, as at the end of an MBConv, has no sign to
-read a class's evidence from, and looks poor (jacobgil/pytorch-grad-cam#95).
+The last map is the input of the classifier's pooling, after batch norm and activation. Class
+activation maps are computed there: the linear bottleneck at the end of an MBConv gives poor maps,
+since its values have both signs (jacobgil/pytorch-grad-cam#95).
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ from lit_effnet.network.registry import BASELINES, Baseline
 
 
 def last_map(network: nn.Module) -> nn.Module:
-    """The module that gives the last activated map `[N, C, h, w]`.
+    """Return the module that outputs the last activated map `[N, C, h, w]`.
 
     Raises:
-        ValueError: the network is none of the registry.
+        ValueError: the network is not in the registry.
     """
     if isinstance(network, EfficientNet):
         return network.head
@@ -25,16 +25,16 @@ def last_map(network: nn.Module) -> nn.Module:
 
 
 def stages(network: nn.Module) -> dict[str, nn.Module]:
-    """The modules at which each stage ends, by name, from the image to the last map.
+    """Return the last module of each stage by name, from the image to the last map.
 
     Raises:
-        ValueError: the network is none of the registry.
+        ValueError: the network is not in the registry.
     """
     if isinstance(network, EfficientNet):
         numbered = {f"stage {i}": stage for i, stage in enumerate(network.stages, start=1)}
         return {"stem": network.stem, **numbered, "head": network.head}
-    told: Any = network.feature_info
-    names = [stage["module"] for stage in (told if isinstance(told, list) else told.get_dicts())]
+    info: Any = network.feature_info
+    names = [stage["module"] for stage in (info if isinstance(info, list) else info.get_dicts())]
     last = _baseline(network).last_map
     ends = {name: network.get_submodule(name) for name in names}
     # NASNet's last stage is the last map; MobileNetV3's is the last of the blocks.
@@ -44,8 +44,8 @@ def stages(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def _baseline(network: nn.Module) -> Baseline:
-    told = getattr(network, "pretrained_cfg", None) or {}
+    pretrained_cfg = getattr(network, "pretrained_cfg", None) or {}
     for baseline in BASELINES.values():
-        if baseline.timm_name == told.get("architecture"):
+        if baseline.timm_name == pretrained_cfg.get("architecture"):
             return baseline
-    raise ValueError(f"network {type(network).__name__}: is none of the suite's")
+    raise ValueError(f"network {type(network).__name__}: is not one of the suite's")

@@ -1,4 +1,4 @@
-"""The table of costs that tests, `lit_effnet.scale` and the README share; needs no torch."""
+"""Table of network costs, shared by tests, `lit_effnet.scale` and the README; needs no torch."""
 
 import json
 from importlib.resources import files
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def golden_complexity() -> dict[str, dict[str, Any]]:
-    """By network: `image_size` in pixels, `params`, `macs` and `activations` of one image.
+    """Return the costs by network: `image_size` in pixels, `params`, `macs`, `activations`.
 
-    They were counted on timm's networks with torch's FLOP counter, those whose `task` is detection
-    on effdet's with class and box heads; null where no package carries the network. `published`
-    has parameters in millions, MACs in billions and ImageNet top-1 in percent, null where no
-    source was checked.
+    Costs are of one image, counted on timm's networks with torch's FLOP counter. Networks whose
+    `task` is detection were counted on effdet's, with class and box heads. Costs are None if no
+    package has the network. `published` has parameters in millions, MACs in billions and ImageNet
+    top-1 in percent, None where no source was checked.
     """
     text = files("lit_effnet.network").joinpath("complexity.json").read_text(encoding="utf-8")
     rows: dict[str, dict[str, Any]] = json.loads(text)
@@ -19,5 +19,5 @@ def golden_complexity() -> dict[str, dict[str, Any]]:
 
 
 def published_only() -> list[str]:
-    """The networks that no package carries, of which nothing was counted."""
+    """Return the networks that no package has, with published figures only."""
     return [name for name, row in golden_complexity().items() if row["params"] is None]

@@ -1,4 +1,4 @@
-"""The classes of ImageNet-1k by all their names, as timm knows them."""
+"""Class names of ImageNet-1k, from timm."""
 
 from functools import cache
 
@@ -11,8 +11,8 @@ NUM_CLASSES = IMAGENET_CLASSES
 def class_names() -> tuple[tuple[str, ...], ...]:
     """Return the names of each class in the order of the labels.
 
-    The usual one first (tench), then the others of its synset (Tinca tinca), all of them in one
-    text, and WordNet's id (n01440764).
+    Each class has its usual name first (tench), then the other names of its synset (Tinca tinca),
+    all names as one text, and WordNet's id (n01440764).
     """
     from timm.data import ImageNetInfo
 

@@ -1,4 +1,4 @@
-"""How others name the tensors of an EfficientNet, and ours translated to and from it."""
+"""Translate the tensor names of an EfficientNet to and from the layouts of other packages."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from lit_effnet.network.efficientnet import EfficientNet, MBConv, SqueezeExcite
 
-# efficientnet_pytorch also stands for EfficientNet-Lite-PyTorch, which kept its names.
+# efficientnet_pytorch includes EfficientNet-Lite-PyTorch, which has the same names.
 Layout = Literal["lit_effnet", "timm", "torchvision", "efficientnet_pytorch"]
 
-# The stem's convolution names the layout; ours has two places for it, see SamePad2d.
+# The stem's convolution identifies the layout; ours has two names for it, see SamePad2d.
 STEMS: Mapping[str, Layout] = {
     "conv_stem.weight": "timm",
     "features.0.0.weight": "torchvision",
@@ -27,22 +27,22 @@ NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 @dataclass(frozen=True)
 class Block:
-    """Where a block stands, and which of its parts there are."""
+    """Position of a block, and its optional parts."""
 
     stage: int
     repeat: int
-    number: int  # counted through all stages
+    number: int  # over all stages
     expands: bool
     gated: bool
 
 
 def layout_of(keys: Mapping[str, Tensor]) -> Layout | None:
-    """The layout of a state dict, by its stem; null for another network's."""
+    """Return the layout of a state dict, by its stem; None for another network."""
     return next((layout for stem, layout in STEMS.items() if stem in keys), None)
 
 
 def names(network: EfficientNet, layout: Layout) -> dict[str, str]:
-    """The layout's name of each of the network's tensors, by our name.
+    """Return the layout's names of the network's tensors, by our names.
 
     Raises:
         ValueError: an unknown layout.
@@ -59,10 +59,10 @@ def names(network: EfficientNet, layout: Layout) -> dict[str, str]:
 
 
 def to_layout(network: nn.Module, layout: Layout) -> dict[str, Tensor]:
-    """The network's state under the layout's names, in our order; a baseline has only timm's.
+    """Return the network's state with the layout's names, in our order; baselines have timm's only.
 
     Raises:
-        ValueError: an unknown layout, or one that the network has not.
+        ValueError: an unknown layout, or one that the network does not have.
     """
     if not isinstance(network, EfficientNet):
         if layout != "timm":
@@ -73,17 +73,23 @@ def to_layout(network: nn.Module, layout: Layout) -> dict[str, Tensor]:
 
 
 def _pairs(network: EfficientNet, layout: Layout) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Our and their name of each module that holds tensors, and these."""
+    """Yield our name, their name and the tensor names of each module with tensors."""
     ends = _ends(layout, len(network.stages))
     yield from _conv_norm(network.stem, "stem", *ends["stem"])
     number = 0
     for i, stage in enumerate(network.stages):
         for j, block in enumerate(cast("nn.Sequential", stage)):
             assert isinstance(block, MBConv)
-            place = Block(i, j, number, block.expand is not None, block.se is not None)
+            position = Block(
+                stage=i,
+                repeat=j,
+                number=number,
+                expands=block.expand is not None,
+                gated=block.se is not None,
+            )
             number += 1
             ours = f"stages.{i}.{j}"
-            for role, (prefix, conv, norm) in _block(layout, place).items():
+            for role, (prefix, conv, norm) in _block(layout, position).items():
                 part = getattr(block, role)
                 if isinstance(part, SqueezeExcite):
                     yield f"{ours}.se.reduce", f"{prefix}{conv}", LINEAR
@@ -128,7 +134,7 @@ def _ends(layout: Layout, stages: int) -> dict[str, tuple[str, ...]]:
 
 
 def _block(layout: Layout, block: Block) -> dict[str, tuple[str, str, str]]:
-    """By part of our block: their prefix, and convolution and norm, or the gate's two layers."""
+    """Return their prefix, convolution and norm (or the gate's two layers) by part of our block."""
     parts = ["depthwise", "project"]
     if block.gated:
         parts.insert(1, "se")
@@ -137,7 +143,7 @@ def _block(layout: Layout, block: Block) -> dict[str, tuple[str, str, str]]:
     if layout == "timm":
         prefix = f"blocks.{block.stage}.{block.repeat}."
         projection = "conv_pwl" if block.expands else "conv_pw"
-        first = 2 if block.expands else 1  # norms are counted
+        first = 2 if block.expands else 1  # norms are numbered
         table = {
             "expand": ("conv_pw", "bn1"),
             "depthwise": ("conv_dw", f"bn{first}"),

@@ -1,7 +1,7 @@
-"""What weights expect of a network and of images, as their owners wrote it down.
+"""Conventions and preprocessing of weights: padding, epsilon, size, crop, filter, mean and std.
 
-Padding, epsilon, size, crop, filter, mean and std: from timm's and torchvision's tables, or from
-what a layout has always meant.
+They come from the record of a run, from timm's and torchvision's tables, or from the usual values
+of a layout.
 """
 
 import re
@@ -24,14 +24,14 @@ LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3  # tensorflow/tpu, effi
 CROP_PADDING = 32  # pixels around the central crop; tensorflow/tpu, efficientnet/preprocessing.py
 LITE_IMAGE_SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 280, "b4": 300}
 
-USUAL = "efficientnet"  # network of a record that names none
-TOLD = (
+DEFAULT_NETWORK = "efficientnet"  # of a record without a name
+DESCRIBED = (
     *CONVENTIONS,
     *("image_size", "resolution", "seen_imagenet", "crop_fraction", "interpolation"),
 )
 
 # Sources: timm's names without tf_, torchvision and EfficientNet-PyTorch as released, our own.
-OF_LAYOUT: Mapping[Layout | None, Mapping[str, Any]] = {
+LAYOUT_DEFAULTS: Mapping[Layout | None, Mapping[str, Any]] = {
     "timm": {"padding": "symmetric", "bn_eps": 1e-5},
     "torchvision": {"padding": "symmetric"},
     "efficientnet_pytorch": {"padding": "same", "bn_eps": 1e-3},
@@ -42,8 +42,8 @@ PEER_FILE = r"(adv-)?efficientnet-(b\d|l2|lite\d)-[0-9a-f]{8}\.pth"
 HEADS = ("conv_head.weight", "features.8.0.weight", "_conv_head.weight", "head.0.weight")
 
 
-def recognised(weights: Weights) -> Weights:
-    """With the layout, and which variant has these shapes."""
+def recognise(weights: Weights) -> Weights:
+    """Return the weights with their layout, and the variant that has their shapes."""
     layout, state = layout_of(weights.state), weights.state
     if layout is None:
         return weights
@@ -56,38 +56,42 @@ def recognised(weights: Weights) -> Weights:
             variant = name
             break
     padding: Padding | None = None
-    if layout == "lit_effnet":  # the padding of a module of its own comes before the convolution
+    if layout == "lit_effnet":  # a padding module comes before the convolution
         padding = "symmetric" if "stem.0.weight" in state else "same"
     lite = lite and variant is not None
     return replace(weights, layout=layout, variant=variant, lite=lite, padding=padding)
 
 
 def _shape(state: Mapping[str, Tensor]) -> tuple[int, int, bool]:
-    """Number of blocks, input channels of the head's convolution, and whether there are gates."""
+    """Return the number of blocks, the head's input channels, and whether there are gates."""
     depthwise = [k for k, t in state.items() if t.ndim == 4 and t.shape[1] == 1 and t.shape[2] > 1]
     heads = [state[head].shape[1] for head in HEADS if head in state]
     gates = any({"se", "fc1"} & set(re.split(r"[._]", key)) for key in state)
     return len(depthwise), heads[0] if heads else 0, gates
 
 
-def told_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run's record tells of its weights, in plain values.
+def description_of_run(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return conventions and preprocessing of a run's weights, in plain values.
 
-    A file of tensors or a checkpoint holds this beside them, since no shape tells it.
+    Checkpoints and files of tensors contain this description beside the tensors.
 
     Args:
-        record: The content of `run.json`.
+        record: Content of `run.json`.
 
     Raises:
-        KeyError: the record lacks something.
-        TypeError: it is no record.
+        KeyError: the record lacks an entry.
+        TypeError: it is not a record.
     """
     data, network, model = record["data"], record["network"], record["model"]
-    own = {"activation": "silu", **OURS[name]} if (name := model.get("name", USUAL)) in OURS else {}
-    older = model.get("activation") or own.get("activation")  # records without this property
+    own = (
+        {"activation": "silu", **OURS[name]}
+        if (name := model.get("name", DEFAULT_NETWORK)) in OURS
+        else {}
+    )
+    fallback = model.get("activation") or own.get("activation")  # for older records
     prepared = data["preprocessing"]
     return {
-        "activation": network.get("activation") or older,
+        "activation": network.get("activation") or fallback,
         "padding": network["padding"],
         "bn_eps": network["bn_eps"],
         "image_size": data["image_size"],
@@ -101,91 +105,95 @@ def told_of(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_told(weights: Weights, told: Mapping[str, Any]) -> Weights:
-    """Return the weights with what `told_of` gave.
+def apply_description(weights: Weights, description: Mapping[str, Any]) -> Weights:
+    """Return the weights with the result of `description_of_run`.
 
     Raises:
-        KeyError: something is missing.
-        TypeError, ValueError: something is not of its kind.
+        KeyError: an entry is missing.
+        TypeError, ValueError: an entry has another type.
     """
-    plain = {name: told[name] for name in TOLD}
-    plain["class_names"] = tuple(str(name) for name in told["class_names"])
-    prepared = _prepared(told["image_size"], told["crop_fraction"], told)
+    plain = {name: description[name] for name in DESCRIBED}
+    plain["class_names"] = tuple(str(name) for name in description["class_names"])
+    prepared = _prepared(description["image_size"], description["crop_fraction"], description)
     return replace(weights, **{**plain, **prepared})
 
 
-def _prepared(size: Any, crop_fraction: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+def _prepared(size: Any, crop_fraction: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "image_size": int(size),
         "crop_fraction": float(crop_fraction),
-        "interpolation": str(told["interpolation"]),
-        "mean": tuple(float(value) for value in told["mean"]),
-        "std": tuple(float(value) for value in told["std"]),
+        "interpolation": str(config["interpolation"]),
+        "mean": tuple(float(value) for value in config["mean"]),
+        "std": tuple(float(value) for value in config["std"]),
     }
 
 
-def as_timm_says(weights: Weights, config: Mapping[str, Any]) -> Weights:
-    """Return the weights with what timm's `config.json`, or its table, tells of them.
+def apply_timm_cfg(weights: Weights, config: Mapping[str, Any]) -> Weights:
+    """Return the weights with the entries of timm's `config.json` or pretrained configuration.
 
     Raises:
-        ValueError: it lacks something, or timm cannot build what it tells.
+        ValueError: an entry is missing, or timm cannot build the network.
     """
     try:
-        told = {**config, **config.get("pretrained_cfg", {})}
-        arguments = dict(told.get("model_args") or {})
-        prepared = _prepared(told["input_size"][-1], told["crop_pct"], told)
+        cfg = {**config, **config.get("pretrained_cfg", {})}
+        arguments = dict(cfg.get("model_args") or {})
+        prepared = _prepared(cfg["input_size"][-1], cfg["crop_pct"], cfg)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ValueError(
             f"its config.json is not timm's ({type(error).__name__}: {error})"
         ) from error
-    names = told.get("label_names")
+    names = cfg.get("label_names")
     if isinstance(names, list | tuple):
         prepared["class_names"] = tuple(str(name) for name in names)
     weights = replace(weights, **prepared)
-    if told.get("crop_mode", "center") != "center":
-        note = f"timm prepares images by crop_mode {told['crop_mode']}; here they are cropped"
+    if cfg.get("crop_mode", "center") != "center":
+        note = f"timm prepares images with crop_mode {cfg['crop_mode']}; here they are cropped"
         weights = replace(weights, notes=(*weights.notes, note))
-    built = timm_properties(told.get("architecture"), arguments)
+    known: dict[str, Any] = {}
+    built = timm_properties(cfg.get("architecture"), arguments)
     if built is not None:
-        known = {name: built[name] for name in CONVENTIONS} if weights.layout else {}
+        if weights.layout:
+            known = {name: built[name] for name in CONVENTIONS}
         return replace(weights, **known, properties=built)
     if weights.layout is None:
         return weights
-    given: dict[str, Any] = {}
     if "pad_type" in arguments:
-        given["padding"] = "same" if arguments["pad_type"] == "same" else "symmetric"
+        known["padding"] = "same" if arguments["pad_type"] == "same" else "symmetric"
     if "bn_eps" in arguments:
-        given["bn_eps"] = arguments["bn_eps"]
+        known["bn_eps"] = arguments["bn_eps"]
     if "act_layer" in arguments:
-        named = str(arguments["act_layer"]).replace("_", "")
-        given["activation"] = "silu" if named == "swish" else named
-    return assumed(replace(weights, **given), "its config.json")
+        activation = str(arguments["act_layer"]).replace("_", "")
+        known["activation"] = "silu" if activation == "swish" else activation
+    return assume_defaults(replace(weights, **known), "its config.json")
 
 
-def assumed(weights: Weights, file: str, *, noted: bool = True) -> Weights:
-    """Return the weights with what their layout usually means where nothing is known of it.
+def assume_defaults(weights: Weights, file: str, *, noted: bool = True) -> Weights:
+    """Return the weights with their layout's defaults for unknown conventions.
 
     Args:
         weights: Weights of an EfficientNet, in a known layout.
-        file: What does not tell it, for the note.
-        noted: Whether a note says so.
+        file: File that lacks the conventions, for the note.
+        noted: Whether to add a note.
     """
-    usual = {"activation": "relu6" if weights.lite else "silu", **OF_LAYOUT[weights.layout]}
+    defaults = {
+        "activation": "relu6" if weights.lite else "silu",
+        **LAYOUT_DEFAULTS[weights.layout],
+    }
     if weights.layout == "torchvision":
-        usual["bn_eps"] = _torchvision_eps(weights.variant)
-    unknown = {name: usual[name] for name in CONVENTIONS if getattr(weights, name) is None}
+        defaults["bn_eps"] = _torchvision_eps(weights.variant)
+    unknown = {name: defaults[name] for name in CONVENTIONS if getattr(weights, name) is None}
     if not unknown:
         return weights
     words = {"activation": "{}", "padding": "{} padding", "bn_eps": "epsilon {:g}"}
-    said = ", ".join(words[name].format(value) for name, value in unknown.items())
+    values = ", ".join(words[name].format(value) for name, value in unknown.items())
     flags = " ".join(f"--model.{name}" for name in unknown)
-    note = f"{file} does not say what it expects; assumed: {said} ({flags} for another)"
+    note = f"{file} does not describe its network; assumed: {values} (change with {flags})"
     notes = (*weights.notes, note) if noted else weights.notes
     return replace(weights, **unknown, notes=notes)
 
 
-def as_torchvision_says(weights: Weights, released: Any) -> Weights:
-    """With what torchvision's enumeration of released weights tells of them."""
+def apply_torchvision(weights: Weights, released: Any) -> Weights:
+    """Return the weights with the transforms of torchvision's weights enumeration."""
     prepared = released.transforms()
     (size,), (resized,) = prepared.crop_size, prepared.resize_size
     built: dict[str, Any] = {}
@@ -204,14 +212,14 @@ def as_torchvision_says(weights: Weights, released: Any) -> Weights:
 
 
 def _torchvision_eps(variant: str | None) -> float:
-    """torchvision, efficientnet.py: B5 to B7 were ported from TensorFlow with its epsilon."""
+    """Return torchvision's epsilon (efficientnet.py): B5 to B7 were ported from TensorFlow."""
     return 1e-3 if variant in ("b5", "b6", "b7") else 1e-5
 
 
-def as_layout_says(weights: Weights, file: str) -> Weights:
-    """Return the weights with what follows from their layout alone, and a note on it.
+def apply_layout(weights: Weights, file: str) -> Weights:
+    """Return the weights with the defaults of their layout, and a note about it.
 
-    Released files of EfficientNet-PyTorch are known by their names and need no note.
+    Released files of EfficientNet-PyTorch are recognised by their names and need no note.
     """
     known = VARIANTS.get(weights.variant or "")
     size = _image_size(known, weights) if known else None
@@ -220,10 +228,10 @@ def as_layout_says(weights: Weights, file: str) -> Weights:
     of_peer = weights.layout == "efficientnet_pytorch"
     if of_peer and weights.lite:
         weights = replace(weights, mean=LITE_MEAN, std=LITE_STD)
-    if of_peer and file.startswith("adv-"):  # AdvProp's, whose pixels go from -1 to 1
+    if of_peer and file.startswith("adv-"):  # AdvProp scales pixels to -1 to 1
         weights = replace(weights, mean=HALF, std=HALF)
     released = of_peer and re.fullmatch(PEER_FILE, file) is not None
-    return _sized(assumed(weights, file, noted=not released), size)
+    return _sized(assume_defaults(weights, file, noted=not released), size)
 
 
 def _image_size(known: Variant, weights: Weights) -> int:
@@ -238,28 +246,28 @@ def _sized(weights: Weights, size: int | None) -> Weights:
 
 @cache
 def _timm_files() -> Mapping[str, str]:
-    """timm's pretrained names by the file's name."""
+    """Return timm's pretrained names by the name of the file."""
     from timm import list_pretrained
     from timm.models import get_pretrained_cfg
 
-    found = {}
+    names = {}
     for name in list_pretrained(
         ["*efficientnet*", "*res*net*", "*mobilenet*", "*densenet*", "*nasnet*"]
     ):
         config = get_pretrained_cfg(name)
         if config is not None and config.url:
-            found[str(config.url).rsplit("/", 1)[-1]] = name
-    return found
+            names[str(config.url).rsplit("/", 1)[-1]] = name
+    return names
 
 
-def timm_config_of_file(file: str) -> Mapping[str, Any] | None:
-    """What timm tells of a file that it released, by the file's name."""
+def timm_cfg_of_file(file: str) -> Mapping[str, Any] | None:
+    """Return timm's pretrained configuration of a file, by the file's name; None if unknown."""
     name = _timm_files().get(file)
-    return None if name is None else timm_config(name)
+    return None if name is None else timm_cfg(name)
 
 
-def timm_config(name: str) -> Mapping[str, Any] | None:
-    """What timm tells of a pretrained name or of a model, if it knows it."""
+def timm_cfg(name: str) -> Mapping[str, Any] | None:
+    """Return timm's configuration of a pretrained name or model; None if unknown."""
     from timm import is_model
     from timm.models import get_pretrained_cfg
 
@@ -270,7 +278,7 @@ def timm_config(name: str) -> Mapping[str, Any] | None:
 
 
 def torchvision_of_file(file: str) -> Any:
-    """torchvision's weights of a file that it released, by the file's name; null if it did not."""
+    """Return torchvision's weights of a file, by the file's name; None if unknown."""
     from torchvision import models
 
     for name in models.list_models(models):

@@ -1,4 +1,4 @@
-"""Networks by name: ours at any scaling, and the baselines of the design document from timm."""
+"""Networks by name: EfficientNets at any scaling, and the design document's baselines from timm."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,10 @@ class Baseline:
     """A network of timm's.
 
     Args:
-        timm_name: Its name there.
-        last_map: The module whose output the classifier's pooling gets, activated.
-        image_size: Side of its input in pixels.
-        drop_path: Whether it has stochastic depth.
+        timm_name: timm's name of the network.
+        last_map: Module whose activated output goes into the classifier's pooling.
+        image_size: Side of the input in pixels.
+        drop_path: Whether the network supports stochastic depth.
     """
 
     timm_name: str
@@ -39,7 +39,7 @@ BASELINES = {
     "nasnet_large": Baseline("nasnetalarge", "act", image_size=331),
 }
 
-# Tan, "EfficientNet-lite" (tensorflow/tpu, efficientnet/lite): what differs from EfficientNet.
+# Tan, "EfficientNet-lite" (tensorflow/tpu, efficientnet/lite): differences from EfficientNet.
 LITE: dict[str, Any] = {"lite": True, "se_ratio": 0.0, "activation": "relu6"}
 
 OURS: dict[str, dict[str, Any]] = {"efficientnet": {}, "efficientnet_lite": LITE}
@@ -56,18 +56,18 @@ def build(
     drop_path_rate: float = 0.0,
     **options: Any,
 ) -> nn.Module:
-    """A network with random weights; images `float [N, 3, H, W]` to logits `float [N, K]`.
+    """Build a network with random weights; images `float [N, 3, H, W]` to logits `float [N, K]`.
 
     Args:
         name: One of `NETWORKS`.
-        scaling: Depth and width multipliers; a baseline takes only those of 1.
+        scaling: Depth and width multipliers; 1 for a baseline.
         num_classes: K.
-        dropout: Rate before the classifier.
-        drop_path_rate: Stochastic depth's largest rate; baselines without it ignore the rate.
-        options: Further arguments of `EfficientNet`; a baseline takes none.
+        dropout: Dropout rate before the classifier.
+        drop_path_rate: Largest rate of stochastic depth; ignored by baselines without it.
+        options: Further arguments of `EfficientNet`; none for a baseline.
 
     Raises:
-        ValueError: an unknown name, or something that the network cannot vary.
+        ValueError: an unknown name, or an option that the network does not have.
     """
     if name in OURS:
         return EfficientNet(

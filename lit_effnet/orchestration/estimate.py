@@ -19,6 +19,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet.cli.output import quiet_libraries
 from lit_effnet.experiment.lightning_cli import Experiment
+from lit_effnet.experiment.options import BARE
+from lit_effnet.experiment.run import load_data
 from lit_effnet.orchestration.planner import Planner
 from lit_effnet.training.ema import ExponentialMovingAverage
 from lit_effnet.training.seeding import SeedEachStep
@@ -88,17 +90,16 @@ def estimate(arguments: Sequence[str]) -> Estimate:
     Raises:
         SystemExit: The arguments are wrong, or the data cannot be loaded.
     """
-    experiment = Experiment(list(arguments), prog="fit", description=None)
+    experiment = Experiment(list(arguments), prog="fit")
     data = experiment.datamodule
     with experiment.bad_input():
-        data.setup("fit")
-        experiment.settle()
-    options = experiment.config_init.trainer
-    epochs, most = int(options.max_epochs), int(options.max_steps)
-    steps = experiment.epoch_steps * options.accumulate_grad_batches
+        load_data(experiment)
+    options, plan = experiment.config_init.trainer, experiment.plan
+    epochs, most = plan.epochs, int(options.max_steps)
+    steps = plan.epoch_steps * plan.accumulated
     if most > 0:
-        epochs = max(1, min(epochs, round(most / experiment.epoch_steps)))
-        steps = min(steps, most * options.accumulate_grad_batches)
+        epochs = max(1, min(epochs, round(most / plan.epoch_steps)))
+        steps = min(steps, most * plan.accumulated)
     validations = math.ceil(data.sizes()["validation"] / data.batch_size)
     limit = options.limit_val_batches
     if limit is not None:
@@ -106,15 +107,19 @@ def estimate(arguments: Sequence[str]) -> Estimate:
             min(validations, limit) if isinstance(limit, int) else int(validations * limit)
         )
     measured = min(STEPS, steps), min(VALIDATION_STEPS, validations)
-    options.max_epochs, options.max_steps = 1, -1
-    options.limit_train_batches, options.limit_val_batches = measured
-    options.enable_checkpointing = options.enable_progress_bar = options.logger = False
+    overrides: dict[str, Any] = {
+        **BARE,
+        "max_epochs": 1,
+        "max_steps": -1,
+        "limit_train_batches": measured[0],
+        "limit_val_batches": measured[1],
+    }
     watch = _Stopwatch()
     callbacks: list[Callback] = [SeedEachStep(experiment.config.seed_everything)]
     if decay := experiment.recipe.ema_decay:
         callbacks.append(ExponentialMovingAverage(decay, data.num_classes))
     with tempfile.TemporaryDirectory() as folder:
-        trainer = experiment.make_trainer([*callbacks, watch], folder)
+        trainer = experiment.make_trainer([*callbacks, watch], folder, **overrides)
         trainer.fit(experiment.model, data)
     first = min(WARM_UP_STEPS, (len(watch.steps) - 1) // 2)
     step = (watch.steps[-1] - watch.steps[first]) / (len(watch.steps) - 1 - first)

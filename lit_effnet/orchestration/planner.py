@@ -169,13 +169,13 @@ class Planner:
                 continue
         return begun
 
-    def preview_of(self, trial: Trial) -> preview.Outlook:
+    def preview_of(self, trial: Trial) -> preview.RunPreview:
         """Return the cost of what a trial will train.
 
         Raises:
             ValueError: It cannot be trained, in one line that names the flag.
         """
-        return preview.outlook(self.configs[trial.id], trial.arguments)
+        return preview.preview(self.configs[trial.id], trial.arguments)
 
     def check(self, trial: Trial) -> None:
         """Check a trial without building its network.

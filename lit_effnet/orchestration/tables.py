@@ -88,7 +88,7 @@ def by_arm(trials: Iterable[T]) -> dict[str, list[T]]:
 
 def plan_table(
     trials: Sequence[Trial],
-    previews: Mapping[str, preview.Outlook],
+    previews: Mapping[str, preview.RunPreview],
     estimates: Mapping[str, Estimate | str],
     to_run: AbstractSet[str],
     screen: Console,
@@ -117,7 +117,7 @@ def plan_table(
     return as_rich(tabulate(columns, rows))
 
 
-def _costs(arm: str, run: preview.Outlook) -> dict[str, Any]:
+def _costs(arm: str, run: preview.RunPreview) -> dict[str, Any]:
     """Return an arm's name, multipliers and costs as a row."""
     base = run.baseline
     return {
@@ -136,7 +136,7 @@ def _shown_costs(screen: Console) -> tuple[Column, ...]:
 
 
 def identical_trials(
-    trials: Sequence[Trial], previews: Mapping[str, preview.Outlook]
+    trials: Sequence[Trial], previews: Mapping[str, preview.RunPreview]
 ) -> list[list[Trial]]:
     """Return groups of trials with the same network, recipe, data and random seed."""
     groups: dict[str, list[Trial]] = {}
@@ -211,7 +211,7 @@ def time_left(launch: Launch, total: int | None) -> float | None:
 
 def arms_table(
     trials: Iterable[Trial],
-    previews: Mapping[str, preview.Outlook],
+    previews: Mapping[str, preview.RunPreview],
     metric: str | None,
     screen: Console,
 ) -> Table:

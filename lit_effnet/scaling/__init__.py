@@ -1,1 +1,1 @@
-"""Section 3 of the EfficientNet paper in pure Python: scalings, their cost, budgets and arms."""
+"""Section 3 of the EfficientNet paper in pure Python: scaling, cost, budgets and arms."""

@@ -1,4 +1,4 @@
-"""Scalings that cost what they may: the multiplier of an axis that follows from a budget."""
+"""Scalings at a given cost: find the multiplier of an axis that meets a budget."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -19,36 +19,35 @@ from lit_effnet.scaling.cost import Complexity, Measure
 
 MatchedAxis = Literal["depth", "width", "resolution", "compound"]
 
-# Complexity of a scaling on images of so many pixels.
+# Complexity of a scaling at an image size in pixels.
 Cost = Callable[[Scaling, int], Complexity]
 
 PHI_STEP = WIDTH_STEP = 0.005
-# Stages have 1 to 4 blocks, so that under both roundings their numbers change at multiples of 1/24
-# only; tried are these (a half is rounded to even, so there the stages may differ from both sides)
-# and what lies between them.
+# Stages have 1 to 4 blocks, so under both roundings their numbers change at multiples of 1/24 only.
+# We try these, where halves round to even, and the points between them.
 DEPTH_STEP = 1 / 48
 MOST_PHI = 16.0
 NEAR = 48  # steps
 
-# Budgets are met within this part where whole blocks, channels and pixels allow it.
+# Largest relative residual, where whole blocks, channels and pixels allow it.
 CLOSE = 0.01
 HOPELESS = 0.5
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a matched arm may cost: `times` the baseline's `measure`, spent on `axis` alone.
+    """Cost of an arm: `times` the baseline's `measure`, reached by scaling one axis.
 
     Args:
         axis: depth, width, resolution, or all three along the compound curve.
-        times: The cost in baselines.
+        times: Cost relative to the baseline's.
         measure: macs, params or activations.
-        rounding: How depth is rounded to whole blocks.
+        rounding: Rounding of the depth to whole blocks.
         coefficients: alpha, beta and gamma of the compound curve.
 
     Raises:
-        ValueError: an unknown word, a budget that is no number above 0, or one of parameters for
-            the resolution, which adds none.
+        ValueError: an unknown axis or measure, a budget that is not above 0, or a budget of
+            parameters for the resolution, which adds none.
     """
 
     axis: MatchedAxis
@@ -68,22 +67,21 @@ class Budget:
             raise ValueError("axis 'resolution': adds no parameter, so it has no budget of params")
 
     def spend(self, base: Scaling, base_size: int, cost: Cost) -> Scaling:
-        """The multipliers relative to B0 that bring `base` nearest to the budget.
+        """Return the multipliers relative to B0 that bring `base` nearest to the budget.
 
-        The baseline is counted under the released rounding, so that arms of both roundings have
-        one baseline.
+        The baseline has the released rounding, so that arms of both roundings share it.
 
         Raises:
-            ValueError: no network that can be built comes near.
+            ValueError: no network comes near the budget.
         """
-        whole = replace(base, rounding="ceil")
-        target = self.times * getattr(cost(whole, base_size), self.measure)
+        baseline = replace(base, rounding="ceil")
+        target = self.times * getattr(cost(baseline, base_size), self.measure)
 
         def excess(scaling: Scaling) -> float:
             size = scaling.image_size(base_size)
             return float(getattr(cost(scaling, size), self.measure) / target - 1)
 
-        # Costs grow along an axis but for rounding, so the search is kept to where they cross.
+        # Apart from rounding, costs grow along an axis, so we search near the crossing only.
         candidates = list(self._candidates(base, base_size))
         low, high = 0, len(candidates) - 1
         while low < high:
@@ -103,11 +101,11 @@ class Budget:
         return best
 
     def _candidates(self, base: Scaling, base_size: int) -> Iterator[Scaling]:
-        """Scalings of the base along the axis from small to large, each a step from the next."""
+        """Yield scalings of the base along the axis, step by step from small to large."""
         for multipliers in self._multipliers(base, base_size):
             try:
                 yield on_base(base, multipliers())
-            except ValueError:  # beyond what a network is built with
+            except ValueError:  # a multiplier out of range
                 continue
 
     def _multipliers(self, base: Scaling, base_size: int) -> Iterator[Callable[[], Scaling]]:
@@ -128,7 +126,7 @@ class Budget:
 
 
 def on_base(base: Scaling, scaling: Scaling) -> Scaling:
-    """Multipliers relative to B0 of a network that is `scaling` times `base`."""
+    """Return the multipliers relative to B0 of `base` scaled by `scaling`."""
     return Scaling(
         base.depth * scaling.depth,
         base.width * scaling.width,
@@ -138,7 +136,7 @@ def on_base(base: Scaling, scaling: Scaling) -> Scaling:
 
 
 def _trimmed(scaling: Scaling, base_size: int) -> Iterator[Scaling]:
-    """Scalings close to one on the compound curve: up to 6 % narrower or wider, 2 pixels off."""
+    """Yield scalings near the compound curve: up to 6 % narrower or wider, up to 2 pixels off."""
     size = scaling.image_size(base_size)
     for pixels in (0, -1, 1, -2, 2):
         for half_percents in (0, *(sign * step for step in range(1, 13) for sign in (1, -1))):

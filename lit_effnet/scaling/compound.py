@@ -1,4 +1,4 @@
-"""Model scaling as section 3 of the EfficientNet paper states it, in pure Python.
+"""Compound scaling, section 3 of the EfficientNet paper, in pure Python.
 
 Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
 arXiv 1905.11946 v5. Depth multiplies the number of blocks in a stage, width the channels and
@@ -21,13 +21,13 @@ CHANNEL_DIVISOR = 8
 # Paper section 4: the grid search at phi = 1.
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 
-# A multiplier past this asks for thousands of layers; the largest published one is 5.3 (L2).
+# Larger multipliers give thousands of layers; the largest published one is 5.3 (L2).
 LARGEST_MULTIPLIER = 64.0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of MBConv blocks; only the first block has the stage's stride."""
+    """A stage of MBConv blocks; only its first block has the stride."""
 
     kernel_size: int
     stride: int
@@ -49,7 +49,7 @@ B0_STAGES = (
 
 
 def round_channels(channels: int, width: float) -> int:
-    """Channels scaled by `width`, to a multiple of 8 that is never below 90 % of the exact value.
+    """Return channels scaled by `width`: a multiple of 8, at least 90 % of the exact value.
 
     Source: `round_filters` of the released code (tensorflow/tpu, efficientnet_model.py).
     """
@@ -59,10 +59,10 @@ def round_channels(channels: int, width: float) -> int:
 
 
 def round_repeats(repeats: int, depth: float, rounding: Rounding = "ceil") -> int:
-    """Blocks of a stage scaled by `depth`: `ceil` as released, `round` as in pycls.
+    """Return the blocks of a stage scaled by `depth`; `ceil` as released, `round` as in pycls.
 
-    Under `ceil` any depth above 1 adds a block to every stage at once; under `round`
-    (half to even, at least one block) the stages grow one after the other.
+    With `ceil`, any depth above 1 adds a block to every stage at once. With `round` (half to even,
+    at least one block), the stages grow one after the other.
     """
     if rounding == "ceil":
         return math.ceil(depth * repeats)
@@ -74,8 +74,7 @@ class Scaling:
     """Depth, width and resolution multipliers (d, w, r) relative to B0, and the depth rounding.
 
     Raises:
-        ValueError: a multiplier that is not a finite number above 0 and at most 64, or a
-            rounding other than `ceil` and `round`.
+        ValueError: a multiplier that is not above 0 and at most 64, or an unknown rounding.
     """
 
     depth: float = 1.0
@@ -90,15 +89,15 @@ class Scaling:
             raise ValueError(f"rounding {self.rounding!r}: must be 'ceil' or 'round'")
 
     def image_size(self, base: int = BASE_IMAGE_SIZE) -> int:
-        """Side of the square input in pixels when resolution 1 stands for `base` pixels."""
+        """Return the side of the square input in pixels; resolution 1 means `base` pixels."""
         return max(1, round(base * self.resolution))
 
     def channels(self, channels: int) -> int:
-        """Channels after width scaling, see `round_channels`."""
+        """Return channels after width scaling, see `round_channels`."""
         return round_channels(channels, self.width)
 
     def stages(self, fix_first_last: bool = False) -> tuple[Stage, ...]:
-        """B0's stages scaled; `fix_first_last` keeps the first and last stage's depth (Lite)."""
+        """Return B0's stages, scaled; `fix_first_last` keeps the depth of both ends (Lite)."""
         ends = (0, len(B0_STAGES) - 1) if fix_first_last else ()
         return tuple(
             Stage(
@@ -115,7 +114,7 @@ class Scaling:
 
 
 def single_axis(axis: Axis, multiplier: float, rounding: Rounding = "ceil") -> Scaling:
-    """Scaling along one axis, the other two left at 1.
+    """Return a scaling along one axis, with the other two at 1.
 
     Raises:
         ValueError: an axis other than depth, width and resolution, or a bad multiplier.
@@ -133,10 +132,10 @@ def compound(
     gamma: float = GAMMA,
     rounding: Rounding = "ceil",
 ) -> Scaling:
-    """Compound scaling, paper equation 3: d = alpha^phi, w = beta^phi, r = gamma^phi.
+    """Return the compound scaling of equation 3: d = alpha^phi, w = beta^phi, r = gamma^phi.
 
-    A negative phi gives networks smaller than B0. Warns when alpha * beta^2 * gamma^2 is more
-    than 10 % from 2, since one step of phi then no longer doubles the cost.
+    A negative phi gives networks smaller than B0. Warns if alpha * beta^2 * gamma^2 differs from 2
+    by more than 10 %, since a step of phi then does not double the cost.
 
     Raises:
         ValueError: phi not finite, or alpha, beta or gamma below 1.
@@ -161,7 +160,7 @@ def compound(
 
 @dataclass(frozen=True)
 class Variant:
-    """One released network: its multipliers, its image size in pixels and its dropout rate."""
+    """A released network: multipliers, image size in pixels and dropout rate."""
 
     width: float
     depth: float
@@ -170,7 +169,7 @@ class Variant:
 
     @property
     def scaling(self) -> Scaling:
-        """The variant as multipliers; it is hand-set and lies on no phi curve."""
+        """Multipliers of the variant, which were set by hand and lie on no phi curve."""
         return Scaling(self.depth, self.width, self.image_size / BASE_IMAGE_SIZE)
 
 

@@ -1,7 +1,7 @@
-"""What an EfficientNet of any scaling costs, counted from its plan without building it.
+"""Complexity of an EfficientNet at any scaling, counted without building it.
 
-The numbers are those of `network.complexity` on the built network, to the unit (tested): that one
-knows any module and takes a tenth of a second, this one is for searches over hundreds of scalings.
+The numbers equal those of `network.complexity` on the built network (tested). That function takes
+any module and a tenth of a second; this one is for searches over hundreds of scalings.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ Measure = Literal["macs", "params", "activations"]
 class Complexity:
     """Cost of one image through a network.
 
-    `params` counts trainable and frozen parameters, not batch norm's running statistics.
-    `macs` are multiply-adds of convolutions and matrix products (a paper's "FLOPs" for a CNN):
-    half of what torch's FlopCounterMode counts; biases, norms, activations and pooling are
-    left out. `activations` are the elements of all outputs of convolutions and linear layers
-    (Dollar et al. 2021; Radosavovic et al. 2020), which follow run time better than MACs do.
+    Args:
+        params: Trainable and frozen parameters, without batch norm's running statistics.
+        macs: Multiply-adds of convolutions and matrix products (a paper's "FLOPs" for a CNN), which
+            is half of torch's FlopCounterMode. Biases, norms, activations and pooling do not count.
+        activations: Elements of all outputs of convolutions and linear layers (Dollar et al. 2021;
+            Radosavovic et al. 2020), which predict run time better than MACs do.
     """
 
     params: int
@@ -37,7 +38,7 @@ class Complexity:
 
 @dataclass
 class _Count:
-    """Sums over layers; `side` is the side of the square map that the next layer reads."""
+    """Sums over layers; `side` is the side of the next layer's square input map."""
 
     side: int
     params: int = 0
@@ -47,7 +48,7 @@ class _Count:
     def convolution(
         self, weights: int, channels: int, *, stride: int = 1, pooled: bool = False
     ) -> None:
-        """A convolution of so many weights to so many channels."""
+        """Add a convolution with the given numbers of weights and output channels."""
         self.side = -(-self.side // stride)
         pixels = 1 if pooled else self.side**2
         self.params += weights + (channels if pooled else 2 * channels)  # biases, or batch norm
@@ -64,9 +65,14 @@ def count(
     se_ratio: float = 0.25,
     lite: bool = False,
 ) -> Complexity:
-    """Complexity of `EfficientNet(scaling, num_classes, ...)` on one image of `image_size` pixels.
+    """Count the complexity of `EfficientNet(scaling, num_classes, ...)` on one image.
 
-    The resolution of `scaling` is in `image_size` already.
+    Args:
+        scaling: Depth and width multipliers.
+        image_size: Side of the image in pixels, with the resolution multiplier applied.
+        num_classes: Number of classes.
+        se_ratio: Squeezed channels over the block's input channels; 0 for no gate.
+        lite: Whether stem, head and the depth of the first and last stage are unscaled.
     """
     stem = STEM_CHANNELS if lite else scaling.channels(STEM_CHANNELS)
     head = HEAD_CHANNELS if lite else scaling.channels(HEAD_CHANNELS)

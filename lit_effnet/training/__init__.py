@@ -1,1 +1,1 @@
-"""The LightningModule, its recipe and its record; knows neither data sets nor networks."""
+"""The LightningModule, its recipes and its callbacks; knows neither data sets nor networks."""

@@ -1,4 +1,4 @@
-"""Checkpoints of the last and of the best epoch, in files that are written and read whole."""
+"""Checkpoints of the last and of the best epoch, written atomically and checked when read."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -15,19 +15,19 @@ from lit_effnet.runs.folder import HEADLINE, RunFolder
 from lit_effnet.runs.paths import Location, locate
 from lit_effnet.runs.tensor_files import other_checkpoint, read_tensors
 
-# Of Lightning's checkpoints, what a training goes on from.
+# Entries of Lightning's checkpoints that resuming needs.
 PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch", "global_step")
 
 
 def read_checkpoint(path: Location, *, to_resume: bool = False) -> dict[str, Any]:
-    """Read a checkpoint of a training, if it is whole.
+    """Read a checkpoint of a training.
 
     Args:
-        path: The file.
-        to_resume: Whether a run shall go on from it, so that the error names another way.
+        path: Checkpoint file.
+        to_resume: Whether a run resumes from it; the error then names an alternative.
 
     Raises:
-        ValueError: It is missing, damaged, or no checkpoint of a training.
+        ValueError: the file is missing, damaged, or no checkpoint of a training.
     """
     load = partial(torch.load, map_location="cpu", weights_only=True)
     checkpoint = read_tensors(path, load, to_resume=to_resume)
@@ -40,10 +40,10 @@ def read_checkpoint(path: Location, *, to_resume: bool = False) -> dict[str, Any
 
 
 def check_network(checkpoint: Mapping[str, Any], path: Location, model: LightningModule) -> None:
-    """Check that a run of a network can go on from a checkpoint.
+    """Check that a network can resume from a checkpoint.
 
     Raises:
-        ValueError: It is of another network.
+        ValueError: the checkpoint is of another network.
     """
     theirs, ours = checkpoint["state_dict"], model.state_dict()
     for name in (*ours, *theirs):
@@ -60,14 +60,15 @@ def _shape(shape: Any) -> str:
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target and renames; Lightning's own goes through the system's temporary
-    folder, and copies from there where that is another disk. To a store they go as they are.
+    """Writes checkpoints atomically: beside the target, then renamed.
+
+    Lightning's own writes to the system's temporary folder, and copies where that is another disk.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
-        """Save a checkpoint; a process that is killed meanwhile leaves the old one."""
+        """Save a checkpoint. A process that is killed meanwhile leaves the old one."""
         content = io.BytesIO()
         torch.save(checkpoint, content)
         file = locate(path)
@@ -80,12 +81,12 @@ class WholeCheckpointIO(TorchCheckpointIO):
         map_location: Callable[..., Any] | None = None,
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        """Load a checkpoint onto the CPU, if it is whole; never by running code in it."""
+        """Load a checkpoint onto the CPU, without running code in it."""
         return read_checkpoint(locate(path), to_resume=True)
 
 
 def checkpoint_callbacks(folder: RunFolder, validates: bool) -> list[Callback]:
-    """Keep the last epoch and, where there is a validation, the one of the best top-1."""
+    """Return callbacks that keep the last epoch and, with a validation, the one of best top-1."""
     shared: dict[str, Any] = {
         "dirpath": str(folder.checkpoints),
         "save_on_train_epoch_end": True,
@@ -94,5 +95,5 @@ def checkpoint_callbacks(folder: RunFolder, validates: bool) -> list[Callback]:
     last = ModelCheckpoint(filename=folder.last_checkpoint.stem, **shared)
     if not validates:
         return [last]
-    # The best comes first: the last checkpoint holds its score, for a run that resumes there.
+    # The best comes first: the last checkpoint then contains its score, for a run that resumes.
     return [ModelCheckpoint(filename="best", monitor=HEADLINE, mode="max", **shared), last]

@@ -1,4 +1,4 @@
-"""`LitClassifier`: any network with any recipe, and the metrics of a classification."""
+"""`LitClassifier`: trains any network with any recipe, and computes classification metrics."""
 
 import math
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from lit_effnet.training.distributed.batch_norm import batch_norms
 from lit_effnet.training.precision import at_least_float32
 from lit_effnet.training.recipe import Recipe, warmup_cosine
 
-LOOK_AT_LOSS_EVERY = 50  # steps, where looking costs
+CHECK_LOSS_EVERY = 50  # steps, on a GPU, where a check waits for the device
 
 Batch = tuple[Tensor, Tensor]  # images float32 [N, 3, H, W], labels int64 [N]
 
@@ -35,22 +35,22 @@ def check_optimizer(name: str) -> None:
 
 
 def set_bn_momentum(network: nn.Module, momentum: float) -> None:
-    """Set the weight of the newest batch in all batch norms' running statistics."""
+    """Set the momentum of all batch norms: the weight of the newest batch."""
     for module in batch_norms(network):
         module.momentum = momentum
 
 
 class LitClassifier(LightningModule):
-    """Trains `network` (images `[N, 3, H, W]` to logits `[N, num_classes]`) by `recipe`.
+    """Trains a network (images `[N, 3, H, W]` to logits `[N, num_classes]`) with a recipe.
 
     Args:
-        network: What is trained.
+        network: Network to train; it has timm's method `get_classifier`.
         recipe: Optimiser, schedule and loss.
         num_classes: Number of classes.
-        batch_size: Images in a batch on each device; sets the learning rate.
+        batch_size: Images in a batch of each process; the learning rate is proportional to it.
 
     Raises:
-        ValueError: the recipe's optimiser is unknown.
+        ValueError: timm does not know the recipe's optimiser.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class LitClassifier(LightningModule):
     ) -> None:
         super().__init__()
         check_optimizer(recipe.optimizer)
-        # Batches are channels-last. At maps of one pixel their strides no longer tell so, and with
-        # weights in the usual layout torch would go on in that one, at half the speed
+        # Batches are channels-last. For maps of one pixel the strides do not show that, and with
+        # contiguous weights torch would continue in that layout, at half the speed
         # (benchmarks/small_maps.py).
         self.network = network.to(memory_format=torch.channels_last)
         self.recipe = recipe
-        self.told: dict[str, Any] = {}  # of the network, beside its tensors; in each checkpoint
+        self.description: dict[str, Any] = {}  # saved in each checkpoint, beside the tensors
         if recipe.bn_momentum:
             set_bn_momentum(network, recipe.bn_momentum)
         self.frozen = False
@@ -78,12 +78,12 @@ class LitClassifier(LightningModule):
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `[N, K]`."""
+        """Return logits `[N, K]`."""
         logits: Tensor = self.network(images)
         return logits
 
     def freeze_features(self, frozen: bool) -> None:
-        """Stop or start learning in all but the classifier, batch norm's statistics included."""
+        """Freeze or unfreeze everything but the classifier, batch norm's statistics included."""
         self.frozen = frozen
         self.network.requires_grad_(not frozen)
         self._classifier.requires_grad_(True)
@@ -95,7 +95,7 @@ class LitClassifier(LightningModule):
         return classifier
 
     def train(self, mode: bool = True) -> "LitClassifier":
-        """Switch to training, but for what is frozen."""
+        """Set training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
         if mode and self.frozen:
             self.network.eval()
@@ -103,18 +103,18 @@ class LitClassifier(LightningModule):
         return self
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Let all learn once the classifier's part is over; also after a resume."""
+        """Unfreeze the network after the steps in which only the classifier learns."""
         frozen = self.global_step < self.head_steps
         if frozen != self.frozen:
             self.freeze_features(frozen)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what no tensor tells, so that a checkpoint can be used without its run folder."""
-        if self.told:
-            checkpoint["lit_effnet"] = self.told
+        """Add the description, so that a checkpoint can be used without its run folder."""
+        if self.description:
+            checkpoint["lit_effnet"] = self.description
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Smoothed cross entropy of one batch.
+        """Return the cross entropy of one batch, with label smoothing.
 
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
@@ -122,8 +122,8 @@ class LitClassifier(LightningModule):
         images, labels = batch
         logits = at_least_float32(self(images))
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
-        # Looking at the loss makes a GPU wait, so there it is looked at now and then only.
-        every = 1 if loss.device.type == "cpu" else LOOK_AT_LOSS_EVERY
+        # Reading the loss waits for the GPU, so it is checked only now and then there.
+        every = 1 if loss.device.type == "cpu" else CHECK_LOSS_EVERY
         if batch_idx % every == 0:
             self._check_loss(loss, f"batch {batch_idx + 1}")
         self.log(
@@ -132,10 +132,10 @@ class LitClassifier(LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Look at the epoch's mean loss, which shows every batch that was not looked at.
+        """Check the epoch's mean loss, which covers the batches that were not checked.
 
         Raises:
-            NonFiniteLossError: it is NaN or infinite.
+            NonFiniteLossError: the mean is NaN or infinite.
         """
         self._check_loss(self.trainer.callback_metrics["train/loss"], "its mean")
 
@@ -146,11 +146,11 @@ class LitClassifier(LightningModule):
             )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Metrics of one validation batch."""
+        """Update the metrics with one validation batch."""
         self._evaluate(batch, self.val_metrics, self.val_loss, "val/")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Metrics of one test batch."""
+        """Update the metrics with one test batch."""
         self._evaluate(batch, self.test_metrics, self.test_loss, "test/")
 
     def _evaluate(
@@ -158,17 +158,19 @@ class LitClassifier(LightningModule):
     ) -> None:
         images, labels = batch
         logits = at_least_float32(self(images))
-        metrics.update(logits.softmax(1), labels)  # logits in [0, 1] would be taken for it
+        metrics.update(
+            logits.softmax(1), labels
+        )  # torchmetrics would take logits in [0, 1] for probabilities
         loss.update(F.cross_entropy(logits, labels), len(labels))
         size = len(labels)
         self.log(f"{prefix}loss", loss, batch_size=size)
         self.log_dict(metrics, batch_size=size)
-        # Of all processes: how much of the split the trainer's limits left.
+        # Images of all processes: the trainer's limits may leave a part of the split only.
         counted: dict[str, Any] = {"reduce_fx": "sum", "sync_dist": True, "batch_size": size}
         self.log(f"{prefix}images", float(size), **counted)
 
     def configure_optimizers(self) -> Any:
-        """timm's optimiser without decay on norms and biases; warm-up and cosine by step."""
+        """Return timm's optimiser, without decay of norms and biases, and the schedule by step."""
         from timm.optim import create_optimizer_v2
 
         recipe, trainer = self.recipe, self.trainer
@@ -188,7 +190,9 @@ class LitClassifier(LightningModule):
             layer_decay=None if recipe.layer_decay == 1 else recipe.layer_decay,
             **recipe.optimizer_options,
         )
-        for group in optimizer.param_groups:  # timm leaves a layer's factor to its own scheduler
+        for (
+            group
+        ) in optimizer.param_groups:  # timm would apply the layer's factor in its own scheduler
             group["lr"] *= group.pop("lr_scale", 1.0)
 
         def part_of_peak(step: int) -> float:

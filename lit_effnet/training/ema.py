@@ -1,4 +1,4 @@
-"""Averaged weights (EMA) with a warm-up, and the raw weights' accuracy beside theirs."""
+"""Exponential moving average (EMA) of the weights, with a warm-up of its decay."""
 
 from typing import Any
 
@@ -11,20 +11,24 @@ from typing_extensions import override
 
 
 def warmed_up_decay(decay: float, updates: int) -> float:
-    """Decay after `updates` updates: min(decay, (1 + updates) / (10 + updates)).
+    """Return the decay after `updates` updates: min(decay, (1 + updates) / (10 + updates)).
 
     Source: `num_updates` of tf.train.ExponentialMovingAverage, which the released code sets.
-    Without it an average of decay 0.9999 is mostly the random start for tens of epochs.
+    Without it, an average with decay 0.9999 mostly consists of the random weights for tens of
+    epochs.
     """
     return min(decay, (1 + updates) / (10 + updates))
 
 
 class ExponentialMovingAverage(WeightAveraging):
-    """Lightning's weight averaging with a warmed-up decay; validates the raw weights too.
+    """Lightning's weight averaging with a warmed-up decay, which also validates the raw weights.
 
-    Validation and checkpoints use the averaged weights. `val/top1_raw` is the accuracy of the
-    weights in training: in the first epochs it is the higher one, and an average that looks
-    broken then is not.
+    Validation and checkpoints use the averaged weights. `val/top1_raw` is the accuracy of the raw
+    weights. In the first epochs it is higher, since the average lags behind.
+
+    Args:
+        decay: Decay of the average after its warm-up.
+        num_classes: Number of classes.
     """
 
     def __init__(self, decay: float, num_classes: int) -> None:
@@ -40,7 +44,7 @@ class ExponentialMovingAverage(WeightAveraging):
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Make the averages, in the precision that the network will have."""
+        """Create the averages, in the precision of the network."""
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None:
             trainer.strategy.precision_plugin.convert_module(self._average_model)
@@ -55,25 +59,25 @@ class ExponentialMovingAverage(WeightAveraging):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count the raw weights' hits; they wait in the averaged model while it validates."""
+        """Update the raw weights' accuracy; `_average_model` holds them during validation."""
         if self._average_model is None:
             return
         images, labels = batch
-        raw = self._average_model.module.eval()  # only ever evaluated
+        raw = self._average_model.module.eval()
         with trainer.strategy.precision_plugin.val_step_context():
             logits = raw(images)
         self.raw_top1.to(logits.device).update(logits.float(), labels)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the raw weights' accuracy and put them back."""
+        """Log the raw weights' accuracy, and swap the weights back."""
         if self._average_model is not None:
             pl_module.log("val/top1_raw", self.raw_top1.compute(), sync_dist=True)
             self.raw_top1.reset()
         super().on_validation_epoch_end(trainer, pl_module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Forget the averages after the training, which has left them in the network.
+        """Drop the averages after the training, which has copied them into the network.
 
-        Or a validation that follows would put the network's weights in their place.
+        A later validation would swap them with the network's weights again.
         """
         self._average_model = None

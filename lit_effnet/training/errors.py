@@ -1,4 +1,4 @@
-"""What ended a training, in one line that says what to do."""
+"""Explain the error that ended a training, in one line that says what to do."""
 
 import errno
 import traceback
@@ -15,12 +15,12 @@ NO_MEMORY = ("not enough memory", "can't allocate memory", "Insufficient memory"
 
 
 def explain_failure(error: BaseException, folder: Location) -> str:
-    """One line on an error that a training met.
+    """Return one line about an error of a training.
 
-    A kind that is not known here is a fault of the suite or of what was plugged into it: its
-    traceback goes to a file in the run folder, which the line names.
+    The traceback of an error without an explanation here is written to a file in the run folder,
+    which the line names.
     """
-    again = f"go on with --resume {folder}"
+    again = f"resume with --resume {folder}"
     if isinstance(error, NonFiniteLossError):
         return f"{error}: lower --recipe.learning_rate or raise --recipe.warmup_epochs"
     if is_out_of_memory(error):
@@ -37,8 +37,8 @@ def explain_failure(error: BaseException, folder: Location) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a GPU or on the machine."""
+    """Return whether a GPU or the machine ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # What torch's and OpenCV's allocators raise has no type of its own.
+    # Errors of torch's and OpenCV's allocators have no type of their own.
     return any(words in str(error) for words in NO_MEMORY)

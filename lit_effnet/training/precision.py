@@ -1,21 +1,21 @@
-"""The precision a recipe means on the device at hand."""
+"""Precision of a training: chosen for the device, and kept for losses and statistics."""
 
 import torch
 from torch import Tensor
 
 
 def cpu_computes_bf16() -> bool:
-    """Whether the CPU has bf16 instructions, and does not only emulate them slowly."""
+    """Return whether the CPU has bf16 instructions; emulating them is slow."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def choose_precision(reduced: bool, accelerator: str) -> str:
-    """Lightning's name: fp16 on CUDA, bf16 on a CPU that computes in it, else float32.
+    """Return Lightning's precision: fp16 on CUDA, bf16 on CPUs that have it, else float32.
 
     Args:
-        reduced: Whether the recipe asks for less than float32.
-        accelerator: Lightning's accelerator, `auto` included.
+        reduced: Whether the recipe trains in reduced precision.
+        accelerator: Lightning's name of the accelerator, or `auto`.
     """
     if not reduced:
         return "32-true"
@@ -27,7 +27,7 @@ def choose_precision(reduced: bool, accelerator: str) -> str:
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """The type in which a precision of Lightning's name multiplies."""
+    """Return the dtype of matrix products under a precision, by Lightning's name."""
     if precision.startswith("bf16"):
         return torch.bfloat16
     if precision.startswith("16"):
@@ -36,5 +36,5 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """The values in float32, or as they are where they are more precise."""
+    """Return the values in float32, or unchanged if they are more precise."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

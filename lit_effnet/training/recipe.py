@@ -1,4 +1,4 @@
-"""Recipes: everything about a training but the network, the data and the device."""
+"""Recipes: everything about a training except network, data and device."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,38 +10,13 @@ RMSPROP_TF = {"alpha": 0.9, "eps": 1e-3}
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training recipe.
+    """One training recipe; `choose` documents its fields.
 
     Args:
-        name: Key in `RECIPES`.
-        epochs: Passes over the training split; `--trainer.max_epochs` goes before it.
-        steps: Optimiser steps instead: as many whole epochs as come nearest; null counts epochs.
-        global_batch: Images of an optimiser step, over all devices and the batches that are
-            accumulated for it; null leaves it to these.
-        optimizer: timm's name of the optimiser.
-        momentum: Momentum of the optimiser.
         optimizer_options: Further arguments of the optimiser.
-        learning_rate: Peak, for 256 images per optimiser step; scaled linearly with their number.
-        warmup_epochs: Epochs of linear warm-up before the cosine to zero.
-        weight_decay: On all weights but batch norm's and biases.
-        label_smoothing: Probability mass spread over all classes.
-        dropout: Rate before the classifier; none while only that learns.
-        drop_path_rate: Stochastic depth's rate at the last block; none while that is frozen.
-        bn_momentum: Weight of the newest batch in batch norm's running statistics; 0 stands for
-            min(0.1, 10 / steps of an epoch), which Kornblith et al. 2019 fine-tune with.
-        ema_decay: Decay of the averaged weights after their warm-up; 0 keeps none.
-        head_only: Part of the training, from its beginning, in which only the classifier learns
-            and batch norm keeps its statistics: 1 is a linear probe. Each part has a warm-up and
-            a cosine of its own.
-        layer_decay: Factor on the learning rate from each layer to the one below; 1 for none.
-        crop_scale_min: Smallest part of the image's area that random-resized-crop takes.
-        flip: Probability of a horizontal flip.
-        randaugment_layers: N of RandAugment(N, M); 0 for none.
-        randaugment_magnitude: M of RandAugment(N, M), 0 to 30.
-        reduced_precision: fp16 on CUDA and bf16 on CPUs that have it, else float32.
 
     Raises:
-        ValueError: a number outside its range, naming it.
+        ValueError: a number outside its range, named in the message.
     """
 
     name: str
@@ -92,7 +67,7 @@ FINETUNE = Recipe(
     name="finetune",
     epochs=100,
     steps=20_000,
-    optimizer="sgd",  # timm's is Nesterov's
+    optimizer="sgd",  # with Nesterov momentum in timm
     momentum=0.9,
     learning_rate=0.1,
     warmup_epochs=0,
@@ -100,7 +75,7 @@ FINETUNE = Recipe(
     label_smoothing=0.0,
     dropout=0.0,
     drop_path_rate=0.0,
-    bn_momentum=0.0,  # follows the steps of an epoch
+    bn_momentum=0.0,  # depends on the steps of an epoch
     ema_decay=0.0,
     crop_scale_min=0.08,
     flip=0.5,
@@ -110,7 +85,7 @@ FINETUNE = Recipe(
 )
 
 RECIPES = {
-    # Tan and Le 2019, section 5.2, as the released code makes it precise (tensorflow/tpu,
+    # Tan and Le 2019, section 5.2, with the details of the released code (tensorflow/tpu,
     # efficientnet/main.py): 0.016 per 256 images, epsilon 1e-3, label smoothing 0.1, EMA 0.9999,
     # 350 epochs. The design document asks for cosine instead of 0.97 every 2.4 epochs,
     # RandAugment instead of AutoAugment, and dropout 0.2 at every size; so does this.
@@ -134,8 +109,8 @@ RECIPES = {
         randaugment_magnitude=9,
         reduced_precision=True,
     ),
-    # For the embedded photographs: hundreds of steps instead of hundreds of thousands, so the
-    # averages are short and the regularisation is light.
+    # For the embedded photographs: hundreds of steps instead of hundreds of thousands, hence a
+    # short average and little regularisation.
     "quick": Recipe(
         name="quick",
         epochs=10,
@@ -156,8 +131,8 @@ RECIPES = {
         randaugment_magnitude=9,
         reduced_precision=False,
     ),
-    # Nothing but the network and the gradient: SGD, crop and flip. A scaling that needs
-    # regularisation shows it here (Dollar et al. 2021 compare scalings by one such recipe).
+    # SGD, random crop and flip only. A scaling that needs regularisation shows it here (Dollar et
+    # al. 2021 compare scalings with one such recipe).
     "plain": replace(
         FINETUNE,
         name="plain",
@@ -167,13 +142,13 @@ RECIPES = {
         weight_decay=5e-5,
         bn_momentum=0.1,
     ),
-    # Kornblith et al. 2019, whose setup Tan and Le borrowed for their transfer: the whole network,
-    # 20,000 steps of 256 images, SGD with Nesterov momentum 0.9, cosine, random crop and flip
-    # only. Learning rate and weight decay are to be chosen on the validation split: they searched
-    # seven rates from 1e-4 to 1e-1, and decays of none and seven from 1e-6 to 1e-3 over the rate
-    # (as restated in SimCLR, appendix B.8). What is here was chosen for Lite0 on Flowers-102.
+    # Kornblith et al. 2019, whose setup Tan and Le used for transfer: the whole network, 20,000
+    # steps of 256 images, SGD with Nesterov momentum 0.9, cosine, random crop and flip only.
+    # Choose learning rate and weight decay on the validation split: they searched seven rates from
+    # 1e-4 to 1e-1, and decays of none and seven from 1e-6 to 1e-3 divided by the rate (as restated
+    # in SimCLR, appendix B.8). These values were chosen for Lite0 on Flowers-102.
     "finetune": FINETUNE,
-    # Only the classifier learns: what the features are worth as they are.
+    # Only the classifier learns, which measures the quality of the features.
     "linear_probe": replace(
         FINETUNE,
         name="linear_probe",
@@ -181,7 +156,7 @@ RECIPES = {
         learning_rate=1.0,
         weight_decay=0.0,
     ),
-    # The new classifier first, so that its random start does not disturb the features.
+    # The new classifier first, so that its random weights do not disturb the features.
     "head_first": replace(FINETUNE, name="head_first", head_only=0.2),
 }
 
@@ -210,31 +185,36 @@ def choose(
     randaugment_magnitude: int | None = None,
     reduced_precision: bool | None = None,
 ) -> Recipe:
-    """A recipe by name, with what is given instead of its own; null keeps the recipe's value.
+    """Return a recipe by name. Options that are set replace its values.
 
     Args:
         name: paper, quick, plain, finetune, linear_probe or head_first.
-        epochs: Passes over the training split; trainer.max_epochs goes before it.
-        steps: Optimiser steps instead of epochs: as many whole epochs as come nearest.
-        global_batch: Images of an optimiser step on all devices together, kept by accumulation.
-        optimizer: timm's name of the optimiser; another than the recipe's takes its own defaults.
+        epochs: Passes over the training split; trainer.max_epochs takes precedence.
+        steps: Optimiser steps instead of epochs, rounded to whole epochs.
+        global_batch: Images of an optimiser step on all devices together; batches are accumulated
+            to reach it.
+        optimizer: timm's name of the optimiser. One other than the recipe's uses its own defaults.
         momentum: Momentum of the optimiser.
-        learning_rate: Peak for 256 images per step; scaled linearly with their number.
+        learning_rate: Peak learning rate for 256 images per step; scaled linearly with their
+            number.
         warmup_epochs: Epochs of linear warm-up before the cosine to zero.
-        weight_decay: On all weights but batch norm's and biases.
+        weight_decay: Weight decay, except on batch norm and biases.
         label_smoothing: Probability mass spread over all classes.
-        dropout: Rate before the classifier; none while only that learns.
-        drop_path_rate: Stochastic depth's rate at the last block; none while that is frozen.
-        bn_momentum: Weight of the newest batch in batch norm's running statistics; 0 stands for
-            min(0.1, 10 / steps of an epoch).
-        ema_decay: Decay of the averaged weights; 0 keeps none.
-        head_only: Part of the training in which only the classifier learns; 1 is a linear probe.
-        layer_decay: Factor on the learning rate from each layer to the one below; 1 for none.
-        crop_scale_min: Smallest part of the area that random-resized-crop takes.
+        dropout: Dropout rate before the classifier; not used while only the classifier learns.
+        drop_path_rate: Stochastic depth's rate at the last block; not used while the blocks are
+            frozen.
+        bn_momentum: Weight of the newest batch in batch norm's running statistics; 0 means
+            min(0.1, 10 / steps per epoch), as in Kornblith et al. 2019.
+        ema_decay: Decay of the averaged weights after their warm-up; 0 disables averaging.
+        head_only: Fraction of the training, from its beginning, in which only the classifier learns
+            and batch norm keeps its statistics; 1 is a linear probe. Each part has its own warm-up
+            and cosine.
+        layer_decay: Factor on the learning rate from each layer to the one below; 1 disables it.
+        crop_scale_min: Smallest fraction of the image's area that random-resized-crop takes.
         flip: Probability of a horizontal flip.
-        randaugment_layers: N of RandAugment(N, M); 0 for none.
+        randaugment_layers: N of RandAugment(N, M); 0 disables it.
         randaugment_magnitude: M of RandAugment(N, M), 0 to 30.
-        reduced_precision: fp16 on CUDA, bf16 on CPUs that have it.
+        reduced_precision: fp16 on CUDA and bf16 on CPUs that have it, else float32.
 
     Raises:
         ValueError: an unknown recipe, or a number outside its range.
@@ -243,7 +223,7 @@ def choose(
     if name not in RECIPES:
         raise ValueError(f"recipe.name {name!r}: must be one of {', '.join(RECIPES)}")
     if epochs is not None and steps is not None:
-        raise ValueError(f"steps {steps}: and epochs {epochs} are both given; null for one of them")
+        raise ValueError(f"steps {steps}: epochs {epochs} is set too; set one of them to null")
     if epochs is not None:
         given["steps"] = None
     if optimizer not in (None, RECIPES[name].optimizer):
@@ -252,16 +232,16 @@ def choose(
 
 
 def epochs_of(recipe: Recipe, steps_per_epoch: int) -> int:
-    """Whole epochs of a training: those nearest to the recipe's steps, if it counts these."""
+    """Return the epochs of a training; the recipe's steps are rounded to whole epochs."""
     if recipe.steps is None:
         return recipe.epochs
     return max(1, round(recipe.steps / max(1, steps_per_epoch)))
 
 
 def warmup_cosine(step: int, warmup_steps: float, total_steps: int) -> float:
-    """Part of the peak learning rate at `step`: linear warm-up, then a cosine to zero.
+    """Return the fraction of the peak learning rate at a step: linear warm-up, then cosine to zero.
 
-    The warm-up's first step is already above zero, and its last the peak.
+    The first step of the warm-up is above zero, and the step after the warm-up has the peak.
     """
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
@@ -270,31 +250,31 @@ def warmup_cosine(step: int, warmup_steps: float, total_steps: int) -> float:
 
 
 def accumulation(
-    global_batch: int | None, accumulated: int, batch_size: int, processes: int
+    global_batch: int | None, accumulated: int, *, batch_size: int, processes: int
 ) -> int:
-    """Batches that are accumulated for an optimiser step, so that it has `global_batch` images.
+    """Return the number of batches to accumulate for an optimiser step of `global_batch` images.
 
     Args:
-        global_batch: Images of a step on all devices; null keeps `accumulated`.
-        accumulated: What the trainer was asked for.
-        batch_size: Images in a batch on each device.
-        processes: Number of devices.
+        global_batch: Images of a step on all devices; None keeps `accumulated`.
+        accumulated: The trainer's accumulate_grad_batches.
+        batch_size: Images in a batch of one process.
+        processes: Number of processes.
 
     Raises:
-        ValueError: `global_batch` is no multiple of what the devices take at a time, or the
-            trainer was asked for another accumulation too.
+        ValueError: `global_batch` is no multiple of the images of one batch in all processes, or
+            the trainer asks for another accumulation.
     """
     if global_batch is None:
         return accumulated
-    at_a_time = batch_size * processes
-    if global_batch % at_a_time:
+    one_batch = batch_size * processes
+    if global_batch % one_batch:
         raise ValueError(
-            f"recipe.global_batch {global_batch}: must be a multiple of {at_a_time}, the images "
+            f"recipe.global_batch {global_batch}: must be a multiple of {one_batch}, the images "
             f"of {processes} process{'es' * (processes != 1)} with batch_size {batch_size}"
         )
-    if accumulated not in (1, global_batch // at_a_time):
+    if accumulated not in (1, global_batch // one_batch):
         raise ValueError(
             f"accumulate_grad_batches {accumulated}: must be 1 with a recipe.global_batch, which "
-            "decides about it"
+            "sets it"
         )
-    return global_batch // at_a_time
+    return global_batch // one_batch

@@ -1,4 +1,4 @@
-"""Random numbers that depend on the step and not on what was drawn before it."""
+"""Random numbers that depend on the step only, so that a resumed run draws the same."""
 
 from typing import Any
 
@@ -10,8 +10,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class SeedEachStep(Callback):
     """Seed torch before each training batch from (seed, epoch, batch, rank).
 
-    A resumed run then draws the same dropout and stochastic depth as a run that was never stopped,
-    whatever loaders and validation have drawn in between.
+    A resumed run then draws the same dropout and stochastic depth as an uninterrupted run,
+    whatever loaders and validation drew in between.
+
+    Args:
+        seed: Random seed of the run.
     """
 
     def __init__(self, seed: int) -> None:
@@ -29,8 +32,8 @@ class SeedEachStep(Callback):
     ) -> None:
         """Restore the epoch before a loader starts, so that it loads that epoch's images.
 
-        Lightning restores it later: after `configure_optimizers`, whose count of steps starts the
-        loader, and with it processes that fetch images ahead.
+        Lightning restores it after `configure_optimizers`, whose count of steps starts the loader
+        and its processes, which load ahead.
         """
         progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]
         trainer.fit_loop.epoch_progress.load_state_dict(progress)

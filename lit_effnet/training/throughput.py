@@ -1,4 +1,4 @@
-"""Images in a second while a run trains, and which part of the device's peak that is."""
+"""Training throughput in images per second, and utilisation of the device's peak."""
 
 import time
 from typing import Any
@@ -7,23 +7,23 @@ from lightning.fabric.utilities.throughput import Throughput, get_available_flop
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_effnet.training.precision import dtype_of
-from lit_effnet.training.recorder import RunRecord
+from lit_effnet.training.recorder import RunRecorder
 
 TRAINING_PASSES = 3  # forward once, and backward twice as much
-WINDOW = 100  # batches at most, of which the throughput is told
+WINDOW = 100  # batches at most, over which the throughput is averaged
 
 
-class ThroughputRecord(Callback):
-    """Keeps the throughput of the last batches in `run.json`; validation does not count.
+class ThroughputRecorder(Callback):
+    """Records the throughput of the last batches in `run.json`; validation does not count.
 
-    Utilisation is null where Lightning's table does not know the device's peak.
+    Utilisation is None where Lightning's table does not have the device's peak.
 
     Args:
-        recorder: Whose record it is.
+        recorder: Recorder of the run.
         macs: Multiply-adds of one image's forward pass.
     """
 
-    def __init__(self, recorder: RunRecord, macs: int) -> None:
+    def __init__(self, recorder: RunRecorder, macs: int) -> None:
         self.recorder, self.macs = recorder, macs
         self.throughput: Throughput | None = None
         self.seconds, self.batches, self.images = 0.0, 0, 0
@@ -35,16 +35,16 @@ class ThroughputRecord(Callback):
         peak = None
         if device.type == "cuda":
             peak = get_available_flops(device, dtype_of(str(trainer.precision)))
-        # No longer than an epoch, or a short one would give nothing.
+        # At most an epoch, since a shorter one would give no throughput.
         self.window = max(2, min(WINDOW, int(trainer.num_training_batches)))
         self.throughput = Throughput(peak, trainer.world_size, self.window)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock; what passes between epochs is not training."""
+        """Start the clock; time between epochs does not count."""
         self.mark = time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock again where there was a validation within the epoch."""
+        """Restart the clock after a validation within the epoch."""
         self.mark = time.perf_counter()
 
     def on_train_batch_end(
@@ -55,7 +55,7 @@ class ThroughputRecord(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Count a batch and its time, the loader's with it."""
+        """Count a batch and its time, including the loader's."""
         now = time.perf_counter()
         self.seconds += now - self.mark
         self.mark = now
@@ -70,14 +70,14 @@ class ThroughputRecord(Callback):
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Bring the record up to date; it is written with the epoch's row."""
+        """Update the record; the recorder writes it with the epoch's row."""
         assert self.throughput is not None
-        found = self.throughput.compute()
-        every = "" if trainer.world_size == 1 else "global/"
-        images = found.get(f"{every}samples_per_sec", found.get("device/samples_per_sec"))
+        rates = self.throughput.compute()
+        prefix = "" if trainer.world_size == 1 else "global/"
+        images = rates.get(f"{prefix}samples_per_sec", rates.get("device/samples_per_sec"))
         if images is not None:
             self.recorder.record["throughput"] = {
                 "images_per_s": images,
                 "batches": self.window,
-                "utilisation": found.get("device/mfu"),
+                "utilisation": rates.get("device/mfu"),
             }

@@ -13,7 +13,7 @@ from lit_effnet.evaluation.evaluator import View
 from lit_effnet.evaluation.run_folders import run_folders
 from lit_effnet.evaluation.target import Overrides, load_target
 from lit_effnet.network.registry import BASELINES, build
-from lit_effnet.network.released_networks import architecture
+from lit_effnet.network.trained import architecture
 from lit_effnet.network.weight_sources import find
 from lit_effnet.network.weights import Weights
 from lit_effnet.scaling.compound import VARIANTS

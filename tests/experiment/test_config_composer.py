@@ -91,7 +91,7 @@ def test_what_is_put_together_is_what_is_parsed(parameters: dict[str, Any]) -> N
         for config in (composed, parsed):
             config.config = None  # the name of a temporary file
         assert repr(composed) == repr(parsed)
-        assert outlook.outlook(composed) == outlook.outlook(parsed)
+        assert outlook.preview(composed) == outlook.preview(parsed)
 
 
 def test_each_value_of_a_grid_is_parsed_once() -> None:

@@ -150,7 +150,7 @@ def _fit(thorough: bool) -> Callable[[Path, bytes], None]:
         file.write_bytes(content)
         with one_line_errors():
             config = outlook.parse(["--config", str(file)])
-            (outlook.outlook if thorough else outlook.check)(config)
+            (outlook.preview if thorough else outlook.check)(config)
 
     return read
 

@@ -57,5 +57,5 @@ def test_every_network_of_the_registry_has_both() -> None:
 
 
 def test_another_network_is_refused() -> None:
-    with pytest.raises(ValueError, match="network Linear: is none of the suite's"):
+    with pytest.raises(ValueError, match="network Linear: is not one of the suite's"):
         last_map(nn.Linear(2, 2))

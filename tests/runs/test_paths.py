@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from upath import UPath
 
 from lit_effnet import evaluate, export, fit, sweep
+from lit_effnet.experiment import trainer
 from lit_effnet.results.figures.epochs import epoch_values
 from lit_effnet.results.frame.table import load
 from lit_effnet.runs.exit_status import INTERRUPTED
@@ -107,17 +108,17 @@ def test_a_run_in_a_store_leaves_the_whole_folder_and_goes_on_from_it(
     monkeypatch.chdir(tmp_path)
     flags = [*TINY, "--trainer.max_epochs=2", "--run.test=true"]
     fit.main([*flags, "--run.root=here", "--run.id=whole"])
-    made = fit.checkpoint_callbacks
+    made = trainer.checkpoint_callbacks
     with monkeypatch.context() as stopped:
         stopped.setattr(
-            fit, "checkpoint_callbacks", lambda *a, **k: [*made(*a, **k), StopBefore(1)]
+            trainer, "checkpoint_callbacks", lambda *a, **k: [*made(*a, **k), StopBefore(1)]
         )
-        gone = pytest.warns(UserWarning, match="is gone when this process ends")
+        gone = pytest.warns(UserWarning, match="is lost when this process ends")
         with gone, pytest.raises(SystemExit) as ended:
             fit.main([*flags, f"--run.root={store}", "--run.id=stopped"])
     assert ended.value.code == INTERRUPTED
     folder = store / "photos" / "stopped"
-    assert f"go on with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
+    assert f"resume with: python -m lit_effnet.fit --resume {folder}" in capsys.readouterr().err
     assert RunFolder(folder).read()["status"] == "interrupted"
     fit.main(["--resume", str(folder)])
     files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.*"))

@@ -112,7 +112,7 @@ def test_steps_become_the_nearest_whole_epochs() -> None:
 
 def test_epochs_that_are_asked_for_go_before_a_recipes_steps() -> None:
     assert choose(name="finetune", epochs=3).steps is None
-    with pytest.raises(ValueError, match="steps 5: and epochs 3 are both given"):
+    with pytest.raises(ValueError, match="steps 5: epochs 3 is set too"):
         choose(name="finetune", epochs=3, steps=5)
     assert choose(name="finetune").steps == 20_000
 

@@ -8,8 +8,8 @@ import torch
 from lit_effnet import fit
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.training.precision import dtype_of
-from lit_effnet.training.recorder import RunRecord
-from lit_effnet.training.throughput import ThroughputRecord
+from lit_effnet.training.recorder import RunRecorder
+from lit_effnet.training.throughput import ThroughputRecorder
 
 
 def test_a_runs_record_has_its_throughput(tiny: list[str], tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ class Clock:
 def test_the_throughput_is_of_training_alone(tmp_path: Path, monkeypatch) -> None:
     clock = Clock()
     monkeypatch.setattr("lit_effnet.training.throughput.time", clock)
-    recorder = RunRecord(RunFolder(tmp_path), {})
-    found = ThroughputRecord(recorder, macs=1000)
+    recorder = RunRecorder(RunFolder(tmp_path), {})
+    found = ThroughputRecorder(recorder, macs=1000)
 
     class Strategy:
         root_device = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""Batch norm where several processes train one network: shared statistics, or shared averages."""
+"""Batch norm in distributed training: synchronised, or with averaged running statistics."""
 
 from typing import Any
 
@@ -13,14 +13,15 @@ from lit_effnet.training.precision import at_least_float32
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
-    """All batch norms of a network."""
+    """Return all batch norms of a network."""
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
 def check_batch(model: nn.Module, batch_size: int, image_size: int) -> None:
-    """Raise ValueError where a batch norm in training would get one value per channel.
+    """Check that batch norm gets more than one value per channel in training.
 
-    That is one image whose map is one pixel; torch has no variance of one value.
+    Raises:
+        ValueError: batches have one image, and its last map has one pixel.
     """
     if batch_size > 1:
         return
@@ -37,14 +38,14 @@ def check_batch(model: nn.Module, batch_size: int, image_size: int) -> None:
             raise
         raise ValueError(
             f"batch_size 1: must be at least 2 at {image_size} px, where the last map is one pixel "
-            "and batch norm has no spread to divide by; or train on larger images (data.image_size)"
+            "and batch norm has no variance; or train on larger images (data.image_size)"
         ) from error
     finally:
         model.train(training)
 
 
 def check_synchronised_on_cpu(network: nn.Module) -> None:
-    """Raise ValueError where a batch norm is of a kind that only GPUs can synchronise."""
+    """Raise ValueError for a batch norm that only GPUs can synchronise."""
     kinds = {type(norm) for norm in batch_norms(network) if norm.affine} - {nn.BatchNorm2d}
     kinds |= {type(norm) for norm in batch_norms(network) if not norm.affine}
     if kinds:
@@ -55,11 +56,11 @@ def check_synchronised_on_cpu(network: nn.Module) -> None:
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """`BatchNorm2d` over the batches of all processes, on any device.
 
-    torch's own, SyncBatchNorm, is for GPUs only. Processes have batches of one size.
+    torch's SyncBatchNorm needs GPUs. All processes must have batches of the same size.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised `[N, C, H, W]`, by the statistics of all processes while it trains."""
+        """Normalise `[N, C, H, W]`, in training by the statistics of all processes."""
         if not self.training or not distributed.is_initialized():
             return super().forward(images)
         world, momentum = distributed.get_world_size(), self.momentum
@@ -70,7 +71,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         exact = at_least_float32(images)
         mean: Tensor = MeanOfAll.apply(exact.mean((0, 2, 3)))
         centred = exact - mean[:, None, None]
-        # From the centred values: the difference of two means of squares would cancel digits.
+        # Of the centred values, since a difference of two means of squares loses digits.
         variance: Tensor = MeanOfAll.apply(centred.square().mean((0, 2, 3)))
         with torch.no_grad():
             count = world * images.numel() / images.shape[1]
@@ -84,54 +85,53 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 class MeanOfAll(torch.autograd.Function):
-    """The mean over all processes, and of its gradients."""
+    """Mean over all processes, with its gradient."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
-        """Mean of `values`."""
+        """Return the mean of `values` over all processes."""
         total = values.clone()
         distributed.all_reduce(total)
         return total / distributed.get_world_size()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """Each process's loss depends on the values of all."""
+        """Return the mean of the gradients, since each process's loss depends on all values."""
         return MeanOfAll.forward(ctx, gradients[0].contiguous())
 
 
 class SynchronisedBatchNorm(LayerSync):
-    """Lightning's `sync_batchnorm` for every device and for networks of timm's layers."""
+    """Lightning's `sync_batchnorm`, for every device and for timm's layers."""
 
     @override
     def apply(self, model: nn.Module) -> nn.Module:
-        """Turn the batch norms into ones that share their statistics."""
+        """Convert the batch norms into synchronised ones."""
         if distributed.get_backend() == "gloo":
             for module in batch_norms(model):
-                module.__class__ = SharedBatchNorm2d  # its tensors and its name stay as they are
+                module.__class__ = SharedBatchNorm2d  # keeps its tensors and its name
             return model
-        from timm.layers import convert_sync_batchnorm  # keeps the activation of timm's own kind
+        from timm.layers import convert_sync_batchnorm  # keeps the activation of timm's batch norms
 
         converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return converted
 
     @override
     def revert(self, model: nn.Module) -> nn.Module:
-        """Leave them: they evaluate as any do, and Lightning's way back loses activations."""
+        """Leave them converted: they evaluate alike, and Lightning's reversal loses activations."""
         return model
 
 
-class SharedRunningStatistics(Callback):
-    """Gives all processes the mean of their running statistics after each batch.
+class AverageRunningStatistics(Callback):
+    """Averages the running statistics of all processes after each batch.
 
-    For batch norms that each see only the batch of their own process: the statistics of one
-    process, which DDP would hand to the others, would leave most images out, and averaged weights
-    and evaluations would differ from process to process.
+    For batch norms that are not synchronised: DDP would broadcast the statistics of rank 0, which
+    leave out most images, and averaged weights and evaluations would differ between processes.
     """
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Average, in one exchange for the whole network."""
+        """Average the statistics, in one all-reduce for the whole network."""
         statistics = [
             statistic
             for module in batch_norms(pl_module)

@@ -1,4 +1,4 @@
-"""What the processes of one training tell one another, and what follows from it for all."""
+"""Heartbeats that the ranks of a training exchange, and the verdict that follows from them."""
 
 import json
 import os
@@ -13,19 +13,19 @@ from typing import Any
 import psutil
 from torch.distributed import DistError, Store
 
-LOST_AFTER_S = 20.0  # of silence; a process on the same machine is missed at once
+LOST_AFTER_S = 20.0  # without a heartbeat; a dead process on the same machine is seen at once
 
 TRAINING, VALIDATING, VALIDATED, TESTING, TESTED = range(5)
 
 
 @dataclass(frozen=True)
-class Place:
-    """How far a rank is; of two in one collective, the one behind keeps the other waiting."""
+class Position:
+    """Progress of a rank. In a collective, the rank that is behind keeps the others waiting."""
 
     epoch: int = -1
     part: int = TRAINING
     batch: int = 0
-    step: int = 0  # within a batch: begun, before its gradients, ended
+    step: int = 0  # of a batch: 0 loaded, 1 before the gradients, 2 done
 
     def __str__(self) -> str:
         if self.epoch < 0:
@@ -39,12 +39,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a rank tells the others, again and again."""
+    """State of a rank, which it publishes once a second."""
 
     host: str
-    machine: str  # where its process can be looked for
-    process: int
-    place: tuple[int, ...] = (-1, TRAINING, 0, 0)  # as of `Place`
+    machine: str  # equal for processes that can see one another by pid
+    pid: int
+    position: tuple[int, ...] = (-1, TRAINING, 0, 0)  # fields of `Position`
     beat: int = 0
     error: str | None = None
     stopped: bool = False
@@ -52,7 +52,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which rank ends the training, and why; a lost one can say nothing itself."""
+    """The rank that ends the training, and why; a lost rank cannot report it itself."""
 
     rank: int
     why: str
@@ -60,110 +60,111 @@ class Verdict:
     lost: bool = False
 
 
-class RankBoard:
-    """Where the ranks of a training tell how far they are.
+class HeartbeatBoard:
+    """Exchanges heartbeats with the other ranks of a training.
 
     Args:
-        store: Common to all ranks; the first rank's process holds it.
-        rank: Of this process.
-        world: Number of ranks.
-        stall_s: Seconds without a batch, from any rank, after which the training stands still.
+        store: Key-value store of all ranks, in the process of rank 0.
+        rank: Rank of this process.
+        world_size: Number of ranks.
+        stall_s: Seconds without progress of any rank, after which the training is stalled.
     """
 
-    def __init__(self, store: Store, rank: int, world: int, stall_s: float) -> None:
+    def __init__(self, store: Store, rank: int, world_size: int, stall_s: float) -> None:
         self.store, self.rank, self.stall_s = store, rank, stall_s
-        self.ranks = [other for other in range(world) if other != rank]
+        self.ranks = [other for other in range(world_size) if other != rank]
         self.mine = Heartbeat(socket.gethostname(), machine(), os.getpid())
         self.others: dict[int, tuple[Heartbeat, float]] = {}
         self.moved = time.monotonic()
-        self._writing = threading.Lock()  # the training moves, the watch beats
+        self._writing = threading.Lock()  # the training moves, the heartbeat thread publishes
 
-    def move(self, *place: int) -> None:
-        """Note how far this rank is: epoch, part, batch and step."""
+    def move(self, *position: int) -> None:
+        """Set the position of this rank: epoch, part, batch and step."""
         with self._writing:
             self.moved = time.monotonic()
-            self.mine = replace(self.mine, place=place)
+            self.mine = replace(self.mine, position=position)
 
-    def tell(self, **news: Any) -> None:
-        """Tell the others how far this rank is, and that it lives."""
+    def publish(self, **changes: Any) -> None:
+        """Publish this rank's heartbeat, with changed fields."""
         with self._writing:
-            self.mine = replace(self.mine, beat=self.mine.beat + 1, **news)
-            told = json.dumps(asdict(self.mine))
-        with suppress(DistError):  # who listens finds the first rank lost
-            self.store.set(str(self.rank), told)
+            self.mine = replace(self.mine, beat=self.mine.beat + 1, **changes)
+            text = json.dumps(asdict(self.mine))
+        with suppress(DistError):  # `collect` then finds rank 0 lost
+            self.store.set(str(self.rank), text)
 
-    def listen(self) -> None:
-        """Note what the others told, and when; waits as long as the first rank is frozen."""
+    def collect(self) -> None:
+        """Collect the others' heartbeats and their times; blocks while rank 0 is frozen."""
         try:
             answers = self.store.multi_get([str(rank) for rank in self.ranks])
-        except DistError:  # the first rank does not answer, and so grows silent
+        except DistError:  # rank 0 does not answer; its heartbeat becomes old
             return
         now = time.monotonic()
         for rank, answer in zip(self.ranks, answers, strict=True):
-            told = Heartbeat(**json.loads(answer))
-            told = replace(told, place=tuple(told.place))
+            new = Heartbeat(**json.loads(answer))
+            new = replace(new, position=tuple(new.position))
             old = self.others.get(rank)
-            if old is None or old[0].place != told.place:
+            if old is None or old[0].position != new.position:
                 self.moved = now
-            if old is None or old[0] != told:
-                self.others[rank] = (told, now)
+            if old is None or old[0] != new:
+                self.others[rank] = (new, now)
 
-    def speaker(self, lost: int) -> int:
-        """The rank that says so where one is lost: the lowest that lives, as far as is known."""
-        others = (r for r in self.ranks if r != lost and (self.is_heard(r) or self.is_seen(r)))
+    def reporter(self, lost: int) -> int:
+        """Return the rank that reports a lost one: the lowest that is known to be alive."""
+        others = (r for r in self.ranks if r != lost and (self.is_beating(r) or self.runs_here(r)))
         return min([self.rank, *others])
 
-    def is_heard(self, rank: int) -> bool:
-        """Whether another rank's heart beats."""
-        told, heard = self.others[rank]
-        return not self.is_dead(told) and time.monotonic() - heard < LOST_AFTER_S
+    def is_beating(self, rank: int) -> bool:
+        """Return whether another rank's last heartbeat is recent."""
+        heartbeat, received = self.others[rank]
+        return not self.is_dead(heartbeat) and time.monotonic() - received < LOST_AFTER_S
 
-    def is_seen(self, rank: int) -> bool:
-        """Whether another rank is a process that runs on this machine."""
-        told, _ = self.others[rank]
-        return told.machine == self.mine.machine and is_alive(told.process)
+    def runs_here(self, rank: int) -> bool:
+        """Return whether another rank is a running process of this machine."""
+        heartbeat, _ = self.others[rank]
+        return heartbeat.machine == self.mine.machine and is_alive(heartbeat.pid)
 
-    def is_dead(self, told: Heartbeat) -> bool:
-        """Whether a rank on this machine has no process any more."""
-        return told.machine == self.mine.machine and not is_alive(told.process)
+    def is_dead(self, heartbeat: Heartbeat) -> bool:
+        """Return whether the process of a rank on this machine has ended."""
+        return heartbeat.machine == self.mine.machine and not is_alive(heartbeat.pid)
 
     def verdict(self) -> Verdict | None:
-        """Which rank ends the training and why; None while all is well."""
+        """Return which rank ends the training and why; None while all ranks are well."""
         now = time.monotonic()
-        for rank, (told, heard) in sorted(self.others.items()):
-            where = Place(*told.place)
-            if told.stopped:
+        for rank, (heartbeat, received) in sorted(self.others.items()):
+            where = Position(*heartbeat.position)
+            if heartbeat.stopped:
                 return Verdict(rank, "", stopped=True)
-            if told.error is not None:
-                return Verdict(rank, told.error)
-            if self.is_dead(told):
-                died = f"its process {told.process} died, last heard of {where}"
+            if heartbeat.error is not None:
+                return Verdict(rank, heartbeat.error)
+            if self.is_dead(heartbeat):
+                died = f"its process {heartbeat.pid} died, last seen {where}"
                 return Verdict(rank, died, lost=True)
-            if now - heard > LOST_AFTER_S:
-                silence = f"not heard of for {LOST_AFTER_S:.0f} s, before that {where}"
-                return Verdict(rank, f"{silence} (on {told.host})", lost=True)
+            if now - received > LOST_AFTER_S:
+                silence = f"no heartbeat for {LOST_AFTER_S:.0f} s, last seen {where}"
+                return Verdict(rank, f"{silence} (on {heartbeat.host})", lost=True)
         if now - self.moved > self.stall_s:
-            places = {rank: told.place for rank, (told, _) in self.others.items()}
-            places[self.rank] = self.mine.place
-            last = min(places, key=lambda rank: places[rank])
-            return Verdict(last, f"has stood still for {self.stall_s:g} s {Place(*places[last])}")
+            positions = {rank: heartbeat.position for rank, (heartbeat, _) in self.others.items()}
+            positions[self.rank] = self.mine.position
+            last = min(positions, key=lambda rank: positions[rank])
+            where = Position(*positions[last])
+            return Verdict(last, f"stalled for {self.stall_s:g} s {where}")
         return None
 
 
 def machine() -> str:
-    """A name that only processes share which can look at one another by their numbers.
+    """Return a name that processes share if they can see one another by pid.
 
-    A host's name does not do: containers share it, and have processes of their own.
+    The host name does not suffice: containers share it, but have pids of their own.
     """
-    spaces = Path("/proc/self/ns/pid")
+    namespace = Path("/proc/self/ns/pid")
     with suppress(OSError):
-        return f"{socket.gethostname()} {psutil.boot_time()} {spaces.readlink()}"
+        return f"{socket.gethostname()} {psutil.boot_time()} {namespace.readlink()}"
     return f"{socket.gethostname()} {psutil.boot_time()}"
 
 
-def is_alive(process: int) -> bool:
-    """Whether a process of this machine runs; one that only waits to be buried does not."""
+def is_alive(pid: int) -> bool:
+    """Return whether a process of this machine runs; a zombie does not."""
     try:
-        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -1,4 +1,4 @@
-"""Lightning's DDP as this suite needs it: evaluation without collectives, ranks ended by us."""
+"""Lightning's DDP, with evaluation free of collectives and our own end of lost ranks."""
 
 import atexit
 import os
@@ -29,17 +29,20 @@ from typing_extensions import override
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
 
-COLLECTIVE_TIMEOUT_S = 7200.0  # a training that stands still is ended before, by `RankWatch`
-MEETING_S = 1800.0  # torch's own, in which all processes must have begun
+COLLECTIVE_TIMEOUT_S = 7200.0  # `RankWatchdog` ends a stalled training earlier
+RENDEZVOUS_TIMEOUT_S = 1800.0  # as in torch
 EVERY_S = 1.0
 LOOPBACK = "127.0.0.1"
 
 
 class Ddp(DDPStrategy):
-    """DDP whose only collective of its own is that of the gradients.
+    """DDP whose only collective is the all-reduce of the gradients.
 
-    Its own hand-over of batch norm's statistics at each forward pass would also be done in an
-    evaluation, where one process may have a batch more than another and would wait for ever.
+    By default, DDP broadcasts batch norm's statistics at each forward pass, also in an evaluation,
+    where one process may have a batch more than another and would wait forever.
+
+    Args:
+        find_unused_parameters: Whether parameters may be without a gradient.
     """
 
     def __init__(self, find_unused_parameters: bool = False) -> None:
@@ -51,25 +54,28 @@ class Ddp(DDPStrategy):
 
     @override
     def setup_distributed(self) -> None:
-        """Meet the other processes; on one machine by its loopback, where no other can listen in.
+        """Connect the processes; on one machine through its loopback interface only.
 
-        Left to themselves, torch's store listens on all interfaces, and gloo on that of the
-        machine's name, which it looks up.
+        By default, torch's store listens on all interfaces, and gloo on the interface of the host
+        name, which it looks up.
         """
         if self.num_nodes == 1:
             stay_on_loopback()
-            # torchrun has a store; and an evaluation after the training finds the group there.
+            # torchrun has its own store; an evaluation after the training has the group already.
             by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
             if not by_torchrun and not torch.distributed.is_initialized():
-                self._meet_on_loopback()
+                self._connect_on_loopback()
         super().setup_distributed()
 
-    def _meet_on_loopback(self) -> None:
+    def _connect_on_loopback(self) -> None:
         assert self.cluster_environment is not None
         self.set_world_ranks()
         backend, port = self._get_process_group_backend(), self.cluster_environment.main_port
         store = open_store(
-            LOOPBACK, port, serves=self.global_rank == 0, timeout=timedelta(seconds=MEETING_S)
+            LOOPBACK,
+            port,
+            serves=self.global_rank == 0,
+            timeout=timedelta(seconds=RENDEZVOUS_TIMEOUT_S),
         )
         torch.distributed.init_process_group(
             backend,
@@ -89,14 +95,14 @@ class Ddp(DDPStrategy):
 
 
 class Launcher(_SubprocessScriptLauncher):
-    """Starts the processes of a node, and watches them until `RankWatch` does.
+    """Starts the processes of a node, and watches them until `RankWatchdog` takes over.
 
-    Lightning's observer would kill the first process before that could say why and record it.
+    Lightning's observer would kill rank 0 before it could record and print the cause.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.begun = threading.Event()  # `RankWatch` has begun
+        self.begun = threading.Event()  # set when `RankWatchdog` takes over
 
     @override
     def launch(
@@ -109,7 +115,7 @@ class Launcher(_SubprocessScriptLauncher):
         environment = self.cluster_environment
         environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not environment.creates_processes_externally:
-            # Of an end that `RankWatch` tells in a line, torch would tell a page of addresses.
+            # Of an end that `RankWatchdog` tells in a line, torch would tell a page of addresses.
             os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
             self._call_children_scripts()
             threading.Thread(target=self._watch_children, daemon=True).start()
@@ -120,13 +126,13 @@ class Launcher(_SubprocessScriptLauncher):
         return function(*args, **kwargs)
 
     def _watch_parent(self, parent: int) -> None:
-        """End this process where what started it has ended before all had met."""
+        """End this process if its parent ends before all processes are connected."""
         while not self.begun.wait(EVERY_S):
             if os.getppid() != parent:
                 os._exit(1)
 
     def _watch_children(self) -> None:
-        """End this process where one that it waits for has ended before all had met."""
+        """End this process if a child ends before all processes are connected."""
         while not self.begun.wait(EVERY_S):
             for rank, child in enumerate(self.procs, start=1):
                 if (status := child.poll()) is not None:
@@ -138,7 +144,7 @@ class Launcher(_SubprocessScriptLauncher):
 
 
 def stay_on_loopback() -> None:
-    """Have the collectives of one machine use its loopback, unless a person chose otherwise."""
+    """Let collectives on one machine use its loopback interface, unless the user chose another."""
     for name, addresses in psutil.net_if_addrs().items():
         if os.name == "posix" and any(address.address == LOOPBACK for address in addresses):
             os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
@@ -146,18 +152,18 @@ def stay_on_loopback() -> None:
 
 
 def open_store(host: str, port: int, *, serves: bool, timeout: timedelta) -> TCPStore:
-    """Return a store, in the process that serves it or a client's.
+    """Return a key-value store of torch, as its server or as a client.
 
     Args:
-        host: Where it is; at `LOOPBACK` it listens there only, else on all interfaces.
-        port: Of it; 0 for one that is free where it is served.
-        serves: Whether it is in this process.
-        timeout: How long to wait for it, or for a value of it.
+        host: Host of the server; on `LOOPBACK` it listens there only, else on all interfaces.
+        port: Port of the server; 0 for a free one.
+        serves: Whether this process is the server.
+        timeout: Longest wait for the server and for a value.
     """
     listener = None
     if serves and host == LOOPBACK:
-        place = socket.create_server((host, port), backlog=socket.SOMAXCONN)
-        port, listener = place.getsockname()[1], place.detach()
+        server = socket.create_server((host, port), backlog=socket.SOMAXCONN)
+        port, listener = server.getsockname()[1], server.detach()
     return TCPStore(
         host,
         port,
@@ -170,10 +176,10 @@ def open_store(host: str, port: int, *, serves: bool, timeout: timedelta) -> TCP
 
 
 def strategy_for(name: Any, processes: int) -> Any:
-    """The strategy of a training of `processes` processes, for the name that Lightning knows.
+    """Return the strategy of a training: Lightning's name for one process, `Ddp` for several.
 
     Raises:
-        ValueError: several processes under a strategy that is none of `STRATEGIES`.
+        ValueError: several processes with a strategy that is none of `STRATEGIES`.
     """
     if processes == 1:
         return name
@@ -184,10 +190,10 @@ def strategy_for(name: Any, processes: int) -> Any:
 
 
 def cluster_plugins() -> list[ClusterEnvironment]:
-    """Return SLURM's environment without Lightning's requeue, where SLURM starts the processes.
+    """Return SLURM's environment without Lightning's requeue, if SLURM starts the processes.
 
-    Lightning would save a checkpoint in the midst of an epoch, and go on there with the epoch's
-    first images.
+    Lightning would save a checkpoint within an epoch, and resume there with the epoch's first
+    images.
     """
     if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
         return [SLURMEnvironment(auto_requeue=False)]
@@ -195,11 +201,11 @@ def cluster_plugins() -> list[ClusterEnvironment]:
 
 
 def stop_on_warning() -> None:
-    """Stop on SIGUSR1 as on SIGTERM under SLURM, whose jobs send it before their time is over."""
+    """Stop on SIGUSR1 as on SIGTERM under SLURM, whose jobs send it before their time limit."""
     if "SLURM_JOB_ID" in os.environ and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def finds_unused(name: Any) -> bool:
-    """Whether parameters may be without a gradient under a strategy, as a frozen part's are."""
+    """Return whether a strategy allows parameters without a gradient, as in a frozen part."""
     return str(name).endswith("find_unused_parameters_true")

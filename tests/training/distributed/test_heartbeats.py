@@ -1,4 +1,4 @@
-"""What ranks tell one another, and whom they find at fault."""
+"""Heartbeats of ranks, and the verdict that follows from them."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from lit_effnet.training.distributed.heartbeats import (
     TRAINING,
     VALIDATED,
     VALIDATING,
-    RankBoard,
+    HeartbeatBoard,
     Verdict,
 )
 from lit_effnet.training.distributed.strategy import LOOPBACK, open_store
@@ -25,14 +25,14 @@ from lit_effnet.training.distributed.watchdog import from_collective
 
 
 @pytest.fixture
-def boards() -> list[RankBoard]:
-    """Three ranks of one training that have heard of one another."""
+def boards() -> list[HeartbeatBoard]:
+    """Three ranks of one training with one another's heartbeats."""
     store = HashStore()
-    found = [RankBoard(store, rank, 3, stall_s=100) for rank in range(3)]
+    found = [HeartbeatBoard(store, rank, 3, stall_s=100) for rank in range(3)]
     for board in found:
-        board.tell()
+        board.publish()
     for board in found:
-        board.listen()
+        board.collect()
     return found
 
 
@@ -41,49 +41,48 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(ranks.time, "monotonic", lambda: now + seconds)
 
 
-def test_while_all_is_well_there_is_no_verdict(boards: list[RankBoard]) -> None:
+def test_while_all_is_well_there_is_no_verdict(boards: list[HeartbeatBoard]) -> None:
     assert [board.verdict() for board in boards] == [None] * 3
 
 
-def test_an_error_is_the_fault_of_the_rank_that_tells_it(boards: list[RankBoard]) -> None:
-    boards[1].tell(error="out of memory")
-    boards[0].listen()
+def test_an_error_is_the_fault_of_the_rank_that_tells_it(boards: list[HeartbeatBoard]) -> None:
+    boards[1].publish(error="out of memory")
+    boards[0].collect()
     assert boards[0].verdict() == Verdict(1, "out of memory")
-    assert boards[0].is_heard(1)
+    assert boards[0].is_beating(1)
 
 
-def test_a_stop_is_no_failure(boards: list[RankBoard]) -> None:
-    boards[2].tell(stopped=True)
-    boards[0].listen()
+def test_a_stop_is_no_failure(boards: list[HeartbeatBoard]) -> None:
+    boards[2].publish(stopped=True)
+    boards[0].collect()
     assert boards[0].verdict() == Verdict(2, "", stopped=True)
 
 
 def test_a_rank_that_is_silent_is_lost_and_the_others_are_not(
-    boards: list[RankBoard], monkeypatch: pytest.MonkeyPatch
+    boards: list[HeartbeatBoard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boards[1].move(3, VALIDATING, 6, 0)
-    boards[1].tell()
-    boards[0].listen()
+    boards[1].publish()
+    boards[0].collect()
     later(monkeypatch, 21)
-    boards[2].tell()
-    boards[0].listen()
+    boards[2].publish()
+    boards[0].collect()
     found = boards[0].verdict()
     assert found is not None
     assert (found.rank, found.lost) == (1, True)
-    assert found.why.startswith("not heard of for 20 s, before that in epoch 4, batch 7 of the val")
+    assert found.why.startswith("no heartbeat for 20 s, last seen in epoch 4, batch 7 of the val")
 
 
-def test_a_process_that_died_here_is_missed_at_once(boards: list[RankBoard]) -> None:
+def test_a_process_that_died_here_is_missed_at_once(boards: list[HeartbeatBoard]) -> None:
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
-    told = boards[1].mine
-    boards[1].mine = replace(told, process=process.pid)
-    boards[1].tell()
-    boards[0].listen()
+    boards[1].mine = replace(boards[1].mine, pid=process.pid)
+    boards[1].publish()
+    boards[0].collect()
     found = boards[0].verdict()
     assert found is not None
     assert (found.rank, found.lost) == (1, True)
-    assert found.why == f"its process {process.pid} died, last heard of before its first batch"
+    assert found.why == f"its process {process.pid} died, last seen before its first batch"
 
 
 @pytest.mark.parametrize(
@@ -100,20 +99,20 @@ def test_of_a_standstill_the_rank_that_is_behind_is_the_cause(
     places: tuple[tuple[int, ...], ...],
     last: int,
     where: str,
-    boards: list[RankBoard],
+    boards: list[HeartbeatBoard],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for board, place in zip(boards, places, strict=True):
         board.move(*place)
-        board.tell()
+        board.publish()
     for board in boards:
-        board.listen()
+        board.collect()
     later(monkeypatch, 101)
     for board in boards:  # the ranks live, and do not move
-        board.tell()
+        board.publish()
     for board in boards:
-        board.listen()
-    expected = Verdict(last, f"has stood still for 100 s {where}")
+        board.collect()
+    expected = Verdict(last, f"stalled for 100 s {where}")
     assert [board.verdict() for board in boards] == [expected] * 3
 
 
@@ -131,22 +130,22 @@ def test_an_error_of_a_collective_is_known_by_its_words(error: Exception, expect
 
 
 def test_the_lowest_rank_that_lives_speaks_for_a_lost_one(
-    boards: list[RankBoard], monkeypatch: pytest.MonkeyPatch
+    boards: list[HeartbeatBoard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert boards[2].speaker(lost=0) == 1
-    assert boards[1].speaker(lost=0) == 1
+    assert boards[2].reporter(lost=0) == 1
+    assert boards[1].reporter(lost=0) == 1
     other = replace(boards[1].mine, machine="another")
     boards[1].mine = other
-    boards[1].tell()
-    boards[2].listen()
+    boards[1].publish()
+    boards[2].collect()
     later(monkeypatch, 21)
-    assert boards[2].speaker(lost=0) == 2
+    assert boards[2].reporter(lost=0) == 2
 
 
-def test_processes_of_other_machines_are_not_looked_for_here(boards: list[RankBoard]) -> None:
-    boards[1].mine = replace(boards[1].mine, machine="another", process=2**22 + 1)
-    boards[1].tell()
-    boards[0].listen()
+def test_processes_of_other_machines_are_not_looked_for_here(boards: list[HeartbeatBoard]) -> None:
+    boards[1].mine = replace(boards[1].mine, machine="another", pid=2**22 + 1)
+    boards[1].publish()
+    boards[0].collect()
     assert boards[0].verdict() is None
 
 
