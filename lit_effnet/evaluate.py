@@ -17,8 +17,7 @@ from lit_effnet.cli.errors import stopping
 from lit_effnet.cli.output import prepare_output, quiet_libraries
 from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.cli.shared_flags import add_network_flags, add_row_flags
-
-FAILURE = 1
+from lit_effnet.runs.exit_status import FAILURE
 
 
 def make_parser() -> OneLineErrors:

@@ -21,13 +21,12 @@ from lit_effnet.cli.output import prepare_output, quiet_libraries
 from lit_effnet.cli.parser import OneLineErrors
 from lit_effnet.cli.shared_flags import add_network_flags, add_row_flags
 from lit_effnet.deploy.calibration_flags import add_calibration_flags
+from lit_effnet.runs.exit_status import FAILURE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lit_effnet.deploy.quantize_job import QuantizeJob
-
-FAILURE = 1
 
 
 def make_parser() -> OneLineErrors:
@@ -112,9 +111,9 @@ def quantize_all(config: Any) -> bool:
 
 def run_job(name: str, job: "QuantizeJob", sensitivity: str | None, console: "Console") -> bool:
     """Run a job and print its tables; whether nothing failed."""
+    from lit_effnet.cli.progress import say
     from lit_effnet.cli.tables import as_rich
     from lit_effnet.deploy.tables import sensitivity_table, variants_notes, variants_table
-    from lit_effnet.training.progress import say
 
     timed = f", {len(job.to_time)} to be timed" if job.to_time else ""
     say(f"{name}: {len(job.to_evaluate)} of {len(job.variants)} variants to be done{timed}")

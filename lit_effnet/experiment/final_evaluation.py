@@ -3,11 +3,11 @@
 import torch
 from lightning.pytorch import Trainer
 
+from lit_effnet.cli.progress import say
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.network.weight_sources import find
 from lit_effnet.runs.folder import FINISHED
 from lit_effnet.training.checkpoints import read_checkpoint
-from lit_effnet.training.progress import say
 from lit_effnet.training.recorder import RunRecorder, is_first_process
 
 

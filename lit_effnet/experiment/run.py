@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from lit_effnet.cli.errors import one_line_errors
+from lit_effnet.cli.progress import say
 from lit_effnet.data.schema import Use
 from lit_effnet.experiment.final_evaluation import check_evaluation
 from lit_effnet.experiment.lightning_cli import PROG, Experiment
@@ -22,7 +23,6 @@ from lit_effnet.experiment.training import Training, train
 from lit_effnet.runs.files import write_whole
 from lit_effnet.runs.folder import FINISHED, RunFolder
 from lit_effnet.training.checkpoints import check_network, read_checkpoint
-from lit_effnet.training.progress import say
 from lit_effnet.training.recorder import RunRecorder, is_first_process, lock_folder
 from lit_effnet.training.wandb_logging import choose_mode
 

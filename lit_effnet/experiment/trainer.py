@@ -7,13 +7,14 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
+from lit_effnet.cli.progress import say
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.network.pretrained_cfg import description_of_run
 from lit_effnet.training.checkpoints import checkpoint_callbacks
 from lit_effnet.training.distributed.batch_norm import AverageRunningStatistics
 from lit_effnet.training.distributed.watchdog import RankWatchdog
 from lit_effnet.training.ema import ExponentialMovingAverage
-from lit_effnet.training.progress import EpochPrinter, EpochProgressBar, say
+from lit_effnet.training.progress import EpochPrinter, EpochProgressBar
 from lit_effnet.training.recorder import RunRecorder
 from lit_effnet.training.seeding import SeedEachStep
 from lit_effnet.training.throughput import ThroughputRecorder

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from lightning.pytorch import Trainer
 
+from lit_effnet.cli.progress import say
 from lit_effnet.data.decoding import BadImageError
 from lit_effnet.experiment.final_evaluation import (
     evaluate_final_weights,
@@ -23,7 +24,6 @@ from lit_effnet.runs.machine import keep_freed_memory
 from lit_effnet.training.distributed.strategy import stop_on_warning
 from lit_effnet.training.distributed.watchdog import RankWatchdog
 from lit_effnet.training.errors import explain_failure
-from lit_effnet.training.progress import say
 from lit_effnet.training.recorder import RunRecorder, is_first_process
 from lit_effnet.training.wandb_logging import finish
 

@@ -8,13 +8,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 from lit_effnet.cli import format as formats
+from lit_effnet.cli.progress import say
 from lit_effnet.runs.folder import HEADLINE
 from lit_effnet.training.recorder import RunRecorder
-
-
-def say(line: str) -> None:
-    """Print a line without buffering."""
-    print(line, flush=True)
 
 
 class EpochPrinter(Callback):

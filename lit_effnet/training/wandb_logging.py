@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 import psutil
 from lightning.pytorch.loggers import WandbLogger
 
+from lit_effnet.cli.progress import say
 from lit_effnet.runs.paths import Location
-from lit_effnet.training.progress import say
 
 LONGEST_CAUSE = 80  # characters
 

@@ -17,11 +17,11 @@ from lit_effnet.results.frame.narrowing import (
     training_limit,
 )
 from lit_effnet.runs.documents import json_rows
+from lit_effnet.runs.folder import FINISHED
 
 Json = Mapping[str, Any]
 Row = dict[str, Any]  # a cell for each column of the table that it has something for
 
-FINISHED = "finished"
 SCORES = ("top1", "top5", "top1_macro", "calibration_error")
 
 # Without these a record tells no run from another.

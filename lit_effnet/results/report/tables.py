@@ -17,6 +17,7 @@ from lit_effnet.results.report.sections import CLEAN, Section
 from lit_effnet.results.report.words import WORDS, arm_text
 from lit_effnet.results.stats.estimates import estimates
 from lit_effnet.results.tables.columns import MACS, PARAMETERS
+from lit_effnet.runs.folder import FINISHED
 
 DIVERGED = -1.0  # sorts below all accuracies
 
@@ -178,7 +179,7 @@ def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
 def conditions_table(section: Section, value: str) -> ReportTable | None:
     """Return means of the arms under each condition but the clean one; None if there is none."""
     frame = section.rows
-    known = (frame["condition"] != CLEAN) & frame[value].notna() & (frame["status"] == "finished")
+    known = (frame["condition"] != CLEAN) & frame[value].notna() & (frame["status"] == FINISHED)
     frame = frame[known]
     if frame.empty:
         return None
