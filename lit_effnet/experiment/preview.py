@@ -122,7 +122,7 @@ def _identifying(config: Any) -> dict[str, Any]:
     explicit = _explicit(config)
     return {
         "seed": config.seed_everything,
-        "arm": _not_default(arms.choose(**vars(config.scaling)), "name"),
+        "arm": _not_default(arms.choose(**vars(config.scaling)), "name", "properties"),
         "recipe": _not_default(recipes.choose(**vars(config.recipe))),
         "weights": config.weights.name,
         "model": explicit.get("model", {}),

@@ -7,7 +7,7 @@ image size and the number of classes, and is settled once these are known.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, get_args
 
@@ -75,7 +75,7 @@ class Arm:
     budget: Budget | None = None
     network: str = "efficientnet"
     se_ratio: float | None = None
-    properties: Properties = field(default=Properties(), repr=False)  # identities hash the rest
+    properties: Properties = Properties()
 
     def settle(self, base_size: int, cost: Cost) -> Scaling:
         """The multipliers relative to B0, for images of `base_size` pixels at resolution 1.

@@ -112,8 +112,8 @@ def said() -> list[tuple[str, str]]:
         ),
         (
             "docs/costs.md",
-            f"phi = 1 costs {phi_1['ceil'].macs / b0.macs:.2f} times B0's MACs and not twice; under "
-            f"pycls' (`round`) it is {phi_1['round'].macs / b0.macs:.2f} times.",
+            f"phi = 1 costs {phi_1['ceil'].macs / b0.macs:.2f} times B0's MACs instead of twice; "
+            f"with pycls' rounding (`round`) it costs {phi_1['round'].macs / b0.macs:.2f} times.",
         ),
         ("docs/costs.md", f"B4 has {b4:.2f} times ResNet-50's MACs"),
         ("README.md", f"B4 has {b4:.2f} times the MACs of ResNet-50"),
