@@ -54,7 +54,7 @@ def test_a_file_is_known_by_its_shapes_where_its_name_tells_nothing(tmp_path: Pa
 
 
 def test_what_cannot_be_told_by_the_name_is_asked_for() -> None:
-    with pytest.raises(ValueError, match=r"best.pth: its network .* --network takes one of"):
+    with pytest.raises(ValueError, match=r"best.pth: the name .* set --network to one of"):
         architecture("best.pth", Weights("best.pth"), None)
     assert architecture("best.pth", Weights("best.pth"), "resnet50")[0] == "resnet50"
     with pytest.raises(ValueError, match="network 'resnet5': must be one of efficientnet"):

@@ -61,7 +61,7 @@ def test_every_command_notices_a_damaged_checkpoint(
     before = sorted(p for p in tmp_path.rglob("*") if p.name != ".lock")
     line = error_of(command, [a.replace("RUN", str(trained)) for a in arguments], capsys)
     assert f"{trained}/checkpoints/last.ckpt: " in line
-    assert ("is damaged" if damage is FLIPPED else "is not read") in line
+    assert ("is damaged" if damage is FLIPPED else "is not loaded") in line
     resumed = "--resume=RUN" in arguments
     ends = "{best,last}.ckpt" if resumed else f"instead: {trained}/checkpoints/best.ckpt"
     assert line.endswith(ends)

@@ -187,7 +187,7 @@ def test_timm_builds_the_network_from_an_exported_folder(
 ) -> None:
     run = run_of(tmp_path / "run", Scaling(), **flags)
     file = by_command(run, tmp_path)
-    assert f"timm builds the network ({architecture})" in capsys.readouterr().out
+    assert f"the network that timm builds ({architecture})" in capsys.readouterr().out
     peer = timm.create_model(f"local-dir:{file.parent}", pretrained=True)
     trained, _ = network_of_run(run)
     assert error(peer, trained) < 1e-9
@@ -201,7 +201,7 @@ def test_a_network_that_timm_cannot_build_has_no_architecture(
     file = by_command(run, tmp_path)
     assert json.loads(file.with_name("config.json").read_text())["architecture"] is None
     assert (
-        "timm builds the network (no name for a network of these shapes)" in capsys.readouterr().out
+        "the network that timm builds (no name for a network of these shapes)" in capsys.readouterr().out
     )
 
 
