@@ -75,6 +75,7 @@ def free_port() -> int:
         return place.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_nodes_train_as_one_process_with_their_batches_together(tmp_path: Path) -> None:
     """In double precision and by small steps: at a usual rate a difference grows with each.
 
@@ -241,7 +242,12 @@ def test_each_image_counts_once_in_one_two_and_three_processes(
 @pytest.mark.parametrize(
     ("spoil", "status", "line"),
     [
-        ("nan", 1, "failed: rank 1: the loss became nan in epoch 2, batch 2: "),
+        pytest.param(
+            "nan",
+            1,
+            "failed: rank 1: the loss became nan in epoch 2, batch 2: ",
+            marks=pytest.mark.slow,
+        ),
         ("KILL", 1, "failed: rank 1: its process "),
         pytest.param(
             "hang",

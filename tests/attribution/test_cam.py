@@ -188,8 +188,8 @@ def resident() -> int:
     return pages * resource.getpagesize()
 
 
-@pytest.mark.parametrize("method", ["gradcam", "layercam"])
-def test_a_thousand_images_leave_no_memory_behind(method: str) -> None:
+@pytest.mark.parametrize("method", ["gradcam", pytest.param("layercam", marks=pytest.mark.slow)])
+def test_many_images_leave_no_memory_behind(method: str) -> None:
     network = network_named()
     image = torch.randn(1, 3, 32, 32)
 
@@ -201,11 +201,11 @@ def test_a_thousand_images_leave_no_memory_behind(method: str) -> None:
         for _ in range(50):  # until the allocators have what they want
             explainer(image, [0])
         before, bytes_before = tensors(), resident()
-        for index in range(1000):
+        for index in range(300):
             explainer(image, [index % 5])
         assert tensors() <= before
         # A kept graph or map of each image would be some 30 kB.
-        assert resident() - bytes_before < 1000 * 10_000
+        assert resident() - bytes_before < 300 * 10_000
     for _ in range(20):
         class_activation_maps(network, image, [0])
     assert tensors() <= before

@@ -122,6 +122,7 @@ def build(folder: Path, cache: Path, answers: "multiprocessing.Queue[str]") -> N
     answers.put(f"{pixels(5).sum()}")
 
 
+@pytest.mark.slow
 def test_processes_that_build_at_once_end_with_one_store(own_images: Path, cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()

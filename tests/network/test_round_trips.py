@@ -201,7 +201,8 @@ def test_a_network_that_timm_cannot_build_has_no_architecture(
     file = by_command(run, tmp_path)
     assert json.loads(file.with_name("config.json").read_text())["architecture"] is None
     assert (
-        "the network that timm builds (no name for a network of these shapes)" in capsys.readouterr().out
+        "the network that timm builds (no name for a network of these shapes)"
+        in capsys.readouterr().out
     )
 
 

@@ -85,6 +85,7 @@ def test_the_script_holds_what_is_missing_and_what_was_asked_for(
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_task_runs_the_trial_of_its_number_under_the_identity_that_it_has_everywhere(
     tmp_path: Path,
 ) -> None:

@@ -131,6 +131,7 @@ def test_experiments_are_told_apart_in_files_of_results_too(tmp_path: Path) -> N
     assert [section.settings for section in found] == [("base_depth 0.6",), ("base_depth 1.0",)]
 
 
+@pytest.mark.slow
 def test_the_shipped_runs_on_two_devices_answer_apart_and_say_how_far_each_sweep_is() -> None:
     files = [RESULTS / f"scaling_ablation_imagenette{device}.json" for device in ("", "_h200")]
     both = views(load(files), Options(plans=plans(sorted((ROOT / "sweeps").glob("*.yaml")))))
