@@ -184,7 +184,7 @@ def _report(thorough: bool) -> Callable[[Path, bytes], None]:
         file.write_bytes(content)
         with one_line_errors():
             table = load([file])
-            report.check(table, [str(file)])
+            report.check_finished(table, [str(file)])
             for run in table.frame["run"]:
                 for name in (CONFIG, METRICS, RECORD) if thorough else ():
                     if name in parts_of(run):
@@ -218,7 +218,7 @@ def _reader(whole: dict[str, bytes]) -> Callable[[Path, bytes], None]:
         for run in snapshot.read(file.parent.parent, ("scaling.depth", "seed_everything")):
             str((run.seconds, run.epochs, run.done, Entry(run.folder).reason()))
         with one_line_errors():
-            report.check(table, [str(file.parent)])
+            report.check_finished(table, [str(file.parent)])
             if file.name == "config.yaml":
                 outlook.check(outlook.parse(["--config", str(file)]))
             folder = RunFolder(file.parent)
