@@ -171,7 +171,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def turned(pixels: "NDArray[Any]", orientation: int) -> "NDArray[np.uint8]":
-    """Return pixels `[H, W, 3]` turned by the EXIF orientation."""
+    """Return the pixels rotated and flipped according to the EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

@@ -66,16 +66,16 @@ def missing_parts(
 def hashed_cut(
     labels: NDArray[np.int64], hashes: NDArray[np.float64], wanted: Sequence[str]
 ) -> dict[str, NDArray[np.int64]]:
-    """Return the indices of train and of the splits cut from it by hash.
+    """Return the indices of the train split and of the splits cut from it by image hash.
 
-    At least one image of every class stays in train, and each split has at least one if the class
-    has enough images: those with the lowest hashes. Added images move no training image, except in
-    a class so small that its splits hold such images.
+    Every class keeps at least one training image; if it has enough images, each split gets at least
+    one, lowest hash first. Adding images never moves a training image to another split, except in
+    very small classes.
 
     Args:
         labels: `int64 [N]`.
-        hashes: `float64 [N]`, from 0 to 1; images of one hash stay together.
-        wanted: Names of the splits, in the order in which they are served.
+        hashes: `float64 [N]` in [0, 1]; images with equal hashes stay together.
+        wanted: Names of the splits, highest priority first.
     """
     side = np.full(len(labels), "train", dtype=object)
     for label in np.unique(labels):

@@ -98,7 +98,7 @@ def _import_runner(package: str) -> None:
 
 
 def main() -> None:
-    """Run a file as the command line says."""
+    """Run the exported file given on the command line; save its logits and print its cost."""
     file, image_file, logit_file, threads = sys.argv[1:]
     logits, cost = measure(Path(file), torch.from_numpy(np.load(image_file)), int(threads))
     np.save(logit_file, logits.numpy())

@@ -165,7 +165,7 @@ def by_suffix(file: Path) -> Runtime:
     """Return the runtime of a file.
 
     Raises:
-        ValueError: Another ending.
+        ValueError: No runtime uses this file suffix.
     """
     runtimes = {row.suffix: row for row in RUNTIMES.values() if row.suffix}
     if file.suffix not in runtimes:

@@ -12,10 +12,10 @@ from lit_effnet.training.recorder import RunRecorder, is_first_process
 
 
 def check_evaluation(experiment: Experiment) -> None:
-    """Check that the data have the test split where `--run.test` asks for it.
+    """Check that the data have a readable test split if `--run.test` asks for it.
 
     Raises:
-        ValueError: they do not, or it has unreadable images.
+        ValueError: The test split is missing or has unreadable images.
     """
     data = experiment.datamodule
     if not experiment.config.run.test:
@@ -67,11 +67,11 @@ def evaluate_on_test_split(experiment: Experiment, trainer: Trainer, recorder: R
 
 
 def load_last_checkpoint(experiment: Experiment, recorder: RunRecorder) -> None:
-    """Load the last checkpoint into the network; without one it holds the final weights already.
+    """Load the last checkpoint into the network; without one, the network has the final weights.
 
-    A run that was stopped after its last epoch has no averaged weights in the network. If
-    Lightning loaded it, the averaging callback would get the averages, and the network the raw
-    weights.
+    A run that stopped after its last epoch has no EMA weights in the network. Restoring the
+    checkpoint through Lightning would put them into the callback, and the raw weights into the
+    network.
     """
     # The strategy sends the first process's weights to the others.
     if is_first_process() and recorder.folder.last_checkpoint.exists():

@@ -38,24 +38,24 @@ BARE: dict[str, Any] = dict.fromkeys(
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where the run is recorded, and what is evaluated at its end.
+    """Options for recording a run and for its final evaluation.
 
     Args:
-        root: Folder of all run folders; a path, or the URL of a store (s3://BUCKET/runs).
+        root: Folder of all run directories; a path, or the URL of a store (s3://BUCKET/runs).
         group: Folder of the run's group. Defaults to the name of the experiment file, else of the
             data set.
-        id: Name of the run folder. Defaults to W&B's run id, else to the time.
+        id: Name of the run directory. Defaults to W&B's run id, else to a timestamp.
         wandb: online, offline or disabled; auto is online with a key and offline without.
         project: W&B's project. Defaults to WANDB_PROJECT, else lit_effnet.
         test: Evaluate the final weights on the test split, once, at the end.
-        latency: Measure the network's latency at batch size 1 before the training.
-        noise: Levels of Gaussian noise (sigma, for pixels from 0 to 1) under which the final
-            weights are evaluated on the validation split. The noise is added at the image size of
-            resolution 1.
-        wandb_timeout: Seconds to wait for W&B's server. At the start, W&B then records offline; at
-            the end, a line says how to send the rest.
-        stall_timeout: Seconds without a batch after which a training of several processes counts
-            as stalled and ends.
+        latency: Measure the network's latency at batch size 1 before training.
+        noise: Levels of Gaussian noise (sigma, for pixels from 0 to 1) for evaluating the final
+            weights on the validation split. Noise is added at the baseline image size, before
+            resizing.
+        wandb_timeout: Seconds to wait for W&B's server. On timeout at start-up, W&B logs offline;
+            at the end, the upload command is printed.
+        stall_timeout: Seconds without a batch before multi-process training is considered hung
+            and is ended.
     """
 
     root: str = "runs"
@@ -112,10 +112,10 @@ def check_run(config: Any) -> None:
 
 
 def check_trainer(options: Any) -> None:
-    """Check the trainer's options as far as that needs no look at the machine.
+    """Validate the trainer options that can be checked without querying the hardware.
 
     Raises:
-        ValueError: an option cannot be used, or leaves nothing to train.
+        ValueError: An option is invalid, or leaves nothing to train.
     """
     if options.max_epochs is not None and options.max_epochs < 1:
         raise ValueError(f"max_epochs {options.max_epochs}: must be at least 1")

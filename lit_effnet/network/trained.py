@@ -43,10 +43,11 @@ def network_of_run(path: Location) -> tuple[nn.Module, Weights]:
     """Return the trained network of a run in evaluation mode, and its weights.
 
     Args:
-        path: Run folder, or one of its checkpoints. A folder stands for its last checkpoint.
+        path: Run directory, which stands for its last checkpoint, or a checkpoint.
 
     Raises:
-        ValueError: no run folder, no checkpoint in it, or one that does not fit its record.
+        ValueError: The folder is not a run directory, has no checkpoint, or the checkpoint does not
+            match run.json.
     """
     folder = folder_of(path)
     if not (folder / "run.json").exists():

@@ -166,7 +166,7 @@ def _first(names: list[str]) -> str:
 
 
 def described(network: nn.Module) -> str:
-    """Return activation, padding and epsilon of an `EfficientNet` as text; empty for a baseline."""
+    """Return activation, padding and epsilon as text; empty if not an `EfficientNet`."""
     if not isinstance(network, EfficientNet):
         return ""
     return f"{network.activation}, {network.padding} padding, epsilon {network.bn_eps:g}"

@@ -35,10 +35,9 @@ class Times:
 
 
 def processor_time_counts(threads: int, device: torch.device | str) -> bool:
-    """Whether CPU time of the process measures a call.
+    """Return whether process CPU time is a valid measure of a call: one thread, on a CPU.
 
-    With several threads it is their sum, which grows while the wall time shrinks; it excludes GPU
-    work.
+    CPU time sums over threads and excludes work on a GPU.
     """
     return threads == 1 and torch.device(device).type == "cpu"
 

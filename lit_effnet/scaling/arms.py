@@ -1,8 +1,8 @@
-"""Arms of a scaling ablation: what a person asks for, and the scaling that this comes to.
+"""Arms of a scaling ablation: from flags to a scaling.
 
-An arm is told by one axis or by several at once, by a multiplier or by what it may cost. A cost is
-given as so many times the baseline's (`axis=width, budget=2`), so the multiplier follows from the
-image size and the number of classes, and is settled once these are known.
+An arm scales one axis or several, by multipliers or up to a budget. A budget is a multiple of the
+baseline's cost (`axis=width, budget=2`), so its multiplier depends on the image size and the number
+of classes, and is settled once these are known.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ COEFFICIENTS = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}
 
 @dataclass(frozen=True)
 class Properties:
-    """Properties of an arm: columns of the frame of runs.
+    """Properties of an arm, stored as columns of the runs DataFrame.
 
     Args:
-        axis: baseline, depth, width, resolution or compound; None for others, such as several
-            multipliers at once, a variant, or a network of a fixed size.
-        budget: Cost in multiples of the baseline's, for an arm matched on cost.
+        axis: baseline, depth, width, resolution or compound; None if no single axis applies, as for
+            several multipliers, a variant, or a network of fixed size.
+        budget: Cost as a multiple of the baseline's, for an arm matched on cost.
         measure: Cost that the budget counts: macs, params or activations.
-        phi: Compound coefficient, where it was set.
+        phi: Compound coefficient, if it was set.
         alpha: Base of the depth multiplier; set for compound arms.
         beta: Base of the width multiplier; set for compound arms.
         gamma: Base of the resolution multiplier; set for compound arms.
@@ -78,10 +78,10 @@ class Arm:
     properties: Properties = Properties()
 
     def settle(self, base_size: int, cost: Cost) -> Scaling:
-        """The multipliers relative to B0, for images of `base_size` pixels at resolution 1.
+        """Return the multipliers relative to B0, for images of `base_size` pixels at resolution 1.
 
         Raises:
-            ValueError: no network that can be built comes near the budget.
+            ValueError: No network meets the budget.
         """
         if self.budget is None:
             return on_base(self.base, self.fixed)
@@ -128,7 +128,7 @@ def choose(
     network: str = "efficientnet",
     se_ratio: float | None = None,
 ) -> Arm:
-    """The scaling that a person asks for: a variant, a phi, multipliers, or a budget; else B0.
+    """Return the arm for a variant, phi, multipliers or a budget; B0 by default.
 
     Args:
         variant: A released network: b0 to b8 or l2.
@@ -136,21 +136,21 @@ def choose(
         depth: Multiplier of the blocks in each stage (d).
         width: Multiplier of the channels (w).
         resolution: Multiplier of the image size (r).
-        axis: What a budget is spent on: depth, width, resolution or compound.
-        budget: Cost of the network, in times of the baseline's; the multiplier follows from it.
-        measure: What a budget counts: macs, params or activations.
-        alpha: Depth's base under phi.
-        beta: Width's base under phi.
-        gamma: Resolution's base under phi.
-        rounding: How depth is rounded to whole blocks: ceil as released, round as in pycls.
-        arm: Several of these flags in one word, as a sweep varies them: "phi=1,rounding=round".
-        base_depth: Depth of the baseline that is scaled, relative to B0's.
-        base_width: Width of the baseline that is scaled, relative to B0's.
+        axis: Axis that spends the budget: depth, width, resolution or compound.
+        budget: Cost as a multiple of the baseline's; the multiplier is solved for it.
+        measure: Cost that the budget counts: macs, params or activations.
+        alpha: Base of the depth multiplier under phi.
+        beta: Base of the width multiplier under phi.
+        gamma: Base of the resolution multiplier under phi.
+        rounding: Rounding of depth to whole blocks: ceil as released, round as in pycls.
+        arm: Several of these flags as one string, as sweeps use: "phi=1,rounding=round".
+        base_depth: Depth of the baseline that is scaled, relative to B0.
+        base_width: Width of the baseline that is scaled, relative to B0.
         network: Set by --model.name.
         se_ratio: Set by --model.se_ratio.
 
     Raises:
-        ValueError: two of these ways at once, an unknown variant, or a bad number.
+        ValueError: Several ways to scale are given, a variant is unknown, or a number is invalid.
     """
     given = {key: value for key, value in locals().items() if value is not None}
     given.update(parse(given.pop("arm", None) or ""))
@@ -187,11 +187,11 @@ def choose(
 
 
 def arm_name(arm: Arm, model: Mapping[str, Any]) -> str:
-    """Name of what is compared: the scaling, and what else was chosen about the network.
+    """Return the name of an arm: its scaling, and the other options of its network.
 
     Args:
-        arm: The scaling.
-        model: The network's options that were chosen, its name among them.
+        arm: Arm with its scaling.
+        model: Explicit options of the network, its name among them.
     """
     network = [] if arm.network == "efficientnet" else [arm.network]
     options = [f"{key}={value}" for key, value in sorted(model.items()) if key != "name"]
@@ -237,10 +237,10 @@ def named_properties(name: str) -> Properties:
 
 
 def parse(arm: str) -> dict[str, Any]:
-    """An arm's flags: "axis=depth,budget=2" is {"axis": "depth", "budget": 2.0}.
+    """Return the flags of an arm: "axis=depth,budget=2" becomes {"axis": "depth", "budget": 2.0}.
 
     Raises:
-        ValueError: a part that is none of `name=value`, or a name that an arm does not have.
+        ValueError: A part is not `name=value`, or an arm has no such name.
     """
     words = {"variant": None, "axis": MatchedAxis, "measure": Measure, "rounding": Rounding}
     numbers = ("phi", "depth", "width", "resolution", "budget", "alpha", "beta", "gamma")
@@ -280,7 +280,7 @@ def _properties(asked: list[str], given: dict[str, Any], scaled: list[str]) -> P
 
 
 def _name(asked: list[str], given: dict[str, Any], multipliers: dict[str, float]) -> str:
-    """Name of an arm: how it scales, then coefficients and a rounding that are not the defaults."""
+    """Return the name of an arm: its scaling, then non-default coefficients and rounding."""
     match asked:
         case ["variant"]:
             parts = [given["variant"].upper()]

@@ -50,10 +50,10 @@ def to_stop(
 
 
 def bands(early_terminate: Mapping[str, Any], longest: int) -> list[int]:
-    """Return the numbers of logged values, up to `longest`, at which trials are judged.
+    """Return the bands: counts of logged values, up to `longest`, at which trials are compared.
 
     Raises:
-        ValueError: There is none, however long trials run.
+        ValueError: The settings yield no band for any trial length.
     """
     eta = _eta(early_terminate)
     judged_at: list[int] = []

@@ -81,7 +81,7 @@ def program(command: Sequence[str]) -> tuple[str, list[str]]:
 def arguments_of(
     sweep: Sweep, point: Mapping[str, Any], file: Path, environ: Mapping[str, str]
 ) -> list[str]:
-    """Return the arguments of a point's program; `file` will hold the point as JSON."""
+    """Return the command-line arguments for a trial; `file` will hold its parameters as JSON."""
     words = expand(sweep.command, sweep.program, point, file, environ)
     return program(words)[1]
 

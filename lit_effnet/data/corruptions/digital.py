@@ -65,7 +65,7 @@ class ElasticTransform(Corruption):
     def moved(
         self, pixels: NDArray[np.float32], generator: np.random.Generator
     ) -> NDArray[np.float32]:
-        """The pixels under the affine map that moves three points around the centre."""
+        """Warp the pixels by the affine map that displaces three points around the centre."""
         height, width = pixels.shape[:2]
         reach = min(height, width) // 3
         # The scripts take half the height for x and half the width for y; so does this.

@@ -122,15 +122,12 @@ def frame_of(rows: list[Row]) -> pd.DataFrame:
 
 
 def clean_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Finished rows of clean images, as the network was trained to see them.
+    """Return finished rows of clean images, preprocessed as in training.
 
-    Rows with narrowed scores are left out with a warning.
-
-    Args:
-        frame: Rows of runs, of any status and condition.
+    Rows with narrowed scores are dropped with a warning.
 
     Raises:
-        ValueError: there is none.
+        ValueError: No row is left.
     """
     own = frame["own"].fillna(value=True) & frame["newest"].fillna(value=True)
     as_trained = frame["made_at"].isna() & frame["batch_norm"].fillna("trained").eq("trained")

@@ -18,11 +18,11 @@ EMPTY = "no run folder: there is no run.json in it"
 
 @dataclass(frozen=True)
 class Skipped:
-    """What is not in a table, and why.
+    """A folder or file that is left out of the table.
 
     Args:
-        path: A folder or a file.
-        reason: What is wrong with it.
+        path: Path of the folder or file.
+        reason: Reason, for the user.
     """
 
     path: str
@@ -31,21 +31,16 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of a run, and the names of its files.
-
-    Args:
-        path: Where it is.
-        files: Names of what is in it.
-    """
+    """A run directory and the names of its files."""
 
     path: str
     files: frozenset[str]
 
     def text(self, name: str) -> str:
-        """A file's text.
+        """Return the text of a file.
 
         Raises:
-            ValueError: it cannot be read.
+            ValueError: The file cannot be read.
         """
         try:
             return text_of(self.path, name)
@@ -55,10 +50,10 @@ class Folder:
             raise ValueError(str(error).removeprefix(f"{self.path}/")) from error
 
     def json(self, name: str) -> dict[str, Any]:
-        """The object in a JSON file.
+        """Return the object in a JSON file.
 
         Raises:
-            ValueError: it cannot be read, or holds something else.
+            ValueError: The file cannot be read, or does not hold an object.
         """
         try:
             content = load_json(self.text(name), name)
@@ -71,15 +66,10 @@ class Folder:
 
 @dataclass
 class Search:
-    """Finds run folders below others, each once; what is none is named.
+    """Find the run directories below some folders, each once.
 
-    A folder with a `run.json` is a run's, and not looked into further; so is one with a `.wandb`
-    file, W&B's own. Of folders in which there is no run the uppermost is named. Hidden folders are
-    left out.
-
-    Args:
-        runs: The run folders, in the order of their paths.
-        skipped: What is none.
+    A folder with a `run.json` or a W&B log is a run directory and is not searched further. Hidden
+    folders are ignored. If no run is found below a folder, the topmost folder is reported.
     """
 
     runs: list[Folder] = field(default_factory=list)
@@ -97,7 +87,7 @@ class Search:
         self._look(name, 0) or self._skip(name, EMPTY)
 
     def _look(self, path: str, depth: int) -> bool:
-        """Whether there is a run, or what has been named already."""
+        """Add the run directories of a folder; return whether it holds a run or was reported."""
         try:
             identity, names, inner = _in_store(path) if is_url(path) else _on_disk(path)
         except OSError as error:
@@ -121,7 +111,7 @@ class Search:
 
 
 def _on_disk(path: str) -> tuple[Hashable, frozenset[str], list[str]]:
-    """What tells a folder from others, the names in it, and its folders; links come last."""
+    """Return the identity of a folder, its file names and its subfolders, symbolic links last."""
     status = os.stat(path)  # noqa: PTH116 # os's own are quicker, for 10,000 folders
     with os.scandir(path) as found:
         entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
@@ -130,23 +120,23 @@ def _on_disk(path: str) -> tuple[Hashable, frozenset[str], list[str]]:
 
 
 def _in_store(url: str) -> tuple[Hashable, frozenset[str], list[str]]:
-    """The same of a folder in a store, by one request."""
+    """Return the same for a folder in remote storage, with one request."""
     folders = dict(list_folder(url))
     inner = [f"{url}/{name}" for name in sorted(folders) if folders[name] and name[0] != "."]
     return url, frozenset(folders), inner
 
 
 def get(content: Mapping[str, Any], name: str, kind: type, *, needed: bool = False) -> Any:
-    """A value of a JSON object; null where there is none.
+    """Return a value of a JSON object, or None if the key is missing.
 
     Args:
-        content: The object.
-        name: Of the value.
-        kind: What it must be; a whole number is a number too.
-        needed: It must be there.
+        content: JSON object.
+        name: Key of the value.
+        kind: Required type; an int is accepted for float.
+        needed: Whether the key must be present.
 
     Raises:
-        ValueError: it is of another kind, or it is needed and not there.
+        ValueError: The value has another type, or a required key is missing.
     """
     value = content.get(name)
     if value is None:
@@ -164,7 +154,7 @@ def get(content: Mapping[str, Any], name: str, kind: type, *, needed: bool = Fal
 
 
 def printable(text: str) -> str:
-    """A text that every file can hold; half characters, as in odd file names, become "?"."""
+    """Return text that any file can hold; lone surrogates, as in odd file names, become "?"."""
     return text.encode(errors="replace").decode()
 
 
@@ -180,5 +170,5 @@ KINDS = {
 
 
 def kind_of(value: object) -> str:
-    """What a value of JSON is, in words."""
+    """Return the JSON type of a value, for messages."""
     return KINDS[type(value)]

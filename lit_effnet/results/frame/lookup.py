@@ -25,10 +25,10 @@ COMMANDS = {
 
 
 def project_root(start: Path | None = None) -> Path:
-    """The project's folder, seen from it or from a folder in it; else where one is.
+    """Return the folder of the project.
 
     Args:
-        start: Where to look first; null for the working directory.
+        start: Folder to search upwards from; None for the working directory.
     """
     here = (start or Path.cwd()).resolve()
     above = (here, *here.parents)
@@ -36,16 +36,16 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def read_runs(name: str, root: Path | None = None) -> pd.DataFrame:
-    """The table of a sweep's runs: of `runs/NAME` or `runs/NAME_photos`, else as it ships.
+    """Load the runs of a sweep from `runs/`, or the shipped results if there are none.
 
-    Runs that are not finished are in it, where others are.
+    Runs that have not finished are included if others have.
 
     Args:
-        name: Of a sweep, or of a group of runs.
-        root: The project's folder; null for where one is.
+        name: Name of a sweep or of a group of runs.
+        root: Folder of the project; None to search for it.
 
     Raises:
-        ValueError: there is no finished run, and which command makes them.
+        ValueError: No run has finished; the message names the command that makes some.
     """
     top = root or project_root()
     names = (name, *(f"{name}_{setting}" for setting in SETTINGS))
@@ -59,14 +59,14 @@ def read_runs(name: str, root: Path | None = None) -> pd.DataFrame:
 
 
 def read_rows(name: str, root: Path | None = None) -> list[Row]:
-    """Rows of measurements: of `runs/NAME.jsonl`, else as they ship.
+    """Load measurements from `runs/NAME.jsonl`, or the shipped ones if there are none.
 
     Args:
-        name: Of the measurements.
-        root: The project's folder; null for where one is.
+        name: Name of the measurements.
+        root: Folder of the project; None to search for it.
 
     Raises:
-        ValueError: there is none, and which command makes them.
+        ValueError: There are no measurements; the message names the command that makes some.
     """
     top = root or project_root()
     if (file := top / RUNS / f"{name}.jsonl").is_file():
@@ -77,14 +77,14 @@ def read_rows(name: str, root: Path | None = None) -> list[Row]:
 
 
 def read_int8_rows(name: str = INT8, root: Path | None = None) -> list[Row]:
-    """What `quantize` wrote of the run that it saw last, else what ships of it.
+    """Load the rows of the latest `quantize`, or the shipped ones if there are none.
 
     Args:
-        name: Of the file that ships.
-        root: The project's folder; null for where one is.
+        name: Name of the shipped file.
+        root: Folder of the project; None to search for it.
 
     Raises:
-        ValueError: there is none, and which command makes them.
+        ValueError: There are no rows; the message names the command that makes some.
     """
     top = root or project_root()
     files = sorted((top / RUNS).glob("*/*/evaluations.jsonl"))
@@ -95,14 +95,14 @@ def read_int8_rows(name: str = INT8, root: Path | None = None) -> list[Row]:
 
 
 def newest_run(group: str = "photos", root: Path | None = None) -> Path:
-    """The finished run of a group that began last and has its weights.
+    """Return the finished run of a group that started last and still has its weights.
 
     Args:
-        group: Folder of the run folders.
-        root: The project's folder; null for where one is.
+        group: Folder of the run directories.
+        root: Folder of the project; None to search for it.
 
     Raises:
-        ValueError: there is none, and which command makes one.
+        ValueError: There is no such run; the message names the command that makes one.
     """
     folder = (root or project_root()) / RUNS / group
     if folder.is_dir():
@@ -119,12 +119,12 @@ def _scored(frame: pd.DataFrame) -> bool:
 
 
 def _timed(row: Row) -> bool:
-    """Whether it is a row of `quantize`, which times what it evaluates."""
+    """Return whether a row comes from `quantize`, which times each network that it evaluates."""
     return isinstance(row.get("latency"), dict) and "agreement" in row
 
 
 def _lines(file: Path) -> list[Row]:
-    """The objects of a file of JSON lines; one that is cut is left out, as in the table of runs."""
+    """Return the objects of a JSON-lines file; a truncated line is skipped."""
     return [row for _, row in json_rows(read_text(file)) if isinstance(row, dict)]
 
 

@@ -36,13 +36,12 @@ PROPERTIES = {
 
 
 def rows_of(folder: Folder) -> tuple[list[Row], list[Skipped]]:
-    """Rows of a run, one for each condition, and lines that are none.
+    """Return the rows of a run, one per condition, and its unreadable lines.
 
-    The scores that the training itself wrote are rows too, unless an evaluation on the same images
-    has replaced them.
+    Scores of the training are rows too, unless an evaluation of the same images replaces them.
 
     Raises:
-        ValueError: the folder is none of a run, and why.
+        ValueError: The folder is not a run directory.
     """
     record = folder.json("run.json")
     flags = _flags(folder)
@@ -57,10 +56,10 @@ def rows_of(folder: Folder) -> tuple[list[Row], list[Skipped]]:
 
 
 def _run(record: Json, folder: Folder, flags: Flags) -> Row:
-    """The cells that are the same in each row of a run.
+    """Return the cells that all rows of a run share.
 
     Raises:
-        ValueError: the record is none of a run.
+        ValueError: The record does not belong to a run.
     """
     for name in WORDS:
         get(record, name, str, needed=True)
@@ -115,7 +114,7 @@ def _run(record: Json, folder: Folder, flags: Flags) -> Row:
 
 
 def _status(record: Json, folder: Folder) -> tuple[str, str | None]:
-    """The run's status, and why it is not finished; a launcher knows of a trial that was killed."""
+    """Return the status of a run and the reason why it has not finished."""
     status, reason = record["status"], get(record, "error", str)
     if status == FINISHED or "trial.json" not in folder.files:
         return status, reason
@@ -128,7 +127,7 @@ def _status(record: Json, folder: Folder) -> tuple[str, str | None]:
 
 
 def _trained(record: Json, flags: Flags, narrowed: Mapping[str, str]) -> list[Row]:
-    """Rows of the scores that the training wrote: of validation, and of a test."""
+    """Return the rows of the scores that the training wrote, for validation and test split."""
     rows = []
     images = get(record["data"], "images", dict) or {}
     for split, key, prefix, limit in (
@@ -154,16 +153,16 @@ def _trained(record: Json, flags: Flags, narrowed: Mapping[str, str]) -> list[Ro
 
 
 def scores_of(scores: Json, prefix: str) -> Row:
-    """A training's scores, from metrics whose names begin with `prefix`.
+    """Return the scores among metrics whose names start with `prefix`.
 
     Raises:
-        ValueError: one is no number.
+        ValueError: A score is not a number.
     """
     return {name: get(scores, prefix + name, float) for name in (*SCORES, "loss")}
 
 
 def _replaces(row: Row, run: Row) -> bool:
-    """Whether an evaluation is of what the training scored at its end."""
+    """Return whether an evaluation covers the images that the training scored at its end."""
     same_images = row["data_fingerprint"] == run["data_fingerprint"] and not row["made_at"]
     return bool(row["condition"] == "clean" and same_images and row["own"] and row["newest"])
 
@@ -177,7 +176,7 @@ def _narrowed(record: Json, flags: Flags) -> dict[str, str]:
 
 
 def _flags(folder: Folder) -> dict[str, str]:
-    """The flags of the run's configuration; none where there is no such file."""
+    """Return the flags in the configuration of a run; empty without a configuration file."""
     try:
         return flags_of(folder.text("config.yaml"))
     except ValueError:
@@ -185,7 +184,7 @@ def _flags(folder: Folder) -> dict[str, str]:
 
 
 def _evaluations(folder: Folder) -> tuple[list[Row], list[Skipped]]:
-    """Rows of `evaluations.jsonl`, and its lines that are none."""
+    """Return the rows of `evaluations.jsonl` and its unreadable lines."""
     if "evaluations.jsonl" not in folder.files:
         return [], []
     path = printable(f"{folder.path}/evaluations.jsonl")
@@ -209,10 +208,10 @@ def _evaluations(folder: Folder) -> tuple[list[Row], list[Skipped]]:
 
 
 def _evaluation(content: Json) -> Row:
-    """One row of `evaluations.jsonl`.
+    """Return one row of `evaluations.jsonl`.
 
     Raises:
-        ValueError: what is wrong with it.
+        ValueError: The row is invalid.
     """
     parameters = get(content, "parameters", dict, needed=True)
     get(parameters, "sigma", float)  # which the figures of noise need
@@ -251,10 +250,10 @@ def _device(content: Json) -> str | None:
 
 
 def _correct(row: Row) -> Row:
-    """How many images were told right: a fraction of a known count is a count.
+    """Return the number of correct predictions, from the accuracy and the number of images.
 
     Raises:
-        ValueError: the accuracy is no fraction.
+        ValueError: The accuracy is not a fraction of the images.
     """
     top1 = row["top1"]
     if top1 is not None and not 0 <= top1 <= 1:

@@ -23,11 +23,11 @@ OF_RECORD = ("recipe", "versions", "threads")
 
 
 def text_of(run: str, name: str) -> str:
-    """The text of a run's file, of a run folder or as a file of results has it.
+    """Return the text of a file of a run, from its run directory or from a results file.
 
     Raises:
-        OSError: there is none.
-        ValueError: it is no text, or no file of results.
+        OSError: There is no such file.
+        ValueError: The file is not text, or the results file is invalid.
     """
     if INSIDE in run:
         return _shipped_text(run, name)
@@ -35,14 +35,14 @@ def text_of(run: str, name: str) -> str:
 
 
 def command_of(run: str) -> str | None:
-    """The command that made the runs of a file of results; null of a run folder."""
+    """Return the command that made the runs of a results file; None for a run directory."""
     if INSIDE not in run:
         return None
     return str(_content(*_place(run)[:2])["command"])
 
 
 def config_of(run: str) -> Part:
-    """The values of a run's flags by their dotted names; empty where it records none."""
+    """Return the flags of a run by their dotted names; empty if none are recorded."""
     try:
         content = _shipped_part(run, CONFIG) if INSIDE in run else load_yaml(text_of(run, CONFIG))
     except (OSError, ValueError):
@@ -57,7 +57,7 @@ def config_of(run: str) -> Part:
 
 
 def parts_of(run: str) -> dict[str, Part]:
-    """What a run folder has of the parts; of what cannot be read, nothing."""
+    """Return the readable parts of a run directory."""
     found: dict[str, Part] = {}
     for name, parse in _PARSERS.items():
         try:
@@ -91,7 +91,7 @@ def check_parts(file: Path) -> None:
 
 
 def _are_columns(part: Part) -> bool:
-    """Whether they are lists of numbers, of one length."""
+    """Return whether the values are lists of numbers of equal length."""
     if not all(isinstance(cells, list) for cells in part.values()):
         return False
     cells = [cell for column in part.values() for cell in column]
@@ -102,7 +102,7 @@ def _are_columns(part: Part) -> bool:
 
 
 def common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all of several nested mappings have."""
+    """Return the entries that all nested mappings share."""
     first, *others = parts
     found: dict[str, Any] = {}
     for name, value in first.items():
@@ -116,7 +116,7 @@ def common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def without(part: Mapping[str, Any], same: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a nested mapping is not in what all have."""
+    """Return the entries of a nested mapping that are not shared by all."""
     found = {}
     for name, value in part.items():
         if name not in same:
@@ -127,7 +127,7 @@ def without(part: Mapping[str, Any], same: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def joined(same: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested mapping of which `without` left `own`."""
+    """Return the nested mapping from its shared and its own entries; undoes `without`."""
     found = dict(same)
     for name, value in own.items():
         inner = found.get(name)
@@ -141,7 +141,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _columns(text: str) -> Part:
-    """A CSV file's columns; a number stays one, what is empty is null."""
+    """Return the columns of a CSV file; numbers are parsed, and an empty cell is None."""
     rows = read_rows(text)
     return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
@@ -186,7 +186,7 @@ def _shipped_part(run: str, name: str) -> Part:
 
 
 def _place(run: str) -> tuple[str, tuple[int, int], str]:
-    """The file of a run that is in one, what changes when it is written, and the run's place."""
+    """Return the results file that holds a run, its state on disk, and the index of the run."""
     stem, _, place = run.partition(INSIDE)
     file = f"{stem}.json"
     status = Path(file).stat()
@@ -195,6 +195,6 @@ def _place(run: str) -> tuple[str, tuple[int, int], str]:
 
 @cache
 def _content(file: str, _state: tuple[int, int]) -> dict[str, Any]:
-    """A file of results; read again when it has changed."""
+    """Return a results file, which is read again only if it has changed."""
     content = read_json(file)
     return {"same_in_runs": {}, "runs": {}, **content}

@@ -36,17 +36,17 @@ LEFT_OUT = ("reason", "training_images_per_s")
 
 
 def ship(frame: pd.DataFrame, path: Path, command: str, note: str = "") -> None:
-    """Write the finished runs of a table for others to read.
+    """Write finished runs to a results file.
 
     Args:
-        frame: Rows of runs, as `table.load` gives them.
-        path: The file, `results/NAME.json`.
-        command: That makes the runs again.
-        note: What a reader has to know, why a column is empty for example.
+        frame: Rows of runs, from `table.load`.
+        path: File to write, `results/NAME.json`.
+        command: Command that repeats the runs.
+        note: Remark for readers, such as why a column is empty.
 
     Raises:
-        ValueError: no run is finished, one is neither that nor released, or two have one id.
-        OSError: it cannot be written; an old file is as it was.
+        ValueError: There is no run, a run has not finished, or two runs have the same ID.
+        OSError: The file cannot be written; an old file is kept.
     """
     if frame.empty:
         raise ValueError("frame: must have a finished run, and has no row")
@@ -73,10 +73,10 @@ def ship(frame: pd.DataFrame, path: Path, command: str, note: str = "") -> None:
 
 
 def read_shipped(path: Path) -> pd.DataFrame:
-    """The runs of a file that `ship` wrote, in the columns of `table.load`.
+    """Return the runs of a results file, in the columns of `table.load`.
 
     Raises:
-        ValueError: it is no such file.
+        ValueError: The file is not a results file.
     """
     rows = [_checked(row, f"{path.name}: row {n}") for n, row in enumerate(_read(path, RUNS), 1)]
     check_parts(path)
@@ -84,10 +84,10 @@ def read_shipped(path: Path) -> pd.DataFrame:
 
 
 def _checked(row: Row, place: str) -> Row:
-    """A row whose cells are of the kinds of their columns.
+    """Return a row after checking the types of its cells.
 
     Raises:
-        ValueError: a cell is not, or one is missing that tells runs apart.
+        ValueError: A cell has another type, or an identifying cell is missing.
     """
     if unknown := row.keys() - COLUMNS.keys():
         raise ValueError(f"{place}: must have columns of the table, and has {min(unknown)!r:.60}")
@@ -106,17 +106,17 @@ def _checked(row: Row, place: str) -> Row:
 
 
 def ship_rows(rows: Iterable[Mapping[str, Any]], path: Path, command: str, note: str = "") -> None:
-    """Write rows of `measure` or `quantize` for others to read.
+    """Write rows of `measure` or `quantize` to a results file.
 
     Args:
-        rows: The rows, as those commands write them.
-        path: The file, `results/NAME.json`.
-        command: That makes the rows again.
-        note: What a reader has to know.
+        rows: Rows as the command writes them.
+        path: File to write, `results/NAME.json`.
+        command: Command that repeats the measurements.
+        note: Remark for readers.
 
     Raises:
-        ValueError: there is none.
-        OSError: it cannot be written; an old file is as it was.
+        ValueError: There are no rows.
+        OSError: The file cannot be written; an old file is kept.
     """
     kept = [{name: _plain(value) for name, value in row.items()} for row in rows]
     if not kept:
@@ -125,10 +125,10 @@ def ship_rows(rows: Iterable[Mapping[str, Any]], path: Path, command: str, note:
 
 
 def read_shipped_rows(path: Path) -> list[Row]:
-    """The rows of a file that `ship_rows` wrote.
+    """Return the rows of a results file of measurements.
 
     Raises:
-        ValueError: it is no such file.
+        ValueError: The file is not such a results file.
     """
     return _read(path, ROWS)
 
@@ -179,7 +179,7 @@ def _read(path: Path, kind: str) -> list[Row]:
 
 
 def _plain(value: Any, *, whole: bool = False) -> Any:
-    """A value as JSON has it, without a place on this machine; `whole` rounds no number."""
+    """Return a value as JSON holds it, without paths of this machine; `whole` keeps all digits."""
     if isinstance(value, Mapping):
         return {name: _plain(inner, whole=whole) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -39,12 +39,12 @@ class Table:
 
 
 def load(paths: Iterable[str | Path]) -> Table:
-    """Run folders in a table; a run that has no scores yet is in it with empty ones.
+    """Load runs into a table; a run without scores has empty cells.
 
     Args:
-        paths: Run folders, folders of those at any depth down to five, W&B's folders of offline
-            runs, and files of `ship`, in any mix. What lies in several of them is read once. Of a
-            run folder W&B's copy is not read.
+        paths: Run directories, folders that hold them at any depth down to five, folders of
+            offline W&B runs, and results files, in any mix. Duplicates are read once; the
+            W&B copy of a run directory is ignored.
     """
     search = Search()
     skipped = search.skipped

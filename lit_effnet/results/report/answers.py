@@ -23,14 +23,14 @@ NOISE = "gaussian_noise"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a section's runs say.
+    """Answer to the question of a section.
 
     Args:
-        sentences: The answer, a sentence each.
-        families: The comparisons that it rests on.
-        found: The repeats; without any where they cannot be compared.
-        frame: The rows that were compared, one for each run.
-        settled: Whether there is an answer at all.
+        sentences: Sentences of the answer.
+        families: Comparisons behind the answer.
+        found: Repeats of each arm; empty if the runs are not comparable.
+        frame: Compared rows, one per run.
+        settled: Whether the runs answer the question.
     """
 
     sentences: tuple[Text, ...]
@@ -52,12 +52,12 @@ def answer(
     """Compare the arms of a section as its question asks.
 
     Args:
-        section: The runs.
-        question: What they are to answer.
-        value: The accuracy to compare.
-        baseline: The arm that all others are compared with, where the section has it.
-        confidence: Of the intervals.
-        paired: Over shared seeds; false for Welch's test.
+        section: Runs to compare.
+        question: Question that the section answers.
+        value: Accuracy to compare.
+        baseline: Reference arm, if the section has it.
+        confidence: Confidence level of the intervals.
+        paired: Whether to pair repeats by seed; otherwise Welch's t-test is used.
     """
     frame = noisy_frame(section) if question.noisy else section.clean
     fallback = question.noisy and frame.empty
@@ -86,9 +86,9 @@ def answer(
 
 
 def noisy_frame(section: Section) -> pd.DataFrame:
-    """A row for each finished run: its accuracies averaged over the levels of Gaussian noise.
+    """Return one row per finished run, its accuracies averaged over the levels of Gaussian noise.
 
-    Runs that lack a level that another one has are left out.
+    Runs that lack a level of the others are dropped.
     """
     rows = section.rows
     rows = rows[(rows["condition"] == NOISE) & (rows["status"] == FINISHED)]

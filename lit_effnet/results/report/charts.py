@@ -37,12 +37,7 @@ CURVES = ("rates", "noise", "epochs")
 
 
 class Pair(NamedTuple):
-    """A text in both languages.
-
-    Args:
-        en: English text.
-        zh: Chinese text.
-    """
+    """Text in both languages."""
 
     en: str
     zh: str
@@ -105,13 +100,13 @@ class Chart:
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a section's legend, which shows and hides an arm in all of its figures.
+    """Legend entry of a section; it shows and hides an arm in all figures.
 
     Args:
         arm: Arm as figures name it.
         text: Name of the arm.
         colour: Hexadecimal colour.
-        glyph: Character that looks like the marker.
+        glyph: Character that resembles the marker.
     """
 
     arm: str

@@ -61,7 +61,7 @@ def experiments_of(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, tuple[str
 
 
 def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run has in common with all others of its experiment, as far as it is known."""
+    """Return the settings that a run shares with its experiment, as far as they are recorded."""
     run = str(row["run"])
     point = parameters_of(run)
     found: dict[str, Any] = {}
@@ -80,7 +80,7 @@ def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _repeated(runs: pd.DataFrame) -> bool:
-    """Whether two devices have finished the same trial, and not each a part of one experiment."""
+    """Return whether two devices have finished the same trial."""
     done = runs[(runs["status"] == FINISHED) & runs[DEVICE].notna()]
     trials = [
         json.dumps([row["arm"], str(row["seed"]), parameters_of(str(row["run"]))], sort_keys=True)
@@ -90,6 +90,6 @@ def _repeated(runs: pd.DataFrame) -> bool:
 
 
 def _told(name: str, value: Any) -> str:
-    """A setting in words: the device's own name, "base_depth 0.6", "recipe paper"."""
+    """Return a setting as text: the name of the device, "base_depth 0.6", "recipe paper"."""
     leaf = name.removesuffix(".name").rsplit(".", 1)[-1]
     return str(value) if name == DEVICE else f"{leaf} {value}"

@@ -36,16 +36,16 @@ FORMS = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
 
 @dataclass(frozen=True)
 class Options:
-    """How a report is made.
+    """Options of a report.
 
     Args:
-        value: The accuracy: top1, top5 or top1_macro.
-        baseline: The arm that others are compared with; null for what each question asks.
-        confidence: Of the intervals.
-        language: That the page begins in.
-        plans: Of the known sweep files, by name.
-        document: The design document's tables, to be shown at the end.
-        paired: Whether arms are compared over shared seeds; false for Welch's test.
+        value: Accuracy to compare: top1, top5 or top1_macro.
+        baseline: Reference arm; None for the one that each question names.
+        confidence: Confidence level of the intervals.
+        language: Language in which the page opens.
+        plans: Plans of the known sweep files, by name.
+        document: Tables of the design document, shown at the end.
+        paired: Whether to pair repeats by seed; otherwise Welch's t-test is used.
     """
 
     value: str = "top1"
@@ -59,11 +59,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Step:
-    """A file of the report, or a figure in all of its formats.
+    """File of the report, or figure in all of its formats.
 
     Args:
-        path: Below the report's folder; of a figure without its ending.
-        write: Writes it to a path.
+        path: Path below the report's folder; a figure has no suffix.
+        write: Function that writes it to a path.
     """
 
     path: str
@@ -71,14 +71,10 @@ class Step:
 
 
 def views(table: Table, options: Options) -> list[View]:
-    """Each section of the table as the page shows it.
-
-    Args:
-        table: The runs.
-        options: How the report is made.
+    """Return the sections of a table, ready for the page.
 
     Raises:
-        ValueError: no section has the baseline.
+        ValueError: No section has the baseline.
     """
     how = (options.plans, options.value, options.baseline, options.confidence)
     made = [view(one, *how, paired=options.paired) for one in sections_of(table.frame)]
@@ -91,13 +87,13 @@ def views(table: Table, options: Options) -> list[View]:
 
 
 def steps(made: Sequence[View], table: Table, paths: Sequence[str], options: Options) -> list[Step]:
-    """The files of a report in the order of writing, the page last.
+    """Return the files of a report in writing order, the page last.
 
     Args:
-        made: The sections.
-        table: The runs.
-        paths: Where they were read, for the page to say.
-        options: How the report is made.
+        made: Sections of the page.
+        table: Table of runs.
+        paths: Folders and files that were read, named on the page.
+        options: Options of the report.
     """
     found: list[Step] = []
     for one in made:
@@ -127,13 +123,13 @@ def write(files_: Sequence[Step], folder: Path) -> Iterator[Path]:
 
 
 def html(made: Sequence[View], table: Table, paths: Sequence[str], options: Options) -> str:
-    """The page as text, with its style and its script in it.
+    """Return the page as HTML with its style and script inlined.
 
     Args:
-        made: The sections.
-        table: The runs.
-        paths: Where they were read.
-        options: How the report is made.
+        made: Sections of the page.
+        table: Table of runs.
+        paths: Folders and files that were read.
+        options: Options of the report.
     """
     environment = Environment(
         autoescape=True,

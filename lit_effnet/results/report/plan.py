@@ -20,13 +20,13 @@ SEED = "seed_everything"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is.
+    """Progress of a sweep.
 
     Args:
         file: Name of the sweep file.
-        trials: How many there are to be.
-        done: Those that have finished.
-        missing: Those without a run, in words.
+        trials: Number of planned trials.
+        done: Finished trials.
+        missing: Description of the trials without a run.
     """
 
     file: str
@@ -36,27 +36,27 @@ class Progress:
 
     @property
     def unfinished(self) -> int:
-        """How many have a run that is not finished."""
+        """Return the number of trials whose run has not finished."""
         return self.trials - self.done - len(self.missing)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The trials that a sweep file asks for.
+    """Trials of a sweep file.
 
     Args:
-        file: The sweep file.
-        points: What each trial is called with, by name.
+        file: Sweep file.
+        points: Parameters of each trial, by name.
     """
 
     file: Path
     points: tuple[Mapping[str, Any], ...]
 
     def progress(self, statuses: Mapping[str, str]) -> "Progress | None":
-        """How far the sweep is; None where no run is of this plan.
+        """Return the progress of the sweep; None if no run belongs to this plan.
 
         Args:
-            statuses: Of the runs, by their paths.
+            statuses: Status of each run, by its path.
         """
         best: dict[str, bool] = {}
         for run, status in statuses.items():
@@ -76,11 +76,7 @@ class Plan:
 
 
 def plans(files: Sequence[Path]) -> dict[str, Plan]:
-    """The plans of sweep files that are grids, by the sweeps' names; a wrong file has none.
-
-    Args:
-        files: Sweep files.
-    """
+    """Return the plans of valid grid sweep files, by the name of the sweep."""
     found = {}
     for file in files:
         try:
@@ -92,22 +88,17 @@ def plans(files: Sequence[Path]) -> dict[str, Plan]:
 
 
 def plan_of(group: str, known: Mapping[str, Plan]) -> Plan | None:
-    """The plan of a group of runs; null where no sweep file is known.
-
-    Args:
-        group: As run folders name it.
-        known: Of `plans`.
-    """
+    """Return the plan of a group of runs; None without a known sweep file."""
     return known.get(sweep_of(group, tuple(known)) or "")
 
 
 def parameters_of(run: str) -> dict[str, Any]:
-    """What a launcher called a run with, by dotted names; nothing of one that a person began."""
+    """Return the sweep parameters of a run by dotted name; empty for a run outside a sweep."""
     return _content(run, POINT)
 
 
 def recipe_of(run: str) -> dict[str, Any]:
-    """The recipe that a run records, by dotted names; nothing where it records none."""
+    """Return the recipe of a run by dotted name; empty if none is recorded."""
     told = _content(run, RECORD)
     return {name: value for name, value in told.items() if name.startswith("recipe.")}
 

@@ -29,16 +29,16 @@ class Section:
     """Runs that answer one question.
 
     Args:
-        group: Of their folders.
-        split: Of the images.
+        group: Group of the run directories.
+        split: Split of the images.
         data: Name of the data set.
-        rows: All rows of its runs on these images, `arm` telling apart what differs.
-        runs: A row for each run, finished or not.
-        left_out: Paths of finished runs that repeat another one's arm and seed.
-        others: Status of each run of the experiment on other images, by its path.
-        epochs: Of the training; null where it is counted in steps.
-        images: Trained on; null before a run has finished.
-        settings: By which the experiment differs from others of its group, in words.
+        rows: All rows of the runs on these images; `arm` includes every varied parameter.
+        runs: One row per run, finished or not.
+        left_out: Paths of finished runs that repeat an arm and seed.
+        others: Status of the experiment's runs on other images, by path.
+        epochs: Number of epochs; None if the training is counted in steps.
+        images: Number of images trained on; None before a run has finished.
+        settings: Settings in which the experiment differs from others of its group.
     """
 
     group: str
@@ -55,7 +55,7 @@ class Section:
 
     @property
     def clean(self) -> pd.DataFrame:
-        """Rows of finished runs on clean images as the networks take them, one for each run."""
+        """Return the rows of finished runs on clean, default-preprocessed images, one per run."""
         return _clean(self.rows)
 
 
@@ -66,11 +66,7 @@ def _clean(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def sections_of(frame: pd.DataFrame) -> list[Section]:
-    """The sections of a table, in the order of their groups, the longest training first.
-
-    Args:
-        frame: Of `table.load`.
-    """
+    """Return the sections of a table by group, the longest training first."""
     # Finished runs with narrowed scores are shown with those that are not finished.
     narrowed = frame["narrowed"].notna() & (frame["status"] == FINISHED)
     frame = frame.assign(
@@ -91,7 +87,7 @@ def sections_of(frame: pd.DataFrame) -> list[Section]:
 
 
 def _with_key(section: Section, index: int) -> Section:
-    """The section with the name of its files: letters, digits and underscores, and a number."""
+    """Return the section with the stem of its file names: letters, digits and underscores."""
     name = re.sub(r"\W+", "_", f"{section.group}_{section.split}", flags=re.ASCII).strip("_")
     return replace(section, key=f"{name}_{index}" if name else f"section_{index}")
 
@@ -120,7 +116,7 @@ def _of_group(group: str, frame: pd.DataFrame) -> Iterator[Section]:
 
 
 def _of_images(group: str, rows: pd.DataFrame, others: Mapping[str, str]) -> Iterator[Section]:
-    """The sections of one data set and split."""
+    """Return the sections of one data set and split."""
     rows = _with_arms(rows)
     finished = rows[rows["status"] == FINISHED]
     names = [
@@ -164,7 +160,7 @@ def _section(group: str, rows: pd.DataFrame, others: Mapping[str, str]) -> Secti
 
 
 def _with_arms(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with arms that tell apart what a sweep varies beyond the record's own name."""
+    """Return the rows with arm names that include every parameter that the sweep varies."""
     runs = rows.drop_duplicates("run")
     columns = [name for name in OF_ARM if name not in (*SETTING, RATE)]
     named = _told(runs, {str(row["run"]): _cells(row, columns) for _, row in runs.iterrows()})
@@ -187,12 +183,12 @@ def _cells(row: pd.Series, columns: Sequence[str]) -> dict[str, Any]:
 def _told(
     runs: pd.DataFrame, parameters: Mapping[str, dict[str, Any]], known: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The runs, each arm's name followed by the parameters that vary within it.
+    """Return the runs with the varied parameters appended to their arm names.
 
     Args:
-        runs: A row for each.
-        parameters: Of each run.
-        known: Columns that names tell already.
+        runs: One row per run.
+        parameters: Parameters of each run.
+        known: Columns that arm names contain already.
     """
     arms = {}
     for arm, some in runs.groupby("arm", sort=False):
@@ -209,13 +205,13 @@ def _told(
 
 
 def _varied(points: Sequence[dict[str, Any]]) -> list[str]:
-    """Names of parameters that have several values among points, without the random seed."""
+    """Return the names of the parameters with several values, without the seed."""
     names = dict.fromkeys(name for point in points for name in point if name != SEED)
     return [name for name in names if len({repr(point.get(name)) for point in points}) > 1]
 
 
 def _is_known(name: str, columns: Sequence[str]) -> bool:
-    """Whether a column tells a parameter: `recipe` its name, `se_ratio` that of the network."""
+    """Return whether a column holds a parameter, as `recipe` and `se_ratio` do."""
     return name.removesuffix(".name").rsplit(".", 1)[-1] in columns
 
 

@@ -26,22 +26,22 @@ from lit_effnet.results.report.words import WORDS
 
 @dataclass(frozen=True)
 class View:
-    """A section as the page shows it.
+    """A section, ready for the page.
 
     Args:
-        key: Of its files and links.
-        group: Of its runs.
+        key: Prefix of its files and links.
+        group: Group of its runs.
         setting: Images, split and length of the training.
-        question: What is asked.
-        answer: What the runs say.
-        charts: Its figures.
+        question: Question of the sweep.
+        answer: Answer of the runs.
+        charts: Figures.
         legend: Legend of the figures.
-        tables: Its tables but that of the runs.
-        runs: The runs behind all of it.
-        notes: What a reader must know of the runs.
-        unfinished: Runs that are not finished, and why.
+        tables: Tables, without the one of the runs.
+        runs: Table of the runs.
+        notes: Remarks on the runs for readers.
+        unfinished: Runs that have not finished, with the reason.
         missing: Trials of the sweep file without a run.
-        missing_text: How many.
+        missing_text: Number of missing trials, as text.
     """
 
     key: str
@@ -60,12 +60,12 @@ class View:
 
     @property
     def sentences(self) -> tuple[Text, ...]:
-        """The answer in words."""
+        """Sentences of the answer."""
         return self.answer.sentences
 
     @property
     def settled(self) -> bool:
-        """Whether there is an answer."""
+        """Whether the runs answer the question."""
         return self.answer.settled
 
 

@@ -71,7 +71,7 @@ def _part(part: str) -> Text:
 
 
 def number(of: float) -> str:
-    """An accuracy, a fraction, as the report prints it."""
+    """Return an accuracy, a fraction, as text in percent."""
     return f"{100 * of:.1f} %"
 
 

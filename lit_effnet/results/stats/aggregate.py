@@ -21,12 +21,12 @@ TRIMMED = 0.25  # at each side: the mean of the middle half
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A number over data sets.
+    """A statistic over data sets.
 
     Args:
-        value: The number.
-        interval: Null with under three repeats of a data set.
-        data_sets: What it is over.
+        value: Value of the statistic.
+        interval: Confidence interval; None with fewer than three repeats of a data set.
+        data_sets: Names of the data sets.
     """
 
     value: float
@@ -60,17 +60,17 @@ def interquartile_mean(scores: Scores, confidence: float = CONFIDENCE) -> Aggreg
 
 
 def probability_of_improvement(a: Scores, b: Scores, confidence: float = CONFIDENCE) -> Aggregate:
-    """How likely a repeat of a beats one of b on the same data set, averaged over data sets.
+    """Estimate the probability that a repeat of a beats a repeat of b, averaged over data sets.
 
-    A tie counts half. One half is no improvement.
+    A tie counts half, so 0.5 means no improvement.
 
     Args:
         a: Repeats of each data set.
-        b: Repeats of the other; data sets that only one has are left out.
-        confidence: Of the interval.
+        b: Repeats of the other arm; data sets that only one arm has are dropped.
+        confidence: Confidence level of the interval.
 
     Raises:
-        ValueError: they share no data set.
+        ValueError: The arms share no data set.
     """
     names = tuple(name for name in a if name in b and len(a[name]) and len(b[name]))
     if not names:

@@ -75,7 +75,7 @@ class Comparison:
 
     @property
     def shown(self) -> bool:
-        """Whether the difference is significant after correction."""
+        """Return whether the difference is significant after correction."""
         return self.outcome in ("better", "worse")
 
     @property

@@ -18,12 +18,12 @@ TOLERANCE = 0.05  # relative; steps of whole blocks and of eight channels are of
 
 @dataclass(frozen=True)
 class Group:
-    """Arms of nearly one cost.
+    """Arms of nearly equal cost.
 
     Args:
-        cost: The column that is nearly equal.
-        device: Where a training time was measured; null for what is counted.
-        arms: Cost of each, its repeats' median, from the lowest on.
+        cost: Column of the cost.
+        device: Device of a measured cost; None for a computed cost.
+        arms: Median cost of each arm, in ascending order.
     """
 
     cost: str
@@ -31,26 +31,26 @@ class Group:
     arms: dict[str, float]
 
     def reference(self, wanted: Sequence[str]) -> str:
-        """The first wanted arm that is in the group, else its cheapest."""
+        """Return the first preferred arm in the group, or its cheapest arm."""
         return next((arm for arm in wanted if arm in self.arms), next(iter(self.arms)))
 
 
 def groups_of(
     frame: pd.DataFrame, cost: str, tolerance: float = TOLERANCE, by: str = "arm"
 ) -> list[Group]:
-    """Finished arms in groups of nearly one cost; an arm that is alone is a group too.
+    """Group finished arms by nearly equal cost; a single arm is a group too.
 
-    A group is filled from its cheapest arm on, with what costs at most `tolerance` more than that.
-    Training times are equal on one device only, so there no group holds two.
+    A group holds the arms that cost at most `tolerance` more than its cheapest arm. Training times
+    are compared on one device only.
 
     Args:
         frame: Rows of runs.
-        cost: A column.
-        tolerance: Relative, 0.05 for 5 %.
-        by: The column that tells what is compared.
+        cost: Column of the cost.
+        tolerance: Largest relative difference, 0.05 for 5 %.
+        by: Column that names the arms.
 
     Raises:
-        ValueError: a negative tolerance.
+        ValueError: The tolerance is negative.
     """
     if tolerance < 0:
         raise ValueError(f"tolerance {tolerance}: must not be negative")
@@ -78,18 +78,18 @@ def around(
     by: str = "arm",
     spare: Sequence[str] = (),
 ) -> dict[str, Group]:
-    """The arms that cost nearly what a reference does, itself among them, by finished references.
+    """Group arms by their cost relative to reference arms, one group per reference.
 
-    The cheapest reference comes first; an arm between two of them is in both groups.
+    The cheapest reference comes first. An arm between two references is in both groups.
 
     Args:
         frame: Rows of runs.
-        references: Arms; one with too few repeats for a test gives way to a candidate near it that
-            has enough.
-        cost: A column that is counted, and not measured on a device.
-        tolerance: Relative, to either side.
-        by: The column that tells what is compared.
-        spare: Further candidates, each a reference where no other costs nearly what it does.
+        references: Reference arms; one with too few repeats for a test is replaced by a candidate
+            of nearly equal cost that has enough.
+        cost: Column of a computed cost, such as MACs.
+        spare: Candidates, used as references only at costs without a reference.
+        tolerance: Largest relative difference in cost, 0.05 for 5 %.
+        by: Column that names the arms.
     """
     known = frame[(frame["status"] == FINISHED) & frame[cost].notna()]
     costs = known.groupby(by)[cost].median().sort_values(kind="stable")
@@ -120,23 +120,22 @@ def at_equal_cost(
     by: str = "arm",
     confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
-    """Differences to a reference arm within each group of nearly one cost, for each kind of cost.
+    """Compare arms with a reference within each group of nearly equal cost, for each cost.
 
-    P-values are adjusted for the whole table; two arms that stand in it for several costs are one
-    comparison. `residual` is the arm's cost relative to that of its reference, less one. A group of
-    one arm has no row: `groups_of` names it.
+    P-values are adjusted over the whole table; a pair of arms under several costs counts once.
+    `residual` is the relative difference in cost. Groups of one arm have no row.
 
     Args:
         frame: Rows of one data set, split and condition.
-        references: Arms to compare with, the first that a group has; else its cheapest arm.
-        value: The column to compare.
-        costs: Columns that are nearly equal.
-        tolerance: Relative, within a group.
-        by: The column that tells what is compared.
-        confidence: Of the intervals.
+        references: Preferred reference arms; a group without one uses its cheapest arm.
+        value: Column to compare.
+        costs: Columns of the costs.
+        tolerance: Largest relative difference in cost within a group.
+        by: Column that names the arms.
+        confidence: Confidence level of the intervals.
 
     Raises:
-        ValueError: rows that cannot be repeats of each other, or a negative tolerance.
+        ValueError: Rows are not repeats of each other, or the tolerance is negative.
     """
     made: list[Comparison] = []
     rows = []

@@ -49,15 +49,15 @@ FRACTION = Interval(0.0, 1.0)
 
 @dataclass(frozen=True)
 class Estimate:
-    """What repeats come to.
+    """Summary statistics of the repeats of one arm.
 
     Args:
-        n: How many.
-        mean: Null without any.
-        sd: Sample standard deviation (n - 1); null with fewer than two.
-        t: Student's interval of the mean, exact for normal repeats.
-        bootstrap: BCa interval of the mean.
-        reason: Why numbers are missing; empty where none are.
+        n: Number of repeats.
+        mean: Sample mean; None without repeats.
+        sd: Sample standard deviation (n - 1); None with fewer than two repeats.
+        t: Student's t confidence interval of the mean; assumes normally distributed repeats.
+        bootstrap: BCa bootstrap interval of the mean.
+        reason: Reason for missing statistics; empty if there are none.
     """
 
     n: int
@@ -82,16 +82,15 @@ class Repeats:
 
 
 def repeats(frame: pd.DataFrame, value: str = "top1", by: str = "arm") -> Repeats:
-    """The repeats in a table of runs.
+    """Collect the repeats of each arm from a table of runs.
 
     Args:
-        frame: Rows of one data set, split and condition, of any status.
-        value: The column to compare.
-        by: The column that tells what is compared.
+        frame: Rows of one data set, split and condition, with any status.
+        value: Column to compare.
+        by: Column that names the arms.
 
     Raises:
-        ValueError: rows that cannot be repeats of each other: of two data sets, say, or twice the
-            same seed of an arm.
+        ValueError: Rows are not repeats of each other: several data sets, or a seed twice.
     """
     finished, newest = frame["status"] == FINISHED, frame["newest"].fillna(value=True)
     reasons = frame["status"].mask(finished & ~newest, "older weights")
@@ -156,7 +155,7 @@ def estimate(
 
 
 def bootstrap(values: Values, confidence: float = CONFIDENCE) -> Interval | None:
-    """The BCa bootstrap interval of a mean, the same at each call; null where it is undefined."""
+    """Return the BCa bootstrap interval of a mean, or None if undefined; deterministic."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # told by the null
         found = stats.bootstrap(
@@ -173,15 +172,15 @@ def bootstrap(values: Values, confidence: float = CONFIDENCE) -> Interval | None
 
 
 def wilson(correct: int, images: int, confidence: float = CONFIDENCE) -> Interval:
-    """Wilson's score interval of an accuracy: over images, for one network.
+    """Return Wilson's score interval of an accuracy, over images, for one network.
 
     Args:
-        correct: Images told right.
-        images: Images in all.
-        confidence: Of the interval.
+        correct: Number of correct predictions.
+        images: Number of images.
+        confidence: Confidence level of the interval.
 
     Raises:
-        ValueError: no images, or more right than there are.
+        ValueError: There are no images, or fewer images than correct predictions.
     """
     if images < 1 or not 0 <= correct <= images:
         raise ValueError(
@@ -192,12 +191,7 @@ def wilson(correct: int, images: int, confidence: float = CONFIDENCE) -> Interva
 
 
 def estimates(found: Repeats, confidence: float = CONFIDENCE) -> pd.DataFrame:
-    """A row for each arm: n, mean, sd, both intervals, and the reason for what is missing.
-
-    Args:
-        found: The repeats of accuracies.
-        confidence: Of the intervals.
-    """
+    """Return one row per arm: n, mean, sd, both intervals, reason for missing statistics."""
     rows = []
     for arm, values in found.values.items():
         of_arm = estimate([*values.values()], confidence, FRACTION)
@@ -227,16 +221,16 @@ def holm(p_values: Iterable[float]) -> list[float]:
 
 
 def repeats_needed(gap: float, sd: float, power: float = 0.8, alpha: float = 0.05) -> int:
-    """Number of paired repeats by which a two-sided paired t test would show a gap, three at least.
+    """Return the number of paired repeats at which a two-sided t-test detects a difference.
 
     Args:
-        gap: The mean difference that is to be shown.
-        sd: Standard deviation of the differences.
-        power: How likely the test is to show it.
-        alpha: How likely it is to show a gap where there is none.
+        gap: Mean difference to detect.
+        sd: Standard deviation of the paired differences.
+        power: Probability of detecting it.
+        alpha: Significance level.
 
     Raises:
-        ValueError: a gap of 0, an sd not above 0, or a power not between alpha and 1.
+        ValueError: A number is out of range.
     """
     if gap == 0 or not np.isfinite(gap):
         raise ValueError(f"gap {gap}: must be a number other than 0")

@@ -19,14 +19,14 @@ DIVERGED = "the loss became"  # nan, say: so begins the reason of such a run
 
 @dataclass(frozen=True)
 class Rates:
-    """Learning rates that were chosen.
+    """Learning rates that a sweep chose for its arms.
 
     Args:
-        of_arm: By the name that runs give their arm.
-        recipe: They are this recipe's; another one's are of another size.
-        began_with: Weights that the trainings began with; null for random ones.
-        data: The images that they were chosen on.
-        macs: Multiply-adds of each arm's network there.
+        of_arm: Learning rate of each arm, by its name in runs.
+        recipe: Recipe of the runs; rates of other recipes have another scale.
+        began_with: Weights at the start of training; None for random weights.
+        data: Data set of the runs.
+        macs: MACs of each arm's network.
     """
 
     of_arm: Mapping[str, float] = field(default_factory=dict)
@@ -37,12 +37,7 @@ class Rates:
 
 
 def trials(frame: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
-    """A row for each trial of a rate: finished runs on clean images, and those that diverged, at 0.
-
-    Args:
-        frame: Rows of runs, of any status and condition.
-        value: The accuracy that chooses.
-    """
+    """Return one row per trial of a rate: finished runs on clean images, and diverged runs as 0."""
     diverged = frame["reason"].fillna("").str.startswith(DIVERGED) & (frame["status"] != FINISHED)
     at_zero = frame[diverged].drop_duplicates("run").assign(**{value: 0.0})
     finished = clean_rows(frame) if (frame["status"] == FINISHED).any() else frame[:0]
@@ -51,17 +46,16 @@ def trials(frame: pd.DataFrame, value: str = "top1") -> pd.DataFrame:
 
 
 def best_rates(frame: pd.DataFrame, value: str = "top1") -> Rates:
-    """The rate of each arm at which its mean validation accuracy was best, the lower of equal ones.
+    """Return for each arm the rate with the best mean validation accuracy; the lower one on a tie.
 
-    A run whose loss was not finite is a trial, and the worst of all.
+    A run whose loss was not finite counts as a trial with accuracy 0.
 
     Args:
-        frame: Rows of runs that differ in arm, learning rate and random seed only.
-        value: The accuracy that chooses.
+        frame: Rows of runs that differ only in arm, learning rate and seed.
+        value: Accuracy to maximise.
 
     Raises:
-        ValueError: there are no two rates, other things differ, or an arm lacks a trial that
-            another one has: with more trials it would be favoured.
+        ValueError: There are fewer than two rates, or arms have unequal numbers of trials.
     """
     rows = trials(frame, value)
     rates = sorted(rows["learning_rate"].unique())

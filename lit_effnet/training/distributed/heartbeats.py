@@ -163,7 +163,7 @@ def machine() -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process of this machine runs; a zombie does not."""
+    """Return whether a process is running on this machine; zombies count as not running."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
