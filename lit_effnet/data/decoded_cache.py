@@ -315,7 +315,7 @@ def _reduction(height: int, width: int, short_side: int | None) -> float:
 
 
 def bad_rows(rows: Any, name: str) -> Mapping[int, str]:
-    """Return the reason by row of bad images of a split without a store; kept beside the stores."""
+    """Return the bad images of a split without a cache: reason by row, kept beside the caches."""
     file = cache_folder() / f"{images_fingerprint(rows, with_times=True)}-bad.json"
     with suppress(OSError, ValueError):
         return _read_bad(file)

@@ -79,7 +79,7 @@ def regions(photograph: Photograph, split: str) -> list[Photograph]:
 
 
 def windows(photograph: Photograph, split: str, count: int, seed: int) -> Iterator[Photograph]:
-    """Yield `count` random windows `[80, 80, 3]` of a split's cells that are not blank."""
+    """Yield `count` random windows `[80, 80, 3]` from the cells of a split, blank ones excluded."""
     generator = np.random.default_rng(seed)
     parts = regions(photograph, split)
     while count:

@@ -1,4 +1,4 @@
-"""The specification of one exported file."""
+"""Options of one exported file."""
 
 from dataclasses import dataclass, field, replace
 from math import inf

@@ -97,19 +97,19 @@ def keys() -> list[str]:
 
 
 def linked() -> frozenset[str]:
-    """Return the names of the arguments that follow from flags and are none themselves."""
+    """Return the names of the arguments that are derived from flags."""
     return frozenset(_parser().linked)
 
 
 def identity(config: Any) -> str:
-    """Return the hash of scaling, recipe, network, data, trainer and random seed.
+    """Return the hash of scaling, recipe, network, data, trainer and seed.
 
-    It does not depend on how they are written: `depth=1.5` equals `depth=1.50`, and a recipe's own
-    learning rate equals none. Defaults are left out, so that a new option changes no identity.
-    Options that change no number are left out too.
+    Spelling does not matter: `depth=1.5` equals `depth=1.50`, and an explicit default equals none.
+    Defaults are left out, so that a new option changes no identity, and so are options that change
+    no number.
 
     Raises:
-        ValueError: an unknown arm or recipe; the message is one line that names the flag.
+        ValueError: An arm or recipe is unknown; the message is one line that names the flag.
     """
     try:
         return config_hash(_identifying(config))

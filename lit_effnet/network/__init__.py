@@ -1,1 +1,1 @@
-"""Networks: EfficientNet at any scaling, baselines, weights and complexity; knows no data."""
+"""Networks: EfficientNet at any scaling, baselines, weights and complexity; no data sets."""

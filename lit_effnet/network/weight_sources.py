@@ -1,8 +1,9 @@
 """Find weights by file or name, with the conventions and preprocessing that they expect.
 
-Most files of weights do not contain padding, epsilon, size, crop, filter, mean and std. These come
-from the run that trained them, from the `config.json` beside the file, or from timm's and
-torchvision's tables by name or file name. Otherwise the layout's defaults are assumed, with a note.
+Most weight files do not store padding, epsilon, input size, crop, interpolation, mean or std. These
+come from the run that trained them, from the `config.json` beside the file, or from the tables of
+timm and torchvision by name or file name. Otherwise the defaults for the file's key naming are
+used, with a note.
 """
 
 import re

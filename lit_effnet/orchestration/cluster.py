@@ -63,9 +63,9 @@ def devices_of(configs: Sequence[Any]) -> tuple[int, bool]:
 
 
 def resources(configs: Sequence[Any], options: LaunchOptions, nodes: Sequence[Node]) -> Resources:
-    """Return what a trial gets: what the options say, else what its trainer's devices need.
+    """Return the resources of a trial: from the options, or from the devices of its trainer.
 
-    By default a trial gets one GPU per device where any node has one, with that GPU's share of the
+    By default, a trial gets one GPU per device if any node has one, with that GPU's share of the
     node's CPUs; otherwise one CPU per device.
     """
     cpus, gpus = options.cpus_per_trial, options.gpus_per_trial

@@ -27,10 +27,10 @@ def rates_in(path: str) -> Rates:
 
 
 def check_rated(planner: Planner, trials: Sequence[Trial]) -> None:
-    """Check that an arm has a chosen rate, and that no run folder mixes rates of one arm.
+    """Check that an arm has a chosen rate, and that the run directories of an arm have one rate.
 
     Raises:
-        ValueError: No arm has a rate, or there are runs of these arms at other rates.
+        ValueError: No arm has a rate, or these arms have runs at other rates.
     """
     ids = {trial.id for trial in trials}
     rates, path = planner.options.rates, planner.options.rates_from

@@ -49,7 +49,7 @@ def choose_mode(mode: Mode) -> str:
 
 
 def has_key() -> bool:
-    """Return whether W&B finds a valid key; neither prompts nor asks the server."""
+    """Return whether W&B has a valid API key, without a prompt or a request to the server."""
     wandb = _quiet_wandb()
     try:
         return bool(wandb.login(prompt=False, verify=False))

@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 class Machines(Protocol):
-    """Where trials run. `start` returns a handle of one, which the other methods take."""
+    """Interface of the machines on which trials run; `start` returns the handle of a trial."""
 
     def start(self, trial: Trial, module: str, share: Share, retry: bool) -> Any:
         """Start or resume a trial; `retry` runs one again that failed."""

@@ -2,7 +2,7 @@
 
 print(comparison_text(compare("a", "b", of_a, of_b)).en)
 # No significant difference between a and b: -3.7 points [-9.1, +1.7] (paired t-test, 3 seeds,
-# p = 0.04, Holm-corrected for 3 comparisons).
+# p = 0.12, Holm-corrected for 3 comparisons).
 """
 
 from lit_effnet.cli import format
