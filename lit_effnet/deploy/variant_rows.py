@@ -1,7 +1,5 @@
 """The evaluation row of each variant, its identity, and its latency."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,12 +13,11 @@ from lit_effnet.deploy.variant_timing import BATCHES, Timing
 from lit_effnet.deploy.variants import Variant
 from lit_effnet.evaluation.conditions import Condition
 from lit_effnet.evaluation.evaluator import Evaluator
+from lit_effnet.evaluation.row import Row, Scores, evaluation_row, row_id
 
 # Increment this when a variant changes in a way that its identity does not record: another graph is
 # quantized, or a quantizer has other settings. Older rows are then not reused.
 METHOD_NUMBER = 1
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,9 +61,8 @@ class VariantEvaluator:
         }
 
     def id(self, variant: Variant) -> str:
-        """Return twelve hexadecimal digits of the identity's hash."""
-        text = json.dumps(self.identity(variant), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Return the id of a variant's row."""
+        return row_id(self.identity(variant))
 
     def clean(self, seen: Callable[[int], object] = lambda images: None) -> tuple[Row, Tensor]:
         """Return the row of the float32 network on clean images, and its logits `[N, K]`."""
@@ -94,17 +90,16 @@ class VariantEvaluator:
         """
         recorder = LogitRecorder(built.network)
         row = replace(self.evaluator, network=recorder).row(Condition(), seen)
-        return {
-            **row,
-            "id": self.id(variant),
-            **self.identity(variant),
-            "clean": row["id"],
-            "kept_layers": list(kept_layers),
-            "agreement": agreement(recorder.logits, reference),
-            "snr_db": median_snr(recorder.logits, reference),
-            "file_bytes": built.file_bytes,
-            "latency": None,
-        }
+        return evaluation_row(
+            self.identity(variant),
+            {name: row[name] for name in Scores.__annotations__},
+            row["id"],
+            kept_layers=list(kept_layers),
+            agreement=agreement(recorder.logits, reference),
+            snr_db=median_snr(recorder.logits, reference),
+            file_bytes=built.file_bytes,
+            latency=None,
+        )
 
     def with_latency(
         self, row: Row, timings: Sequence[Timing], eager: Sequence[Timing], timed_at: str
@@ -115,7 +110,7 @@ class VariantEvaluator:
             row: Row of a variant.
             timings: Timing at each batch size.
             eager: Timings of PyTorch's eager mode in the same rounds.
-            timed_at: Time of these rounds.
+            timed_at: Timestamp of the measurement.
         """
         latency = {
             f"{timing.batch}": {
@@ -129,7 +124,7 @@ class VariantEvaluator:
         return {**row, "latency": latency}
 
     def is_timed(self, row: Mapping[str, Any], runs: int) -> bool:
-        """Whether a row has its latency on this processor, with this allocator, of enough runs."""
+        """Return whether a row has enough timed runs on this processor, with this allocator."""
         latency = row["latency"] or {}
         here = (self.freed_memory_kept, self.processor)
         return {f"{batch}" for batch in BATCHES} == set(latency) and all(
