@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lit_effnet import report
-from lit_effnet.results.report import page
+from lit_effnet.results.report import job, page
 from tests.results.report.sweep import add_run, make_sweep
 
 
@@ -40,7 +40,8 @@ def test_broken_folders_are_counted_and_the_page_may_begin_in_chinese(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "_figures", lambda *_: iter(()))  # which another test writes
-    monkeypatch.setattr(page, "chinese_font", lambda: None)
+    for module in (job, page):
+        monkeypatch.setattr(module, "chinese_font", lambda: None)
     group = make_sweep(tmp_path)
     (group / "broken").mkdir()
     (group / "broken" / "run.json").write_text("{")

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
-from lit_effnet import report, sweep
+from lit_effnet import sweep
 from lit_effnet.cli.errors import one_line_errors
 from lit_effnet.evaluation.target import _flags_of_run
 from lit_effnet.experiment import preview as outlook
@@ -21,7 +21,7 @@ from lit_effnet.orchestration.learning_rates import rates_in
 from lit_effnet.results.frame.run_parts import CONFIG, METRICS, RECORD, parts_of, text_of
 from lit_effnet.results.frame.shipped import read_shipped_rows
 from lit_effnet.results.frame.table import load
-from lit_effnet.results.report import page
+from lit_effnet.results.report import job, page
 from lit_effnet.results.report.plan import plans
 from lit_effnet.runs.folder import RunFolder
 from lit_effnet.trials import snapshot
@@ -184,7 +184,7 @@ def _report(thorough: bool) -> Callable[[Path, bytes], None]:
         file.write_bytes(content)
         with one_line_errors():
             table = load([file])
-            report.check_finished(table, [str(file)])
+            job.check_finished(table, [str(file)])
             for run in table.frame["run"]:
                 for name in (CONFIG, METRICS, RECORD) if thorough else ():
                     if name in parts_of(run):
@@ -218,7 +218,7 @@ def _reader(whole: dict[str, bytes]) -> Callable[[Path, bytes], None]:
         for run in snapshot.read(file.parent.parent, ("scaling.depth", "seed_everything")):
             str((run.seconds, run.epochs, run.done, Entry(run.folder).reason()))
         with one_line_errors():
-            report.check_finished(table, [str(file.parent)])
+            job.check_finished(table, [str(file.parent)])
             if file.name == "config.yaml":
                 outlook.check(outlook.parse(["--config", str(file)]))
             folder = RunFolder(file.parent)
