@@ -245,6 +245,7 @@ def test_what_is_no_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture) -
     assert "neither a run folder nor a folder of trained runs" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_keeps_the_rows(trained: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))  # bytes: two rows, not three

@@ -176,6 +176,7 @@ def test_int8_is_calibrated_as_quantize_does_it_and_says_so(
     assert "Calibrated by onnxruntime, entropy, on 20 images of photos train, seed 3" in shown
 
 
+@pytest.mark.slow
 def test_int8_may_be_compared_on_training_images_where_others_calibrate(
     quick_int8: list[Conversion], photos_run: Path, tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ def test_the_tested_weights_are_the_final_ones(flags: list[str], tmp_path: Path)
     assert record["test"]["test/top1"] == pytest.approx(torch.cat(hits).float().mean().item())
 
 
+@pytest.mark.slow
 def test_head_first_resumes_in_its_second_part_to_the_same_weights(
     tiny: list[str], pretrained: Path, tmp_path: Path
 ) -> None:
@@ -355,6 +356,7 @@ def test_a_run_resumes_though_the_weights_it_began_with_are_gone(
     assert any(not torch.equal(state[k], v) for k, v in network_state(folder).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaling", [["--scaling.resolution=1.5"], ["--scaling.phi=1"]])
 def test_a_runs_image_size_is_kept_where_it_serves_as_weights(
     scaling: list[str], tiny: list[str], tmp_path: Path

@@ -197,7 +197,9 @@ def test_a_run_whose_record_has_the_first_fingerprint_resumes_and_keeps_it(
     assert found.data.fingerprint == first
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_stopped_run_says_so_and_how_to_go_on(sent: signal.Signals, tmp_path: Path) -> None:
     process = start(*TINY, "--trainer.max_epochs=500", f"--run.root={tmp_path}")
     wait_for_epoch(process, 1)

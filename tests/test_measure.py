@@ -184,6 +184,7 @@ def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     assert figures["counter"] == "peak resident memory of a process of its own"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("known_peak")
 def test_an_exported_file_is_measured_beside_its_network(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture

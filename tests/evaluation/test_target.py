@@ -101,6 +101,7 @@ def test_the_corrupted_size_is_that_of_resolution_1(tmp_path: Path) -> None:
     assert (found.own.image_size, found.reference.image_size) == (48, 32)
 
 
+@pytest.mark.slow
 def test_arms_from_weights_of_other_sizes_are_corrupted_at_one_size(tmp_path: Path) -> None:
     place = [f"--run.root={tmp_path}", "--trainer.max_epochs=1", "--run.noise=[0.1]"]
     sized = [flag for flag in TINY if "image_size" not in flag]
