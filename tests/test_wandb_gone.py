@@ -23,7 +23,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lit_effnet import fit
 from lit_effnet.experiment.lightning_cli import Experiment
 from lit_effnet.training import wandb_logging as tracking
-from tests.conftest import start
+from tests.conftest import HUNG_S, start
 from tests.test_wandb import COMMAND, Client, short
 from tests.wandb_server import WandbServer
 
@@ -151,7 +151,9 @@ def test_ctrl_c_while_a_finished_run_waits_for_wandb_ends_the_waiting_only(
 
     monkeypatch.setattr(tracking, "say", press_ctrl_c)
     monkeypatch.setattr(tracking, "SILENT_S", 0.1)
-    assert not train(client, flags(client, tiny), lambda: client.server.go_away("frozen"))
+    assert not train(
+        client, flags(client, tiny, timeout=HUNG_S), lambda: client.server.go_away("frozen")
+    )
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
         "stopped uploading to W&B; the run is finished; upload the rest later with: "

@@ -140,4 +140,4 @@ def parity_table(rows: Sequence[Row]) -> PlainTable:
 
 
 def _runtime(row: Row, key: str) -> str:
-    return f"{RUNTIMES[row[key]]} {row['precision']}"
+    return f"{RUNTIMES.get(row[key], row[key])} {row['precision']}"
