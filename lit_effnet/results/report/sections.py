@@ -7,10 +7,12 @@ same arms on other images. Rows that are no repeats of each other would give one
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.findings.arm_names import Names, arm_names
 from lit_effnet.results.frame.narrowing import NARROWED
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.experiments import experiments_of
@@ -57,6 +59,12 @@ class Section:
     def clean(self) -> pd.DataFrame:
         """Return the rows of finished runs on clean, default-preprocessed images, one per run."""
         return _clean(self.rows)
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of the arms for readers, with and without the learning rate."""
+        bare = [without_part(arm, f"{RATE}=") for arm in self.runs["arm"]]
+        return arm_names(self.runs.assign(arm=bare)) | arm_names(self.runs)
 
 
 def _clean(rows: pd.DataFrame) -> pd.DataFrame:

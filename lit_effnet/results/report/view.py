@@ -101,7 +101,10 @@ def view(
     )
     tables: list[ReportTable | None] = []
     if count:
-        tables += [arms_table(found, value, confidence), comparisons_table(found, confidence)]
+        tables += [
+            arms_table(found, value, confidence, section.names),
+            comparisons_table(found, confidence, section.names),
+        ]
     if of_rates:
         tables.append(rates_table(section, value))
     tables.append(conditions_table(section, value))
