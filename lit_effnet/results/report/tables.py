@@ -20,6 +20,7 @@ from lit_effnet.results.stats.estimates import estimates
 from lit_effnet.results.tables.columns import MACS, PARAMETERS
 from lit_effnet.runs.folder import FINISHED
 
+ARM_KEYS = ("arm", "reference")
 DIVERGED = -1.0  # sorts below all accuracies
 
 
@@ -45,12 +46,13 @@ class ReportTable:
     runs: int
     ids: tuple[str, ...] = ()
 
-    def plain(self, language: Language, before: str = "") -> PlainTable:
+    def plain(self, language: Language, before: str = "", *, stored: bool = False) -> PlainTable:
         """Return the table as text, for Markdown, LaTeX and CSV.
 
         Args:
             language: Language of the texts.
             before: Beginning of the title.
+            stored: Whether arms have their stored names, which are keys in data.
         """
 
         def show(text: object) -> str:
@@ -58,7 +60,11 @@ class ReportTable:
 
         notes = [self.note] if self.note.en else []
         title = f"{before}{show(self.title)}"
-        return tabulate(self.columns, self.rows, title=title, notes=notes, show=show)
+        columns = [
+            replace(column, write=str) if stored and column.value in ARM_KEYS else column
+            for column in self.columns
+        ]
+        return tabulate(columns, self.rows, title=title, notes=notes, show=show)
 
     def html(self) -> Markup:
         """Return the table for the page, in all languages."""
