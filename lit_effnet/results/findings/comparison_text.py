@@ -6,19 +6,24 @@ print(comparison_text(compare("a", "b", of_a, of_b)).en)
 """
 
 from lit_effnet.cli import format
+from lit_effnet.results.findings.arm_names import Names
 from lit_effnet.results.report.language import Text, joined
-from lit_effnet.results.report.words import arm_text
 from lit_effnet.results.stats.comparison import Comparison
 from lit_effnet.results.stats.estimates import FEWEST
 
 
-def comparison_text(comparison: Comparison) -> Text:
+def comparison_text(comparison: Comparison, names: Names | None = None) -> Text:
     """Return a comparison of two accuracies as a sentence; differences are a minus b, in points.
 
     The outcome follows the corrected p-value. The interval is not corrected, so it may exclude 0
     although the difference is not significant.
+
+    Args:
+        comparison: Comparison of two arms.
+        names: Names of the arms for readers; by default the stored ones.
     """
-    arms = {"a": arm_text(comparison.a), "b": arm_text(comparison.b)}
+    names = names or {}
+    arms = {side: names.get(arm, arm) for side, arm in (("a", comparison.a), ("b", comparison.b))}
     if comparison.difference is None or comparison.interval is None:
         reason = untested_text(comparison)
         return Text("{a} and {b} cannot be compared: {reason}.", **arms, reason=reason)
@@ -38,9 +43,9 @@ def comparison_text(comparison: Comparison) -> Text:
     return Text("No significant difference between {a} and {b}: {difference}.", **values)
 
 
-def with_repeats_needed(comparison: Comparison) -> Text:
+def with_repeats_needed(comparison: Comparison, names: Names | None = None) -> Text:
     """Return the sentence, and for a paired test without a significant difference its power."""
-    sentence = comparison_text(comparison)
+    sentence = comparison_text(comparison, names)
     if comparison.outcome != "not significant" or comparison.test != "paired t":
         return sentence
     if count := comparison.repeats_needed:

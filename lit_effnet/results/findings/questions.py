@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 # The multiplication sign is meant
-"""What each sweep of `sweeps/` asks, and how its runs answer it."""
+"""Question of each sweep of `sweeps/`, and the comparisons that answer it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Question:
     Args:
         text: The question.
         way: How arms are compared.
-        references: Arms to compare with, the first that is found; without one the cheapest arm.
+        references: Reference arms, the first present counts; without one the cheapest arm.
         factor: Column whose values are compared, for the way "within".
         costs: Columns that the accuracy is plotted against.
         noisy: Compare the mean accuracy over levels of noise instead of clean images.

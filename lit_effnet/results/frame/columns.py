@@ -1,4 +1,4 @@
-"""The columns of the table of runs, and rows as a frame that has them."""
+"""Columns of the table of runs, and the frame that has them."""
 
 import warnings
 from typing import Any
@@ -133,13 +133,13 @@ def clean_rows(frame: pd.DataFrame) -> pd.DataFrame:
     as_trained = frame["made_at"].isna() & frame["batch_norm"].fillna("trained").eq("trained")
     known = (frame["status"] == FINISHED) & (frame["condition"] == "clean") & frame["top1"].notna()
     clean = frame[known & own & as_trained & (frame["split"] == "validation")]
-    found = clean[clean["narrowed"].isna()]
-    line = narrowed_line(clean[~clean["run"].isin(found["run"])])
-    if found.empty:
+    results = clean[clean["narrowed"].isna()]
+    line = narrowed_line(clean[~clean["run"].isin(results["run"])])
+    if results.empty:
         more = f"; {line}" if line else ""
         raise ValueError(
             f"runs: must have a finished one with a clean accuracy, and have none{more}"
         )
     if line:
         warnings.warn(line, stacklevel=2)
-    return found
+    return results

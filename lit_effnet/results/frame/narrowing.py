@@ -1,7 +1,6 @@
-"""Scores that are no result of a run: of a part of a split, of other weights, of a mere trial.
+"""Scores that are no result of a run: of a part of a split, of earlier weights, or of a trial.
 
-A run tells it in its record. Of older runs, and of those that only W&B knows, the trainer's flags
-do.
+Run records say so. For older runs and runs that only W&B has, it follows from the trainer's flags.
 """
 
 import re
@@ -33,7 +32,7 @@ def limit_of(flags: Flags, name: str) -> str | None:
 def training_limit(flags: Flags) -> str | None:
     """Return what limits the batches of an epoch and, besides epochs, the training's length."""
     limit = limit_of(flags, "limit_train_batches")
-    others = [told for name in (*TRIALS, "max_steps", "max_time") if (told := _told(flags, name))]
+    others = [text for name in (*TRIALS, "max_steps", "max_time") if (text := _text(flags, name))]
     return "; ".join([*([limit] if limit else []), *others]) or None
 
 
@@ -41,21 +40,21 @@ def narrowed_by(flags: Flags, epochs: int | None) -> dict[str, str]:
     """Return why an older run's scores may be no result, by `training` or by split.
 
     Args:
-        flags: Of its trainer.
-        epochs: That it trained.
+        flags: Flags of the run's trainer.
+        epochs: Number of trained epochs.
     """
-    trials = [told for name in TRIALS if (told := _told(flags, name))]
-    found = {"training": "; ".join(trials)} if trials else {}
+    trials = [text for name in TRIALS if (text := _text(flags, name))]
+    reasons = {"training": "; ".join(trials)} if trials else {}
     for split, name in LIMITS.items():
-        if limit_of(flags, name) != ALL and (told := _told(flags, name)):
-            found[split] = told
+        if limit_of(flags, name) != ALL and (text := _text(flags, name)):
+            reasons[split] = text
     every = flags.get("check_val_every_n_epoch", "1")
-    stale = [told for name in ("val_check_interval", "max_steps") if (told := _told(flags, name))]
+    stale = [text for name in ("val_check_interval", "max_steps") if (text := _text(flags, name))]
     if not every.isdecimal() or (epochs is not None and epochs % max(1, int(every))):
         stale.append(f"check_val_every_n_epoch {every}")
-    if stale and "validation" not in found:
-        found["validation"] = f"{', '.join(stale)}: perhaps scores of earlier weights"
-    return found
+    if stale and "validation" not in reasons:
+        reasons["validation"] = f"{', '.join(stale)}: perhaps scores of earlier weights"
+    return reasons
 
 
 def narrowed_line(frame: pd.DataFrame) -> str:
@@ -70,7 +69,7 @@ def narrowed_line(frame: pd.DataFrame) -> str:
     return f"left out of comparisons: {runs} with narrowed scores ({some})"
 
 
-def _told(flags: Flags, name: str) -> str:
+def _text(flags: Flags, name: str) -> str:
     value = flags.get(name)
     whole = value == "1.0" and name == "val_check_interval"  # of an epoch
     return "" if value is None or value in UNSET or whole else f"{name} {value}"

@@ -1,7 +1,4 @@
-"""What the files of a run folder say, in rows of the table.
-
-It reads what a training and an evaluation wrote, and knows neither.
-"""
+"""Read the files of a run directory into rows of the table."""
 
 import json
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What a file of results keeps of each run besides its rows: flags, recipe, versions, epochs.
+"""Parts of each run in a file of results: flags, recipe, versions and epochs.
 
-Parts go by the names of a run folder's files, and are read as those are. A run in a file of
-results has the path `results/NAME.json#GROUP/ID`.
+Parts have the names of the files of a run directory. A run in a file of results has the path
+`results/NAME.json#GROUP/ID`.
 """
 
 import json
@@ -58,17 +58,17 @@ def config_of(run: str) -> Part:
 
 def parts_of(run: str) -> dict[str, Part]:
     """Return the readable parts of a run directory."""
-    found: dict[str, Part] = {}
+    parts: dict[str, Part] = {}
     for name, parse in _PARSERS.items():
         try:
             content = parse(text_of(run, name))
         except (OSError, ValueError):
             continue
         if isinstance(content, dict):
-            found[name] = content
-    record = found.get(RECORD, {})
-    found[RECORD] = {name: record[name] for name in OF_RECORD if name in record}
-    return {name: part for name, part in found.items() if part}
+            parts[name] = content
+    record = parts.get(RECORD, {})
+    parts[RECORD] = {name: record[name] for name in OF_RECORD if name in record}
+    return {name: part for name, part in parts.items() if part}
 
 
 def check_parts(file: Path) -> None:
@@ -104,40 +104,40 @@ def _are_columns(part: Part) -> bool:
 def common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the entries that all nested mappings share."""
     first, *others = parts
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for name, value in first.items():
         if not all(name in other for other in others):
             continue
         if all(isinstance(part[name], Mapping) for part in parts):
-            found[name] = common([part[name] for part in parts])
+            merged[name] = common([part[name] for part in parts])
         elif all(_same(other[name], value) for other in others):
-            found[name] = value
-    return found
+            merged[name] = value
+    return merged
 
 
 def without(part: Mapping[str, Any], same: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a nested mapping that are not shared by all."""
-    found = {}
+    merged = {}
     for name, value in part.items():
         if name not in same:
-            found[name] = value
+            merged[name] = value
         elif isinstance(value, Mapping) and (own := without(value, same[name])):
-            found[name] = own
-    return found
+            merged[name] = own
+    return merged
 
 
 def joined(same: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the nested mapping from its shared and its own entries; undoes `without`."""
-    found = dict(same)
+    merged = dict(same)
     for name, value in own.items():
-        inner = found.get(name)
+        inner = merged.get(name)
         both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        found[name] = joined(inner, value) if both else value  # type: ignore[arg-type]
-    return found
+        merged[name] = joined(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and one == other  # 1 and True are equal
+def _same(first: Any, second: Any) -> bool:
+    return type(first) is type(second) and first == second  # 1 and True are equal
 
 
 def _columns(text: str) -> Part:

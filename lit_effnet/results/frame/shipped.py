@@ -134,13 +134,17 @@ def read_shipped_rows(path: Path) -> list[Row]:
 
 
 def _write(
-    path: Path, kind: str, told: tuple[str, str], rows: list[Row], parts: Mapping[str, Row] = EMPTY
+    path: Path,
+    kind: str,
+    about: tuple[str, str],
+    rows: list[Row],
+    parts: Mapping[str, Row] = EMPTY,
 ) -> None:
     """Write a file, one row a line, so that a change of it can be read."""
     names = [name for name in rows[0] if all(name in row for row in rows)]
     same = {name: rows[0][name] for name in names if len(rows) > 1 and _one(rows, name)}
     own = [{name: value for name, value in row.items() if name not in same} for row in rows]
-    head = {"format": FORMAT, "kind": kind, "command": told[0], "note": told[1], "same": same}
+    head = {"format": FORMAT, "kind": kind, "command": about[0], "note": about[1], "same": same}
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     body = ",\n".join(f"  {json.dumps(row)}" for row in own)
     lines.append(f'"rows": [\n{body}\n]')
@@ -160,7 +164,7 @@ def _one(rows: list[Row], name: str) -> bool:
 def _read(path: Path, kind: str) -> list[Row]:
     try:
         content = load_json(read_text(path))
-        found = (content["format"], content["kind"])
+        written = (content["format"], content["kind"])
         same, rows = dict(content["same"]), [dict(row) for row in content["rows"]]
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
@@ -170,11 +174,11 @@ def _read(path: Path, kind: str) -> list[Row]:
     except (ValueError, KeyError, TypeError) as error:
         needed = "must be an object with format, kind, same and rows"
         raise ValueError(f"{path.name}: is no file of results: {needed}") from error
-    if found[0] == FORMAT and found[1] != kind and found[1] in tuple(HOLDS):
-        raise ValueError(f"{path.name}: holds {HOLDS[found[1]]}, and no {HOLDS[kind]}")
-    if found != (FORMAT, kind):
-        told = f"{found[1]!r:.40} of format {found[0]!r:.40}"
-        raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {told}")
+    if written[0] == FORMAT and written[1] != kind and written[1] in tuple(HOLDS):
+        raise ValueError(f"{path.name}: holds {HOLDS[written[1]]}, and no {HOLDS[kind]}")
+    if written != (FORMAT, kind):
+        actual = f"{written[1]!r:.40} of format {written[0]!r:.40}"
+        raise ValueError(f"{path.name}: must be {kind} of format {FORMAT}, and is {actual}")
     return [same | row for row in rows]
 
 

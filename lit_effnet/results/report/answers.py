@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lit_effnet.results.findings.arm_names import arm_names
 from lit_effnet.results.findings.questions import Question, arms_like, reference_of
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.language import Text, same
 from lit_effnet.results.report.sections import Section, without_part
 from lit_effnet.results.report.wording import Family, sentences
-from lit_effnet.results.report.words import arm_text, cost_text
+from lit_effnet.results.report.words import cost_text
 from lit_effnet.results.stats.comparison import adjusted, compare
 from lit_effnet.results.stats.equal_cost import Group, around, groups_of
 from lit_effnet.results.stats.estimates import Repeats, repeats
@@ -81,7 +82,7 @@ def answer(
         Family(title, tuple(next(flat) for _ in some), axes)
         for (title, some), (_, _, axes) in zip(made, pairs, strict=True)
     )
-    said, settled = sentences(found, families, frame, question, value)
+    said, settled = sentences(found, families, frame, question, value, names=section.names)
     return Answer((*before, *said), families, found, frame, settled)
 
 
@@ -171,6 +172,7 @@ def _within(frame: pd.DataFrame, question: Question, arms: Sequence[str]) -> Pai
             if (name, value) in of and (name, low) in of
         ]
         pairs.append((Text("{value} against {other}", value=value, other=low), some, False))
+    names = arm_names(first.reset_index(drop=True).assign(arm=[*bare.values()]))
     for value in values:
         here = [arm for arm in arms if str(first.loc[arm, factor]) == value]
         costs = first.loc[here, "macs"].astype(float)
@@ -178,7 +180,7 @@ def _within(frame: pd.DataFrame, question: Question, arms: Sequence[str]) -> Pai
         some = [(arm, reference) for arm in here if arm != reference]
         pairs.append(
             (
-                Text("Within {value}, against {arm}", value=value, arm=arm_text(bare[reference])),
+                Text("Within {value}, against {arm}", value=value, arm=names[bare[reference]]),
                 some,
                 False,
             )

@@ -13,7 +13,6 @@ from lit_effnet.results.figures.drawing import (
     COLUMN_IN,
     OTHERS,
     PAGE_IN,
-    Look,
     MarkedFigure,
     arm_looks,
     english,
@@ -23,6 +22,7 @@ from lit_effnet.results.figures.interactive import GLYPHS, interactive_svg
 from lit_effnet.results.figures.noise import NOISE, noise_figure
 from lit_effnet.results.figures.pareto import arm_points, pareto_figure
 from lit_effnet.results.figures.rates import rates_figure
+from lit_effnet.results.findings.arm_names import Names
 from lit_effnet.results.findings.questions import Question
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.chinese import CHINESE, FIGURES
@@ -30,7 +30,7 @@ from lit_effnet.results.report.fonts import chinese_font
 from lit_effnet.results.report.language import Language, Text
 from lit_effnet.results.report.rates import by_arm
 from lit_effnet.results.report.sections import Section
-from lit_effnet.results.report.words import WORDS, arm_text
+from lit_effnet.results.report.words import WORDS
 
 MOST_LINES = 40
 CURVES = ("rates", "noise", "epochs")
@@ -44,16 +44,21 @@ class Pair(NamedTuple):
 
 
 class Bilingual:
-    """Words of a figure that is drawn in English once and shown in both languages."""
+    """Words of a figure that is drawn in English once and shown in both languages.
 
-    def __init__(self) -> None:
-        self.chinese: dict[str, str] = {}
+    Args:
+        names: Names of the arms for readers.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.names, self.chinese = names, dict[str, str]()
 
     def __call__(self, text: str, /, **values: object) -> str:
         """Return the English text, and remember the Chinese one."""
-        shown = english(text, **values)
+        name = self.names.get(text)
+        shown = english(name.en if name else text, **values)
         there = {key: self.chinese.get(str(value), value) for key, value in values.items()}
-        self.chinese[shown] = chinese_words(text, **there)
+        self.chinese[shown] = chinese_words(self.names, text, **there)
         return shown
 
     def pair(self, text: str) -> Pair:
@@ -61,9 +66,10 @@ class Bilingual:
         return Pair(text, self.chinese.get(text, text))
 
 
-def chinese_words(text: str, /, **values: object) -> str:
+def chinese_words(names: Names, text: str, /, **values: object) -> str:
     """Return a text of a figure in Chinese, with its fields filled."""
-    return english(FIGURES.get(text) or CHINESE.get(text) or arm_text(text).zh, **values)
+    name = names.get(text)
+    return english(name.zh if name else FIGURES.get(text) or CHINESE.get(text, text), **values)
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Chart:
         wide: Whether it needs the width of the page.
         runs: Number of runs behind it.
         figure: English figure.
-        draw: Draws it with other words.
+        draw: Draws it in Chinese.
     """
 
     name: str
@@ -95,7 +101,7 @@ class Chart:
         if language == "en":
             return self.figure
         with matplotlib.rc_context({"font.family": ["DejaVu Sans", str(chinese_font())]}):
-            return self.draw(words=chinese_words)
+            return self.draw()
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def charts_of(
         confidence: Confidence of the intervals.
         ids: Row of the table of runs, by path.
     """
-    looks = arm_looks(section.runs)
+    looks, names = arm_looks(section.runs), section.names
     if question.way == "rates":
         looks |= arm_looks(by_arm(section))
     charts = []
@@ -142,7 +148,7 @@ def charts_of(
         many = len({*by_arm(section)["arm"]} if name == "rates" else looks) > len(OTHERS)
         wide = name in CURVES and many
         bound = partial(draw, looks=looks, width_in=PAGE_IN if wide else COLUMN_IN)
-        words = Bilingual()
+        words = Bilingual(names)
         try:
             figure = bound(words=words)
         except ValueError:  # the runs lack what the figure shows
@@ -157,9 +163,14 @@ def charts_of(
             chinese=words.chinese,
         )
         notes = tuple(words.pair(text) for text in figure.notes)
-        charts.append(Chart(name, title, Markup(svg), notes, wide, runs, figure, bound))
+        again = partial(bound, words=partial(chinese_words, names))
+        charts.append(Chart(name, title, Markup(svg), notes, wide, runs, figure, again))
     shown = {mark.arm for chart in charts for mark in chart.figure.marks.values()}
-    keys = tuple(_key(arm, look) for arm, look in looks.items() if arm in shown)
+    keys = tuple(
+        Key(arm, names[arm], look.colour, GLYPHS[look.marker][look.hollow])
+        for arm, look in looks.items()
+        if arm in shown
+    )
     return tuple(charts), keys if len(keys) > 1 else ()
 
 
@@ -186,7 +197,3 @@ def _drawings(
     yield "noise", noisy["run"].nunique(), partial(noise_figure, section.rows, value, **how)
     if section.runs["arm"].nunique() <= MOST_LINES:
         yield "epochs", len(section.runs), partial(epochs_figure, section.runs, value)
-
-
-def _key(arm: str, look: Look) -> Key:
-    return Key(arm, arm_text(arm), look.colour, GLYPHS[look.marker][look.hollow])

@@ -52,7 +52,7 @@ def experiments_of(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, tuple[str
         and (name != DEVICE or _repeated(runs))
     ]
     told = {
-        run: tuple(_told(name, of_run[name]) for name in differing if name in of_run)
+        run: tuple(_shown(name, of_run[name]) for name in differing if name in of_run)
         for run, of_run in settings.items()
     }
     labels = rows["run"].map(told)
@@ -89,7 +89,7 @@ def _repeated(runs: pd.DataFrame) -> bool:
     return bool((done[DEVICE].groupby(trials).nunique() > 1).any())
 
 
-def _told(name: str, value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     """Return a setting as text: the name of the device, "base_depth 0.6", "recipe paper"."""
     leaf = name.removesuffix(".name").rsplit(".", 1)[-1]
     return str(value) if name == DEVICE else f"{leaf} {value}"

@@ -164,8 +164,8 @@ def _asset(name: str) -> str:
 def _tables(one: View) -> Iterator[Step]:
     for table in (*one.tables, one.runs):
         for language in LANGUAGES:
-            plain = table.plain(language, f"{one.group}: ")
             for ending, form in FORMS.items():
+                plain = table.plain(language, f"{one.group}: ", stored=ending == "csv")
                 text = form(plain).encode()
                 path = f"tables/{one.key}_{table.name}.{language}.{ending}"
                 yield Step(path, partial(write_whole, content=text))

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 from scipy import stats
 
+from lit_effnet.results.findings.arm_names import Names
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.language import Text, joined
 from lit_effnet.results.report.sections import RATE, Section, without_part
 from lit_effnet.results.report.tables import DIVERGED, ReportTable, rates_columns
-from lit_effnet.results.report.words import WORDS, arm_text
+from lit_effnet.results.report.words import WORDS
 from lit_effnet.results.stats.estimates import Repeats
 from lit_effnet.results.stats.learning_rates import best_rates, trials
 
@@ -30,7 +31,10 @@ def rates_answer(section: Section, value: str = "top1") -> Answer:
         return Answer((text,), (), Repeats({}, {}), frame, False)
     tries = trials(frame, value)
     means = rate_means(tries, value)
-    texts = [_best_text(best, means, tries), *_edge_texts(best, sorted(means.columns))]
+    texts = [
+        _best_text(best, means, tries, section.names),
+        *_edge_texts(best, sorted(means.columns)),
+    ]
     if len(best) > 2:
         common = means.mean().idxmax()
         tau = stats.kendalltau(means.max(axis=1), means[common]).statistic
@@ -45,10 +49,12 @@ def rates_answer(section: Section, value: str = "top1") -> Answer:
     return Answer(tuple(texts), (), Repeats({}, {}), frame, True)
 
 
-def _best_text(best: Mapping[str, float], means: pd.DataFrame, tries: pd.DataFrame) -> Text:
+def _best_text(
+    best: Mapping[str, float], means: pd.DataFrame, tries: pd.DataFrame, names: Names
+) -> Text:
     arms_of: dict[float, list[Text]] = {}
     for arm, rate in best.items():
-        arms_of.setdefault(rate, []).append(arm_text(arm))
+        arms_of.setdefault(rate, []).append(names[arm])
     parts = [
         Text("{rate} ({arms})", rate=f"{rate:g}", arms=joined(arms_of[rate], Text("; ")))
         for rate in sorted(arms_of)
@@ -123,5 +129,5 @@ def rates_table(section: Section, value: str) -> ReportTable | None:
         for arm, row in means.iterrows()
     ]
     note = Text("{value} of each arm at each rate.", value=WORDS[value])
-    columns, count = rates_columns([*means.columns]), int(tries["run"].nunique())
+    columns, count = rates_columns([*means.columns], section.names), int(tries["run"].nunique())
     return ReportTable("rates", Text("Arms by learning rate"), columns, rows, note, count)

@@ -7,10 +7,12 @@ same arms on other images. Rows that are no repeats of each other would give one
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from lit_effnet.results.findings.arm_names import Names, arm_names
 from lit_effnet.results.frame.narrowing import NARROWED
 from lit_effnet.results.frame.records import FINISHED
 from lit_effnet.results.report.experiments import experiments_of
@@ -57,6 +59,12 @@ class Section:
     def clean(self) -> pd.DataFrame:
         """Return the rows of finished runs on clean, default-preprocessed images, one per run."""
         return _clean(self.rows)
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of the arms for readers, with and without the learning rate."""
+        bare = [without_part(arm, f"{RATE}=") for arm in self.runs["arm"]]
+        return arm_names(self.runs.assign(arm=bare)) | arm_names(self.runs)
 
 
 def _clean(rows: pd.DataFrame) -> pd.DataFrame:
@@ -163,15 +171,15 @@ def _with_arms(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with arm names that include every parameter that the sweep varies."""
     runs = rows.drop_duplicates("run")
     columns = [name for name in OF_ARM if name not in (*SETTING, RATE)]
-    named = _told(runs, {str(row["run"]): _cells(row, columns) for _, row in runs.iterrows()})
-    # Every recipe has a rate of its own, which tells nothing beside its name.
-    named = _told(named, {str(row["run"]): _cells(row, [RATE]) for _, row in runs.iterrows()})
-    named = _told(named, {run: parameters_of(run) for run in runs["run"]}, [*columns, RATE])
+    named = _named(runs, {str(row["run"]): _cells(row, columns) for _, row in runs.iterrows()})
+    # Every recipe has its own rate; a name with the recipe needs no rate.
+    named = _named(named, {str(row["run"]): _cells(row, [RATE]) for _, row in runs.iterrows()})
+    named = _named(named, {run: parameters_of(run) for run in runs["run"]}, [*columns, RATE])
     done = named[named["status"] == FINISHED]
     twice = done.loc[done.duplicated(["arm", "seed"], keep=False), "arm"]
     if len(twice):  # a person may have varied the recipe by hand
         some = named[named["arm"].isin(twice)]
-        recipes = _told(some, {run: recipe_of(run) for run in some["run"]})
+        recipes = _named(some, {run: recipe_of(run) for run in some["run"]})
         named = pd.concat([named[~named["arm"].isin(twice)], recipes])
     return rows.assign(arm=rows["run"].map(dict(zip(named["run"], named["arm"], strict=True))))
 
@@ -180,7 +188,7 @@ def _cells(row: pd.Series, columns: Sequence[str]) -> dict[str, Any]:
     return {name: "none" if pd.isna(row[name]) else row[name] for name in columns}
 
 
-def _told(
+def _named(
     runs: pd.DataFrame, parameters: Mapping[str, dict[str, Any]], known: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Return the runs with the varied parameters appended to their arm names.

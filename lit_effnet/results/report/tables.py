@@ -10,15 +10,17 @@ from markupsafe import Markup
 
 from lit_effnet.cli import format as form
 from lit_effnet.cli.tables import Column, PlainTable, Row, as_html, tabulate
+from lit_effnet.results.findings.arm_names import Names
 from lit_effnet.results.frame.run_parts import command_of
 from lit_effnet.results.report.answers import Answer
 from lit_effnet.results.report.language import Language, Text
 from lit_effnet.results.report.sections import CLEAN, Section
-from lit_effnet.results.report.words import WORDS, arm_text
+from lit_effnet.results.report.words import WORDS
 from lit_effnet.results.stats.estimates import estimates
 from lit_effnet.results.tables.columns import MACS, PARAMETERS
 from lit_effnet.runs.folder import FINISHED
 
+ARM_KEYS = ("arm", "reference")
 DIVERGED = -1.0  # sorts below all accuracies
 
 
@@ -44,12 +46,13 @@ class ReportTable:
     runs: int
     ids: tuple[str, ...] = ()
 
-    def plain(self, language: Language, before: str = "") -> PlainTable:
+    def plain(self, language: Language, before: str = "", *, stored: bool = False) -> PlainTable:
         """Return the table as text, for Markdown, LaTeX and CSV.
 
         Args:
             language: Language of the texts.
             before: Beginning of the title.
+            stored: Whether arms have their stored names, which are keys in data.
         """
 
         def show(text: object) -> str:
@@ -57,7 +60,11 @@ class ReportTable:
 
         notes = [self.note] if self.note.en else []
         title = f"{before}{show(self.title)}"
-        return tabulate(self.columns, self.rows, title=title, notes=notes, show=show)
+        columns = [
+            replace(column, write=str) if stored and column.value in ARM_KEYS else column
+            for column in self.columns
+        ]
+        return tabulate(columns, self.rows, title=title, notes=notes, show=show)
 
     def html(self) -> Markup:
         """Return the table for the page, in all languages."""
@@ -79,7 +86,11 @@ def _short(commit: str) -> str:
     return f"{name[:10]}{plus}{changes}"
 
 
-ARM = Column(Text("arm"), "arm", arm_text, left=True)
+def _arm(names: Names, key: str = "arm") -> Column:
+    """Return a column of arms, whose values are the stored names."""
+    return Column(WORDS[key], key, names.__getitem__, left=True)
+
+
 COUNT = Column("n", "n", form.count)
 MEAN = Column(Text("mean, %"), "mean", form.percent)
 REPORT_MACS = replace(MACS, heading=Text("MACs, M"), unit="", write=form.number(",.2f", 1e-6))
@@ -92,7 +103,7 @@ OUTCOMES = {
     "not tested": Text("not tested"),
 }
 ARMS = (
-    *(ARM, COUNT, MEAN, Column(Text("sd"), "sd", form.percent)),
+    *(COUNT, MEAN, Column(Text("sd"), "sd", form.percent)),
     *(Column(LOW, "t_low", form.percent), Column(HIGH, "t_high", form.percent)),
     replace(
         PARAMETERS,
@@ -106,7 +117,6 @@ ARMS = (
     replace(DURATION, optional=True),
 )
 COMPARISONS = (
-    *(ARM, Column(Text("reference"), "reference", arm_text, left=True)),
     Column(Text("difference, points"), "difference", form.points),
     *(Column(LOW, "low", form.points), Column(HIGH, "high", form.points)),
     *(COUNT, Column(Text("test"), "test", left=True)),
@@ -114,9 +124,9 @@ COMPARISONS = (
     Column(Text("p (Holm)"), "holm", form.number(".3f")),
     Column(Text("result"), "outcome", OUTCOMES.__getitem__, left=True),
 )
-CONDITIONS = (ARM, Column(Text("condition"), "condition", left=True), COUNT, MEAN)
+CONDITIONS = (Column(Text("condition"), "condition", left=True), COUNT, MEAN)
 RUNS = (
-    *(ARM, Column(Text("seed"), "seed", form.count)),
+    Column(Text("seed"), "seed", form.count),
     Column(Text("value, %"), "value", form.percent),
     Column(Text("status"), "status", left=True),
     DURATION,
@@ -127,7 +137,7 @@ RUNS = (
 )
 
 
-def arms_table(answer: Answer, value: str, confidence: float) -> ReportTable:
+def arms_table(answer: Answer, value: str, confidence: float, names: Names) -> ReportTable:
     """Return each arm's repeats and costs, the highest mean first."""
     costs = ["parameters", "macs", "latency_ms", "duration_s"]
     medians = answer.frame.groupby("arm")[costs].median().astype(float)
@@ -140,10 +150,12 @@ def arms_table(answer: Answer, value: str, confidence: float) -> ReportTable:
         confidence=100 * confidence,
     )
     rows = _records(estimated.join(medians, on="arm"))
-    return ReportTable("arms", Text("Arms and their costs"), ARMS, rows, note, count)
+    return ReportTable(
+        "arms", Text("Arms and their costs"), (_arm(names), *ARMS), rows, note, count
+    )
 
 
-def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
+def comparisons_table(answer: Answer, confidence: float, names: Names) -> ReportTable | None:
     """Return each comparison that was made; None if there is none."""
     made = [(family.title, one) for family in answer.families for one in family.made]
     if not made:
@@ -172,7 +184,7 @@ def comparisons_table(answer: Answer, confidence: float) -> ReportTable | None:
         count=sum(one.p is not None for _, one in made),
     )
     count = sum(len(values) for arm, values in answer.found.values.items() if arm in compared)
-    columns = (family, *COMPARISONS)
+    columns = (family, _arm(names), _arm(names, "reference"), *COMPARISONS)
     return ReportTable("comparisons", Text("Comparisons"), columns, rows, note, count)
 
 
@@ -192,21 +204,23 @@ def conditions_table(section: Section, value: str) -> ReportTable | None:
         rows.append({"arm": arm, "condition": name, "n": len(group), "mean": mean})
     note = Text("Means of {value} over the finished repeats.", value=WORDS[value])
     count = int(frame["run"].nunique())
-    return ReportTable("conditions", Text("Other conditions"), CONDITIONS, rows, note, count)
+    columns = (_arm(section.names), *CONDITIONS)
+    return ReportTable("conditions", Text("Other conditions"), columns, rows, note, count)
 
 
-def rates_columns(rates: Sequence[float]) -> tuple[Column, ...]:
+def rates_columns(rates: Sequence[float], names: Names) -> tuple[Column, ...]:
     """Return the columns of a table of learning rates, whose keys are `arm`, `macs` and `best`.
 
     Args:
         rates: Learning rates; the key of each is the rate as text.
+        names: Names of the arms for readers.
     """
 
     def write(accuracy: float) -> Text | str:
         return Text("diverged") if accuracy == DIVERGED else form.percent(accuracy)
 
     return (
-        *(ARM, REPORT_MACS),
+        *(_arm(names), REPORT_MACS),
         *(Column(f"{rate:g}", f"{rate:g}", write) for rate in rates),
         Column(Text("best"), "best", form.plain),
     )
@@ -224,7 +238,8 @@ def runs_table(section: Section, value: str, ids: Mapping[str, str]) -> ReportTa
         for row in _records(section.runs)
     ]
     run_ids = tuple(ids[row["run"]] for row in rows)
-    return ReportTable("runs", Text("Runs"), RUNS, rows, WORDS[value], len(rows), run_ids)
+    columns = (_arm(section.names), *RUNS)
+    return ReportTable("runs", Text("Runs"), columns, rows, WORDS[value], len(rows), run_ids)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the page shows of one section, in its order."""
+"""The parts of a section on the page, in their order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,27 +81,30 @@ def view(
     """Answer a section's question, and make its figures and tables.
 
     Args:
-        section: The runs.
-        plans: Of the known sweep files, by name.
-        value: The accuracy.
-        baseline: The arm that others are compared with, where the section has it.
-        confidence: Of the intervals.
-        paired: Whether arms are compared over shared seeds; false for Welch's test.
+        section: Runs to show.
+        plans: Plans of the known sweep files, by name.
+        value: Accuracy to compare.
+        baseline: Reference arm, if the section has it.
+        confidence: Confidence level of the intervals.
+        paired: Whether to pair repeats by seed; otherwise Welch's t-test is used.
     """
     question = question_of(section.group)
     of_rates = question.way == "rates" and baseline is None
     if of_rates:
-        found = rates_answer(section, value)
+        result = rates_answer(section, value)
     else:
-        found = answer(section, question, value, baseline, confidence, paired=paired)
+        result = answer(section, question, value, baseline, confidence, paired=paired)
     ids = {run: f"{section.key}-run-{n}" for n, run in enumerate(section.runs["run"], start=1)}
-    count = sum(len(of_arm) for of_arm in found.found.values.values())
+    count = sum(len(of_arm) for of_arm in result.found.values.values())
     charts, legend = charts_of(
-        section, found, question, value=value, confidence=confidence, ids=ids
+        section, result, question, value=value, confidence=confidence, ids=ids
     )
     tables: list[ReportTable | None] = []
     if count:
-        tables += [arms_table(found, value, confidence), comparisons_table(found, confidence)]
+        tables += [
+            arms_table(result, value, confidence, section.names),
+            comparisons_table(result, confidence, section.names),
+        ]
     if of_rates:
         tables.append(rates_table(section, value))
     tables.append(conditions_table(section, value))
@@ -113,7 +116,7 @@ def view(
         section.group,
         setting(section, progress),
         question.text,
-        found,
+        result,
         charts,
         legend,
         tuple(table for table in tables if table),

@@ -1,10 +1,8 @@
 """Words of the report, and numbers as it prints them."""
 
-from lit_effnet.results.report.language import Text, joined, same
-from lit_effnet.scaling.arms import MEASURES
+from lit_effnet.results.report.language import Text
 
-# Words in names of arms. Flags and names of networks are not translated.
-ARM_WORDS = {
+WORDS = {
     word.message: word
     for word in (
         Text("baseline"),
@@ -33,6 +31,7 @@ WORDS = {
     "figure_rates": Text("Learning rates"),
     "figure_noise": Text("Under Gaussian noise"),
     "arm": Text("arm"),
+    "reference": Text("reference"),
     # The page.
     "title": Text("Results"),
     "question": Text("Question"),
@@ -53,21 +52,6 @@ WORDS = {
     "theme": Text("Light or dark"),
     "no_script": Text("Without JavaScript tables do not sort."),
 }
-
-
-def arm_text(arm: str) -> Text:
-    """Return the name of an arm as a text that is translated word by word."""
-    return joined([_part(part) for part in arm.split(", ")], same(", "))
-
-
-def _part(part: str) -> Text:
-    match part.split(" "):
-        case [axis, "at", budget, "x", measure] if measure in MEASURES.values():
-            words = {"axis": ARM_WORDS.get(axis, axis), "budget": budget, "measure": measure}
-            return Text("{axis} at {budget} x {measure}", **words)
-        case [word, *numbers] if word in ARM_WORDS:
-            return joined([ARM_WORDS[word], *map(same, numbers)], same(" "))
-    return same(part)
 
 
 def number(of: float) -> str:

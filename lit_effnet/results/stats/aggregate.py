@@ -41,8 +41,8 @@ def interquartile_mean(scores: Scores, confidence: float = CONFIDENCE) -> Aggreg
     reference, or the middle half is that of the middling data sets.
 
     Args:
-        scores: One for each repeat; as many repeats for each data set.
-        confidence: Of the interval.
+        scores: Scores of the repeats; every data set has equally many.
+        confidence: Confidence level of the interval.
 
     Raises:
         ValueError: no data sets, or not as many repeats.

@@ -1,4 +1,4 @@
-"""What repeats of one arm say: mean, spread and intervals; scipy's formulas, with their conditions.
+"""Mean, standard deviation and intervals over the repeats of an arm, by scipy's formulas.
 
 An interval is over repeats, which are random seeds: how far another seed would have led. It says
 nothing of other images; over images there is `wilson`.
@@ -73,8 +73,8 @@ class Repeats:
     """Values of each arm by random seed, of finished runs alone.
 
     Args:
-        values: Of each arm, by its seeds.
-        left_out: Number of rows that are not in it, by why.
+        values: Values of each arm, by seed.
+        left_out: Number of dropped rows by reason.
     """
 
     values: Mapping[str, Mapping[int, float]]
@@ -119,18 +119,17 @@ def repeats(frame: pd.DataFrame, value: str = "top1", by: str = "arm") -> Repeat
 def estimate(
     values: Values, confidence: float = CONFIDENCE, bounds: Interval | None = None
 ) -> Estimate:
-    """Mean, standard deviation and both intervals of repeats.
+    """Return mean, standard deviation and both intervals of repeats.
 
-    Repeats are few, and the intervals are not alike then: that of Student covers what it says, the
-    bootstrap's too rarely (of normal repeats 95 % becomes 73 at three, 84 at five and 90 at ten;
-    `benchmarks/interval_coverage.py`). Report the first, and look at the second where repeats
-    are many and crooked.
+    Report Student's interval: it has its nominal coverage with few repeats. The bootstrap's is too
+    narrow then: for normal repeats its 95 % interval covers 73 % at three, 84 % at five and 90 % at
+    ten (`benchmarks/interval_coverage.py`). It serves many, skewed repeats.
 
     Args:
-        values: One for each repeat.
-        confidence: Of the intervals.
-        bounds: Beyond which no mean can be, `FRACTION` for an accuracy: Student's interval is cut
-            off there, by which it covers no less.
+        values: Value of each repeat.
+        confidence: Confidence level of the intervals.
+        bounds: Range of possible means, `FRACTION` for an accuracy. Student's interval is cut off
+            there, which does not reduce its coverage.
     """
     numbers = np.asarray(values, float)
     n = len(numbers)
@@ -157,8 +156,8 @@ def estimate(
 def bootstrap(values: Values, confidence: float = CONFIDENCE) -> Interval | None:
     """Return the BCa bootstrap interval of a mean, or None if undefined; deterministic."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # told by the null
-        found = stats.bootstrap(
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # None says so
+        interval = stats.bootstrap(
             (np.asarray(values, float),),
             np.mean,
             n_resamples=RESAMPLES,
@@ -166,9 +165,9 @@ def bootstrap(values: Values, confidence: float = CONFIDENCE) -> Interval | None
             method="BCa",
             rng=np.random.default_rng(0),
         ).confidence_interval
-    if not np.isfinite([found.low, found.high]).all():
+    if not np.isfinite([interval.low, interval.high]).all():
         return None
-    return Interval(float(found.low), float(found.high))
+    return Interval(float(interval.low), float(interval.high))
 
 
 def wilson(correct: int, images: int, confidence: float = CONFIDENCE) -> Interval:
@@ -186,8 +185,8 @@ def wilson(correct: int, images: int, confidence: float = CONFIDENCE) -> Interva
         raise ValueError(
             f"correct {correct}: must be from 0 to images, and images {images} above 0"
         )
-    found = stats.binomtest(correct, images).proportion_ci(confidence, "wilson")
-    return Interval(float(found.low), float(found.high))
+    interval = stats.binomtest(correct, images).proportion_ci(confidence, "wilson")
+    return Interval(float(interval.low), float(interval.high))
 
 
 def estimates(found: Repeats, confidence: float = CONFIDENCE) -> pd.DataFrame:
@@ -207,10 +206,10 @@ def estimates(found: Repeats, confidence: float = CONFIDENCE) -> pd.DataFrame:
 
 
 def holm(p_values: Iterable[float]) -> list[float]:
-    """P-values adjusted for their number by Holm's step-down method (Holm 1979).
+    """Return p-values adjusted by Holm's step-down method (Holm 1979), in the given order.
 
     Args:
-        p_values: Of all comparisons that are made, in any order, which is kept.
+        p_values: P-values of all comparisons made at once.
     """
     p = np.asarray([*p_values], float)
     order = np.argsort(p)

@@ -9,7 +9,6 @@ import pytest
 
 from lit_effnet.results.report.chinese import CHINESE
 from lit_effnet.results.report.language import SPACE, Text, joined, same
-from lit_effnet.results.report.words import arm_text
 from tests.conftest import ROOT
 
 # Whole messages of Latin letters, numbers and placeholders that are alike in both languages.
@@ -48,16 +47,3 @@ def test_a_message_is_filled_when_it_is_shown() -> None:
     assert joined([same("a"), Text("{number} s", number=same("{b}"))]).zh == "a{b} 秒"
     assert Text("no such message").zh == "no such message"
     assert {same("a"), same("a")} == {same("a")} != {Text("arm")}
-
-
-@pytest.mark.parametrize(
-    ("arm", "chinese"),
-    [
-        ("width at 2.04 x MACs, round", "宽度（2.04 倍 MACs）, 四舍五入"),
-        ("baseline, se_ratio=0.25", "基线, se_ratio=0.25"),
-        ("depth 1.5, phi 1", "深度 1.5, phi 1"),
-        ("mobilenetv3_large, depth=2", "mobilenetv3_large, depth=2"),
-    ],
-)
-def test_names_of_arms_are_translated_word_by_word(arm: str, chinese: str) -> None:
-    assert (arm_text(arm).en, arm_text(arm).zh) == (arm, chinese)

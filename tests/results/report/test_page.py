@@ -303,6 +303,18 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert "python -m lit_effnet.fit --config " in text
 
 
+def test_names_show_what_differs_and_csv_files_keep_the_stored_ones(tmp_path: Path) -> None:
+    for arm, value in (("baseline, x=1", 0.5), ("phi 1, x=1", 0.6)):
+        for seed in range(3):
+            add_run(tmp_path / "mine", arm, seed, value + 0.01 * seed**2, 2_000_000)
+    (view,) = views_of(tmp_path / "mine")
+    assert not [text for text in view.sentences if "x=1" in text.en + text.zh]
+    assert {key.text.en for key in view.legend} == {"baseline", "phi 1"}
+    arms = view.tables[0]
+    assert [row[0] for row in arms.plain("en").rows] == ["phi 1", "baseline"]
+    assert [row[0] for row in arms.plain("zh", stored=True).rows] == ["phi 1, x=1", "baseline, x=1"]
+
+
 def test_tables_and_figures_lie_beside_the_page(tmp_path: Path) -> None:
     folder = make_sweep(tmp_path / "runs")
     options, table = page.Options(), load([folder])
