@@ -185,6 +185,17 @@ def test_dark_by_the_system_and_by_the_switch(opened: Any) -> None:
     assert paper() == "rgba(255, 255, 255, 1)"  # remembered
 
 
+def test_no_shape_of_a_figure_is_black_on_the_dark_page(opened: Any) -> None:
+    """Matplotlib leaves out the fill of black shapes, the baseline's, which would stay black."""
+    scheme(opened, "dark")
+    fills = opened.execute_script(
+        "return [...document.querySelectorAll('.chart .mark *')]"
+        ".map(shape => getComputedStyle(shape).fill)"
+    )
+    assert fills
+    assert "rgb(0, 0, 0)" not in fills
+
+
 def test_what_is_missing_and_what_is_broken_is_named(opened: Any) -> None:
     assert "36 of the 45 trials" in one(opened, ".missing summary").text
     one(opened, ".missing summary").click()
